@@ -1,0 +1,1 @@
+"""Sample media that ship with dfdetect (installed as `dfdetect._samples`); data only."""

@@ -1,0 +1,1 @@
+"""Scan many files: paths, globs, folders → a stream of `ScanResult`s."""

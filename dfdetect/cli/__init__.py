@@ -1,0 +1,1 @@
+"""The command line: words → calls of the library."""

@@ -1,0 +1,1 @@
+"""Measure: results and labels → metrics and calibration."""

@@ -1,0 +1,1 @@
+"""Find faces: `Frame` → `Face`s, crops and tracks, one per person."""

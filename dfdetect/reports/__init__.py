@@ -1,0 +1,1 @@
+"""Format `ScanResult`s: one file per format, one registry of them."""

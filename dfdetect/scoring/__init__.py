@@ -1,0 +1,1 @@
+"""Score crops: aligned crops → logits and heat maps, by the networks of a model folder."""

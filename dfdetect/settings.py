@@ -1,0 +1,117 @@
+"""The one typed settings object, with the same names in Python, on the command line and in reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dfdetect.errors import SettingsError
+
+DEFAULT_MODEL = "light"
+ENGINES = ("onnxruntime", "openvino", "torch")
+DETECTORS = ("mtcnn", "facenet-pytorch")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a user can choose about a scan.  Invalid values raise `SettingsError`."""
+
+    model: str = DEFAULT_MODEL
+    """Name of a shipped model, or the path of a model folder."""
+    engine: str = "onnxruntime"
+    """What runs the networks: ``onnxruntime``, ``openvino`` or ``torch``."""
+    device: str = "cpu"
+    """``cpu``, or ``cuda`` with the engine ``torch``."""
+    threads: int = 0
+    """Threads of the engine and of the decoder; 0 chooses from the cores of the machine."""
+    detector: str = "mtcnn"
+    """Face detector: ``mtcnn`` (ONNX) or ``facenet-pytorch`` (the reference, needs torch)."""
+    min_face: int = 40
+    """Smallest face height in pixels that is judged."""
+    max_faces: int = 32
+    """At most this many faces of a frame are judged, the largest first."""
+    frames: int = 16
+    """Frames sampled over the whole length of a video."""
+    fps: float | None = None
+    """Sample this many frames a second instead of a fixed number; None: use `frames`."""
+    start: float | None = None
+    """Look only at the video from this second on."""
+    end: float | None = None
+    """Look only at the video up to this second."""
+    min_frames: int = 2
+    """A person is judged in a video only from this many frames on (fewer if the video has fewer)."""
+    threshold: float | None = None
+    """Call a file fake from this probability on; None: the model's own calibrated band."""
+    prior: float | None = None
+    """Share of fakes expected among the scanned files (0–1); None: as calibrated."""
+    heatmaps: bool = False
+    """Keep the class-activation map of every face."""
+    timeout: float = 300.0
+    """Seconds that one file may take in a batch."""
+    max_pixels: int = 268_435_456
+    """Pictures with more pixels are refused as a decompression bomb."""
+    seed: int = 0
+    """Seed of whatever is random; a scan itself is deterministic."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
+        """Build settings from a plain mapping; an unknown key is named with its nearest relative."""
+        names = [f.name for f in dataclasses.fields(cls)]
+        for key in values:
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise SettingsError(f"unknown setting '{key}'{hint}")
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for reports and for worker processes."""
+        return dataclasses.asdict(self)
+
+
+def _check(s: Settings) -> None:
+    def fail(name: str, want: str) -> None:
+        raise SettingsError(f"{name} must be {want}, not {getattr(s, name)!r}")
+
+    if s.engine not in ENGINES:
+        fail("engine", "one of " + ", ".join(ENGINES))
+    if s.detector not in DETECTORS:
+        fail("detector", "one of " + ", ".join(DETECTORS))
+    if s.device != "cpu" and not s.device.startswith("cuda"):
+        fail("device", "'cpu' or 'cuda'")
+    if s.device != "cpu" and s.engine != "torch":
+        raise SettingsError(f"device '{s.device}' needs engine 'torch' (add --engine torch)")
+    for name, low in (("threads", 0), ("min_face", 16), ("max_faces", 1), ("frames", 1), ("min_frames", 1),
+                      ("max_pixels", 1), ("seed", 0)):
+        value = getattr(s, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            fail(name, f"a whole number of at least {low}")
+    for name in ("threshold", "prior"):
+        value = getattr(s, name)
+        if value is not None and not (_finite(value) and 0.0 < value < 1.0):
+            fail(name, "between 0 and 1 (both excluded)")
+    if s.fps is not None and not (_finite(s.fps) and 0 < s.fps <= 1000):
+        fail("fps", "a positive number of frames a second")
+    for name in ("start", "end"):
+        value = getattr(s, name)
+        if value is not None and not (_finite(value) and value >= 0):
+            fail(name, "a number of seconds, 0 or more")
+    if s.start is not None and s.end is not None and s.end <= s.start:
+        raise SettingsError(f"end ({s.end:g} s) must lie after start ({s.start:g} s)")
+    if not (_finite(s.timeout) and s.timeout > 0):
+        fail("timeout", "a positive number of seconds")
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

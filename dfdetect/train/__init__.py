@@ -1,0 +1,1 @@
+"""Train: real and fake media → a model folder."""

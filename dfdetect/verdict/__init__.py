@@ -1,0 +1,1 @@
+"""Judge: logits per track → calibrated probability, label, reason."""

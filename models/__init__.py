@@ -1,0 +1,1 @@
+"""Model folders that ship with dfdetect (installed as `dfdetect._models`); data only."""
