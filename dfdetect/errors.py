@@ -71,3 +71,6 @@ class MediaError(DfdetectError):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[Reason, str]]:
+        return type(self), (self.reason, self.message)  # it travels between processes

@@ -197,6 +197,9 @@ class FaceScore:
     """The fused logit of all experts (positive: fake)."""
     experts: tuple[float, ...]
     """One raw logit per expert, in the order of the model card."""
+    heatmap: tuple[tuple[float, ...], ...] | None = None
+    """Class-activation map over the crop, rows from top to bottom, in units of the logit; None unless
+    `Settings.heatmaps` asked for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,15 @@ def _check(s: Settings) -> None:
         fail("device", "'cpu' or 'cuda'")
     if s.device != "cpu" and s.engine != "torch":
         raise SettingsError(f"device '{s.device}' needs engine 'torch' (add --engine torch)")
-    for name, low in (("threads", 0), ("min_face", 16), ("max_faces", 1), ("frames", 1), ("min_frames", 1),
-                      ("max_pixels", 1), ("seed", 0)):
+    for name, low in (
+        ("threads", 0),
+        ("min_face", 16),
+        ("max_faces", 1),
+        ("frames", 1),
+        ("min_frames", 1),
+        ("max_pixels", 1),
+        ("seed", 0),
+    ):
         value = getattr(s, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             fail(name, f"a whole number of at least {low}")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,6 +92,8 @@ def cut(
 
 def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     """Apply a similarity ``[2, 3]`` (frame → crop pixels) and return ``[size, size, 3]``."""
+    import cv2  # here, since reading a model card needs `CropSpec` only
+
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     height, width = image.shape[:2]
     # Only the part that the crop can see, plus a pixel for interpolation.
@@ -109,7 +110,7 @@ def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> ND
     if scale < 0.8:
         small_w = max(1, round((x1 - x0) * scale))
         small_h = max(1, round((y1 - y0) * scale))
-        part = cv2.resize(part, (small_w, small_h), interpolation=cv2.INTER_AREA)
+        part = np.asarray(cv2.resize(part, (small_w, small_h), interpolation=cv2.INTER_AREA), np.uint8)
         fx, fy = small_w / (x1 - x0), small_h / (y1 - y0)
         # Pixel centres: x_small = fx * (x + .5) - .5
         shifted[:, 2] += shifted[:, :2] @ np.array([0.5 / fx - 0.5, 0.5 / fy - 0.5])

@@ -1,0 +1,83 @@
+"""Results that are made outside a scan: the worker died, hung, or a stage raised."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+
+from dfdetect import __version__
+from dfdetect.errors import MediaError
+from dfdetect.results import Reason, ScanResult
+from dfdetect.settings import Settings
+
+
+def failed_result(
+    path: str, reason: Reason, message: str, settings: Settings, elapsed: float = 0.0
+) -> ScanResult:
+    """The result of a file about which nothing is known but why.
+
+    `message` is one sentence for people that says what to do; `elapsed` is in wall seconds.
+    """
+    return ScanResult(
+        path=path,
+        label=None,
+        reason=reason,
+        message=message,
+        fake_probability=None,
+        logit=None,
+        band=None,
+        tracks=(),
+        media=None,
+        notes=(),
+        model=None,
+        settings=settings.as_dict(),
+        tool_version=__version__,
+        elapsed=elapsed,
+    )
+
+
+def raised_result(path: str, error: Exception, settings: Settings, elapsed: float) -> ScanResult:
+    """The result of a file whose scan raised `error`, which a scan should not do."""
+    if isinstance(error, MediaError):
+        return failed_result(path, error.reason, error.message, settings, elapsed)
+    if isinstance(error, MemoryError):
+        text = "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
+        return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
+    text = f"a fault of dfdetect stopped this scan: {describe(error)}; please report it with the file"
+    return failed_result(path, Reason.CRASHED, text, settings, elapsed)
+
+
+def timed_out_result(path: str, settings: Settings, elapsed: float) -> ScanResult:
+    """The result of a file that took longer than `Settings.timeout` seconds."""
+    text = f"stopped after the time limit of {settings.timeout:g} s; raise --timeout or sample fewer --frames"
+    return failed_result(path, Reason.TIMED_OUT, text, settings, elapsed)
+
+
+def died_result(path: str, exit_code: int | None, settings: Settings, elapsed: float) -> ScanResult:
+    """The result of a file whose worker process died with `exit_code` (negative: a signal)."""
+    if exit_code == -getattr(signal, "SIGKILL", 9):
+        # Nobody but the kernel's out-of-memory killer ends a worker this way (and people with `kill -9`).
+        text = "the system killed this scan, most likely because memory ran out; use fewer --jobs"
+        return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
+    text = f"the decoder or a network crashed on this file ({describe_exit(exit_code)}); it may be damaged"
+    return failed_result(path, Reason.CRASHED, text, settings, elapsed)
+
+
+def describe(error: BaseException) -> str:
+    """An exception in half a line: its type, its text and the line of code that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())[:300]
+    return type(error).__name__ + (f": {text}" if text else "") + where
+
+
+def describe_exit(exit_code: int | None) -> str:
+    """How a process ended, in words: ``SIGSEGV`` or ``exit status 3``."""
+    if exit_code is None:
+        return "no exit status"
+    if exit_code >= 0:
+        return f"exit status {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"

@@ -1,0 +1,300 @@
+"""Many files through worker processes: results stream, memory is bounded, one bad file costs one file.
+
+The parent has a single thread.  It keeps one file in each worker, waits on all pipes at once, and
+kills what exceeds its time.  A worker never has a second file queued, so that a crash can only be
+the fault of the file it had, and no file waits behind a long video while other workers are idle.
+
+Nothing outlives the parent: closing the generator (Ctrl-C, an exception, `close()`) kills all workers;
+if the parent itself is killed, the kernel (Linux) or a watching thread ends them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+
+from dfdetect.batch.failures import describe_exit, died_result, timed_out_result
+from dfdetect.batch.process import (
+    Died,
+    StartMethod,
+    Task,
+    Worker,
+    choose_start_method,
+    interrupts_held,
+    native_threads,
+    prepare,
+)
+from dfdetect.batch.resources import default_jobs, threads_per_worker
+from dfdetect.batch.worker import (
+    DetectorFactory,
+    Done,
+    Fatal,
+    Ready,
+    SupportsScan,
+    build,
+    build_detector,
+    scan_one,
+)
+from dfdetect.errors import DfdetectError, SettingsError
+from dfdetect.results import ScanResult
+from dfdetect.settings import Settings
+
+AHEAD = 2
+"""Files per worker that may be taken from the input before their results have been taken by the caller."""
+AHEAD_ORDERED = 8
+"""The same with `ordered`: one slow file may be overtaken by this many per worker."""
+_TICK = 1.0
+"""Longest wait in seconds, so that a pause of the whole program (Ctrl-Z, sleep) is noticed."""
+_START_DEATHS = 3
+"""Workers that may die one after the other before they are ready."""
+
+
+def scan_many(
+    paths: Iterable[str | os.PathLike[str]],
+    settings: Settings,
+    *,
+    jobs: int | None = None,
+    ordered: bool = False,
+    detector_factory: DetectorFactory = build_detector,
+    start_method: StartMethod | None = None,
+) -> Generator[ScanResult, None, None]:
+    """Scan `paths` and give one result per path, as they come or (`ordered`) in the order of the input.
+
+    `jobs` is the number of worker processes, by default as many as cores and memory allow (never more
+    than there are files).  `jobs=0` scans in this process: no time limit, and a crash of a decoder is a
+    crash of the program.  `paths` is consumed while results are given, `AHEAD` per worker ahead at most.
+    Workers share the cores among their engines unless `Settings.threads` says otherwise.
+
+    A file that takes longer than `Settings.timeout` seconds gets `Reason.TIMED_OUT`, one whose worker
+    dies `Reason.CRASHED` (or `Reason.OUT_OF_MEMORY`); the worker is replaced and the rest goes on.
+
+    Raises at once `SettingsError` for a bad `jobs` and `ModelError` for a bad model; while iterating any
+    `DfdetectError` that holds for every file.  Close the iterator (``contextlib.closing``) to stop early.
+
+    `detector_factory` builds the detector of a worker; `start_method` None chooses ``fork`` where that
+    is safe, else ``spawn`` (a script then needs ``if __name__ == "__main__":``).
+    """
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
+        raise SettingsError(f"jobs must be a whole number of at least 0, not {jobs!r}")
+    alone = choose_start_method() == "fork"
+    if detector_factory is build_detector:
+        from dfdetect.scoring.models import load_model
+
+        load_model(settings.model)  # a broken model is said once, before any process is started
+    if jobs == 0:
+        return _scan_here(paths, settings, detector_factory)
+    # What appeared in between are the sleeping pools of libraries (numpy's) that know how to be forked.
+    idle = native_threads() - 1 if alone else 0
+    pool = _Pool(
+        paths, settings, detector_factory, lambda: start_method or choose_start_method(idle), ordered
+    )
+    return pool.run(jobs or default_jobs())
+
+
+def _scan_here(
+    paths: Iterable[str | os.PathLike[str]], settings: Settings, factory: DetectorFactory
+) -> Generator[ScanResult, None, None]:
+    detector: SupportsScan | None = None
+    for path in paths:
+        if detector is None:
+            detector = build(factory, settings)
+        yield scan_one(detector, os.fspath(path), settings)
+
+
+class _Input:
+    """Numbered tasks from the caller's iterable; its error is kept until the files before it are done."""
+
+    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        self.error: Exception | None = None
+        self.taken = 0
+        self._paths: Iterator[str | os.PathLike[str]] | None = iter(paths)
+        self._waiting: deque[Task] = deque()
+
+    def count(self, limit: int) -> int:
+        """How many files there are, as far as `limit`; takes so many from the input."""
+        while len(self._waiting) < limit and (task := self._pull()):
+            self._waiting.append(task)
+        return len(self._waiting)
+
+    def next(self, may_pull: bool) -> Task | None:
+        """The next task, from those taken before or, if allowed, from the caller."""
+        if self._waiting:
+            return self._waiting.popleft()
+        return self._pull() if may_pull else None
+
+    def give_back(self, task: Task) -> None:
+        """`task` was not done, through no fault of its file."""
+        self._waiting.appendleft(task)
+
+    def _pull(self) -> Task | None:
+        if self._paths is None:
+            return None
+        try:
+            path = os.fspath(next(self._paths))
+        except StopIteration:
+            self._paths = None
+            return None
+        except Exception as error:
+            self._paths, self.error = None, error
+            return None
+        self.taken += 1
+        return Task(self.taken - 1, path)
+
+
+class _Pool:
+    """The parent's loop: feed, collect, give."""
+
+    def __init__(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        settings: Settings,
+        factory: DetectorFactory,
+        start_method: Callable[[], StartMethod],
+        ordered: bool,
+    ) -> None:
+        self._input = _Input(paths)
+        self._settings = settings
+        self._factory = factory
+        self._start_method = start_method
+        self._ordered = ordered
+        self._workers: list[Worker] = []
+        self._finished: dict[int, ScanResult] = {}  # by number of the file, in order of arrival
+        self._given = 0
+        self._start_deaths = 0
+        self._size = 0
+
+    def run(self, jobs: int) -> Generator[ScanResult, None, None]:
+        """Give all results; kills every worker on the way out, whatever the way."""
+        try:
+            # One file among eight cores gets one worker with eight threads.
+            self._size = self._input.count(jobs)
+            self._threads = self._settings.threads or threads_per_worker(self._size)
+            while True:
+                self._feed()
+                busy = any(worker.task for worker in self._workers)
+                if busy:
+                    self._collect(block=not self._has_result())
+                    self._feed()  # let the workers work while the caller has the result
+                if self._has_result():
+                    yield self._take()
+                elif not busy:
+                    break
+            if self._input.error is not None:
+                raise self._input.error
+        finally:
+            self._stop()
+
+    def _has_result(self) -> bool:
+        return self._given in self._finished if self._ordered else bool(self._finished)
+
+    def _take(self) -> ScanResult:
+        key = self._given if self._ordered else next(iter(self._finished))
+        self._given += 1
+        return self._finished.pop(key)
+
+    def _feed(self) -> None:
+        """Give a file to every idle worker, starting workers while there are fewer than wanted."""
+        limit = self._size * (AHEAD_ORDERED if self._ordered else AHEAD)
+        while True:
+            worker = next((each for each in self._workers if each.task is None), None)
+            if worker is None and len(self._workers) >= self._size:
+                return
+            task = self._input.next(may_pull=self._input.taken - self._given < limit)
+            if task is None:
+                return
+            worker = worker or self._start()
+            if worker is None:
+                self._input.give_back(task)
+            elif not worker.assign(task):
+                self._input.give_back(task)
+                self._lost(worker, worker.stop())
+
+    def _start(self) -> Worker | None:
+        """A new worker; None if the system allows no more than there are."""
+        method = self._start_method()
+        try:
+            prepare(method)
+            with interrupts_held():
+                worker = Worker(self._settings, self._threads, self._factory, method)
+                self._workers.append(worker)
+        except OSError as error:
+            if not self._workers:
+                raise DfdetectError(f"no worker process can be started: {error}; try --jobs 0") from error
+            self._size = len(self._workers)
+            return None
+        return worker
+
+    def _collect(self, block: bool) -> None:
+        """Take in what workers say; wait for it if `block`, at most until the next deadline."""
+        before = time.monotonic()
+        deadline = min(worker.deadline for worker in self._workers if worker.task)
+        patience = min(_TICK, max(0.0, deadline - before)) if block else 0.0
+        readable: list[object] = list(wait([worker.connection for worker in self._workers], patience))
+        pause = time.monotonic() - before - patience
+        for worker in list(self._workers):
+            if pause > 2 * _TICK:
+                worker.deadline += pause  # everything stood still, the workers too
+            if _among(worker.connection, readable):
+                self._hear(worker)
+            elif worker.task and time.monotonic() >= worker.deadline:
+                self._expire(worker)
+
+    def _hear(self, worker: Worker) -> None:
+        task = worker.task
+        match worker.receive():
+            case Ready():
+                self._start_deaths = 0
+            case Done(result):
+                assert task is not None
+                self._finished[task.index] = result
+            case Fatal(error):
+                raise error
+            case Died(exit_code):
+                self._lost(worker, exit_code)
+
+    def _expire(self, worker: Worker) -> None:
+        elapsed = worker.elapsed()
+        self._workers.remove(worker)
+        worker.stop()
+        assert worker.task is not None
+        if not worker.ready:
+            self._start_death(worker.task, f"not ready after {elapsed:.0f} s")
+            return
+        result = timed_out_result(worker.task.path, self._settings, elapsed)
+        self._finished[worker.task.index] = result
+
+    def _lost(self, worker: Worker, exit_code: int | None) -> None:
+        """The process is gone: charge it to its file, if it had begun one."""
+        self._workers.remove(worker)
+        task = worker.task
+        if worker.ready and task is not None:
+            result = died_result(task.path, exit_code, self._settings, worker.elapsed())
+            self._finished[task.index] = result
+        elif not worker.ready:
+            self._start_death(task, describe_exit(exit_code))
+
+    def _start_death(self, task: Task | None, how: str) -> None:
+        self._start_deaths += 1
+        if self._start_deaths >= _START_DEATHS:
+            raise DfdetectError(
+                f"worker processes end before they are ready ({how}): run 'dfdetect selftest', "
+                "use fewer --jobs if memory is short, and in a script of your own call scan_many "
+                'under `if __name__ == "__main__":`'
+            )
+        if task is not None:
+            self._input.give_back(task)
+
+    def _stop(self) -> None:
+        with interrupts_held():
+            for worker in self._workers:
+                worker.kill()
+            for worker in self._workers:
+                worker.stop()
+            self._workers.clear()
+
+
+def _among(connection: Connection, readable: list[object]) -> bool:
+    return any(connection is each for each in readable)

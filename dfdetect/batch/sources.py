@@ -1,0 +1,236 @@
+"""What to scan: files, folders, patterns and lists of names → a stream of paths, each once."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import BinaryIO
+
+from dfdetect.errors import InputError
+
+# Not ts, mts (TypeScript too), mod, dat and the like: those are told by their content.
+_SUFFIXES = """
+jpg jpeg jpe jfif png apng webp bmp dib tif tiff gif avif avifs heic heif jp2 j2k jxl
+mp4 m4v mov qt mkv webm avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2ts vob 3gp 3g2 ogv ogm
+mxf y4m ivf mjpg mjpeg h264 264 h265 265 hevc obu rm rmvb
+"""
+MEDIA_SUFFIXES = frozenset(_SUFFIXES.split())
+"""Suffixes of files that a folder's scan takes without looking inside."""
+
+_LIST_CHUNK = 65_536
+_LONGEST_NAME = 1_048_576
+
+
+@dataclass
+class Survey:
+    """Counts what `find_media` did; complete once its iterator has ended."""
+
+    found: int = 0
+    """Paths given out."""
+    skipped: int = 0
+    """Files in folders that are not media: text, archives, sound, sockets, links to nothing …"""
+    hidden: int = 0
+    """Folders whose name begins with a dot, not entered unless named."""
+    linked: int = 0
+    """Links to folders, not followed unless named."""
+    repeated: int = 0
+    """Files and folders that came up again."""
+
+
+def find_media(
+    arguments: Iterable[str],
+    *,
+    files_from: str | None = None,
+    null_separated: bool = False,
+    survey: Survey | None = None,
+) -> Iterator[str]:
+    """Give every path to scan once: `arguments` in their order, then the names listed in `files_from`.
+
+    - A **file** that is named is given whatever it is; also if it is missing, and ``-`` as it stands.
+    - A **folder** is searched with its subfolders: its own files first, sorted by name, then each
+      subfolder.  Files count by a media suffix, or else by their first bytes.  Hidden folders and links to
+      folders are passed over unless they are named themselves.  A folder that cannot be listed is given
+      itself, so that its result says why.
+    - A **pattern** (``*``, ``?``, ``[…]``, ``**``) that is no existing name is expanded as a shell would;
+      without a match it is given itself.
+    - `files_from` is a file of names, one a line or (`null_separated`) ended by NUL; ``-`` is standard
+      input.  Names are taken literally; folders among them are searched.
+
+    Nothing is read ahead but the names of one folder.  `survey` counts what was passed over.
+    Raises `InputError` at once if the list does not exist and while iterating if it is not a list of names.
+    """
+    if files_from not in (None, "-") and not os.path.exists(files_from):
+        raise InputError(f"the list of files '{files_from}' does not exist")
+    return _Search(survey if survey is not None else Survey()).run(arguments, files_from, null_separated)
+
+
+class _Search:
+    """Remembers what was given: named files one by one, searched folders as a whole.
+
+    So the memory of a search grows with the arguments and the folders, not with the files in them.
+    """
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._named: set[str] = set()
+        self._searched: set[str] = set()
+        self._real_folder = lru_cache(maxsize=1024)(os.path.realpath)
+
+    def run(self, arguments: Iterable[str], files_from: str | None, null_separated: bool) -> Iterator[str]:
+        for path in self._all(arguments, files_from, null_separated):
+            self._survey.found += 1
+            yield path
+
+    def _all(self, arguments: Iterable[str], files_from: str | None, null_separated: bool) -> Iterator[str]:
+        for argument in arguments:
+            if glob.has_magic(argument) and not os.path.lexists(argument):
+                for path in sorted(glob.iglob(argument, recursive=True)) or [argument]:
+                    yield from self._one(path)
+            else:
+                yield from self._one(argument)
+        if files_from is not None:
+            for name in _read_list(files_from, null_separated):
+                yield from self._one(name)
+
+    def _one(self, path: str) -> Iterator[str]:
+        if path != "-" and os.path.isdir(path):
+            yield from self._folder(path)
+            return
+        folder, key = self._place(path)
+        if key in self._named or (
+            folder in self._searched and os.path.isfile(path) and _looks_like_media(path)
+        ):
+            self._survey.repeated += 1
+            return
+        self._named.add(key)
+        yield path
+
+    def _place(self, path: str) -> tuple[str, str]:
+        """The real folder of `path`, and the name under which the file is remembered."""
+        folder, name = os.path.split(path)
+        try:
+            folder = self._real_folder(folder or os.curdir)
+        except (OSError, ValueError):  # such as a NUL in the name
+            return "", path
+        return folder, os.path.join(folder, name)
+
+    def _folder(self, root: str) -> Iterator[str]:
+        pending = [root]
+        while pending:
+            folder = pending.pop()
+            place = os.path.realpath(folder)
+            if place in self._searched:
+                self._survey.repeated += 1
+                continue
+            self._searched.add(place)
+            try:
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+            except OSError:
+                yield folder
+                continue
+            subfolders = []
+            for entry in entries:
+                if self._is_subfolder(entry):
+                    subfolders.append(entry.path)
+                elif self._is_wanted(entry, place):
+                    yield entry.path
+            pending.extend(reversed(subfolders))
+
+    def _is_subfolder(self, entry: os.DirEntry[str]) -> bool:
+        if not _is_folder(entry):
+            return False
+        if entry.name.startswith("."):
+            self._survey.hidden += 1
+            return False
+        return True
+
+    def _is_wanted(self, entry: os.DirEntry[str], place: str) -> bool:
+        if _is_folder(entry):  # hidden
+            return False
+        if entry.is_symlink() and os.path.isdir(entry.path):
+            self._survey.linked += 1
+        elif os.path.join(place, entry.name) in self._named:
+            self._survey.repeated += 1
+        elif not _is_file(entry) or not _looks_like_media(entry.path):
+            self._survey.skipped += 1
+        else:
+            return True
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a loop of links
+        return False
+
+
+def _looks_like_media(path: str) -> bool:
+    """By suffix or, where that says nothing, by the first bytes; True also if those cannot be read."""
+    name = os.path.basename(path)
+    suffix = os.path.splitext(name)[1][1:].lower()
+    # "._clip.mp4" is what macOS leaves beside clip.mp4 on foreign disks; it is not a film.
+    if suffix in MEDIA_SUFFIXES and not name.startswith("._"):
+        return True
+    from dfdetect.media.sniff import HEAD_BYTES, Family, sniff
+
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return True  # its result will say why
+    return sniff(head).family in (Family.PHOTO, Family.VIDEO)
+
+
+def _read_list(name: str, null_separated: bool) -> Iterator[str]:
+    separator = b"\0" if null_separated else b"\n"
+    try:
+        if name == "-":
+            yield from _names(sys.stdin.buffer, separator)
+        else:
+            with open(name, "rb") as file:
+                yield from _names(file, separator)
+    except OSError as error:
+        raise InputError(f"the list of files '{name}' cannot be read: {error.strerror or error}") from error
+
+
+def _names(file: BinaryIO, separator: bytes) -> Iterator[str]:
+    """Names as they arrive, so that another program may still be writing the list."""
+    first = True
+    for item in _split(file, separator):
+        if separator == b"\n":
+            if b"\0" in item:
+                raise InputError("the list of files is separated by NUL, not by lines: add --null")
+            item = item.removesuffix(b"\r")
+        if first:
+            item, first = item.removeprefix(b"\xef\xbb\xbf"), False  # written by Windows editors
+        if item.strip():
+            yield os.fsdecode(item)
+
+
+def _split(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
+    if separator == b"\n":
+        for line in iter(lambda: file.readline(_LONGEST_NAME), b""):
+            yield line.removesuffix(b"\n")
+        return
+    read = getattr(file, "read1", file.read)
+    rest = b""
+    while chunk := read(_LIST_CHUNK):
+        *items, rest = (rest + chunk).split(separator)
+        yield from items
+        if len(rest) > _LONGEST_NAME:
+            raise InputError("the list of files is separated by lines, not by NUL: leave --null away")
+    if rest:
+        yield rest

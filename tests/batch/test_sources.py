@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfdetect.batch.sources import Survey, find_media
+from dfdetect.errors import InputError
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
+MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a bit of everything; it is the current directory."""
+    files = {
+        "b.jpg": b"anything",
+        "a.MP4": b"",
+        "notes.txt": b"hello\n",
+        "picture": JPEG,
+        "renamed.txt": MP4,
+        "code.ts": b"export const x = 1;\n",
+        "archive.zip": b"PK\x03\x04rest",
+        "sound.mp3": b"ID3\x04\x00",
+        "._b.jpg": b"\x00\x05\x16\x07\x00\x02\x00\x00",
+        ".hidden.jpg": JPEG,
+        "sub/z.png": b"x",
+        "sub/deep/er/c.webm": b"x",
+        "Sub2/d.avi": b"x",
+        ".cache/e.jpg": JPEG,
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+IN_TREE = [".hidden.jpg", "a.MP4", "b.jpg", "picture", "renamed.txt", "Sub2/d.avi", "sub/z.png"]
+IN_TREE += ["sub/deep/er/c.webm"]
+
+
+def names(*arguments: str, **options: object) -> list[str]:
+    return [os.path.normpath(path) for path in find_media(arguments, **options)]  # type: ignore[arg-type]
+
+
+def test_a_folder_gives_its_media_in_stable_order(tree: Path) -> None:
+    survey = Survey()
+    assert names(".", survey=survey) == IN_TREE
+    assert survey == Survey(found=8, skipped=5, hidden=1, linked=0, repeated=0)
+    assert names(str(tree)) == [str(tree / name) for name in IN_TREE]
+
+
+def test_named_files_are_given_whatever_they_are(tree: Path) -> None:
+    given = ["notes.txt", "missing.mp4", "-", "archive.zip", "", "bad\0name"]
+    assert list(find_media(given)) == given
+
+
+def test_a_hidden_folder_is_searched_when_named(tree: Path) -> None:
+    assert names(".cache") == [".cache/e.jpg"]
+
+
+def test_each_file_once_however_it_is_named(tree: Path) -> None:
+    survey = Survey()
+    arguments = [
+        "b.jpg",
+        "./b.jpg",
+        str(tree / "b.jpg"),
+        "sub/../b.jpg",
+        ".",
+        "sub",
+        "sub/z.png",
+        "notes.txt",
+    ]
+    found = names(*arguments, "notes.txt", survey=survey)
+    assert found == ["b.jpg", *(name for name in IN_TREE if name != "b.jpg"), "notes.txt"]
+    assert survey.repeated == 7
+    assert names("sub/deep", ".") == ["sub/deep/er/c.webm", *IN_TREE[:-1]]
+
+
+def test_patterns_are_expanded_like_in_a_shell(tree: Path) -> None:
+    assert names("*.txt") == ["notes.txt", "renamed.txt"]
+    assert names("s*b") == ["sub/z.png", "sub/deep/er/c.webm"]
+    assert names("**/*.webm", "sub/**/c.*") == ["sub/deep/er/c.webm"]
+    assert names("*.nothing", "[") == ["*.nothing", "["]
+    (tree / "odd[1].jpg").write_bytes(JPEG)
+    (tree / "odd1.jpg").write_bytes(JPEG)
+    assert names("odd[1].jpg") == ["odd[1].jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_links_and_loops(tree: Path) -> None:
+    (tree / "sub/loop").symlink_to(tree)
+    (tree / "sub/self").symlink_to("self")
+    (tree / "sub/nowhere.jpg").symlink_to("missing.jpg")
+    (tree / "sub/alias.jpg").symlink_to(tree / "b.jpg")
+    os.mkfifo(tree / "sub/pipe.mp4")
+    survey = Survey()
+    assert names("sub", survey=survey) == ["sub/alias.jpg", "sub/z.png", "sub/deep/er/c.webm"]
+    assert (survey.linked, survey.skipped) == (1, 3)
+    # Named, the link is followed, and the way back into it is not taken twice.
+    assert len(names("sub/loop")) == len(IN_TREE) + 1
+    assert names("sub/loop", "sub") == names("sub/loop")
+    assert names("sub/nowhere.jpg", "sub/pipe.mp4") == ["sub/nowhere.jpg", "sub/pipe.mp4"]
+
+
+def test_what_cannot_be_listed_or_read_is_given(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_scandir, real_open = os.scandir, open
+
+    def scandir(path: str) -> Any:
+        if "deep" in path:
+            raise PermissionError(13, "Permission denied", path)
+        return real_scandir(path)
+
+    def guarded_open(path: Any, *rest: Any, **options: Any) -> Any:
+        if "notes" in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        return real_open(path, *rest, **options)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr("builtins.open", guarded_open)
+    expected = sorted([*IN_TREE[:5], "notes.txt"])
+    assert names(".") == [*expected, "Sub2/d.avi", "sub/z.png", "sub/deep"]
+
+
+def test_the_first_path_comes_before_other_folders_are_listed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        listed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    stream = find_media([".", "sub"])
+    next(stream)
+    assert listed == ["."]
+    assert len(list(stream)) == len(IN_TREE) - 1
+    assert len(listed) == 5
+
+
+def test_a_list_of_names(tree: Path) -> None:
+    (tree / "list").write_bytes(b"\xef\xbb\xbfb.jpg\r\n\n  \nsub\n#odd name *\nb.jpg\nlast")
+    assert names(files_from="list") == ["b.jpg", "sub/z.png", "sub/deep/er/c.webm", "#odd name *", "last"]
+    assert names("sub", files_from="list")[:2] == ["sub/z.png", "sub/deep/er/c.webm"]
+    (tree / "list0").write_bytes(b"b.jpg\0with\nnewline\0\0last\r")
+    assert names(files_from="list0", null_separated=True) == ["b.jpg", "with\nnewline", "last\r"]
+
+
+def test_a_list_from_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", buffering=0) as sink:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+        for null, end in ((False, b"\n"), (True, b"\0")):
+            stream = find_media([], files_from="-", null_separated=null)
+            for name in ("no-such-1", "no-such-2"):
+                sink.write(name.encode() + end)
+                assert next(stream) == name  # the list is not finished yet
+
+
+@pytest.mark.parametrize(
+    ("content", "null", "hint"), [(b"a\0b\0", False, "--null"), (b"name\n" * 300_000, True, "leave --null")]
+)
+def test_a_list_of_the_other_kind_is_recognised(
+    tmp_path: Path, content: bytes, null: bool, hint: str
+) -> None:
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(InputError, match=hint):
+        list(find_media([], files_from=str(tmp_path / "list"), null_separated=null))
+
+
+def test_a_list_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        find_media([], files_from=str(tmp_path / "list"))
+    with pytest.raises(InputError, match="cannot be read"):
+        list(find_media([], files_from=str(tmp_path)))
+
+
+NAMES = st.lists(st.binary(min_size=1, max_size=12).filter(lambda b: b"\0" not in b), max_size=20)
+
+
+@settings(deadline=None, max_examples=60)
+@given(items=NAMES)
+def test_any_name_survives_a_list(tmp_path_factory: pytest.TempPathFactory, items: list[bytes]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    wanted = [b"no-such-folder/" + item for item in items]
+    (folder / "list0").write_bytes(b"".join(item + b"\0" for item in wanted))
+    found = [os.fsencode(p) for p in find_media([], files_from=str(folder / "list0"), null_separated=True)]
+    assert len(set(found)) == len(found)
+    assert set(found) <= set(wanted)
+    assert {os.path.normpath(item) for item in found} == {os.path.normpath(item) for item in wanted}
+
+
+def test_a_big_folder_is_quick(tmp_path: Path) -> None:
+    for i in range(1000):
+        (tmp_path / f"{i:05d}.jpg").touch()
+    found = list(find_media([str(tmp_path)]))
+    assert len(found) == 1000
+    assert found == sorted(found)
