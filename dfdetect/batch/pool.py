@@ -75,7 +75,7 @@ def scan_many(
     `DfdetectError` that holds for every file.  Close the iterator (``contextlib.closing``) to stop early.
 
     `detector_factory` builds the detector of a worker; `start_method` None chooses ``fork`` where that
-    is safe, else ``spawn`` (a script then needs ``if __name__ == "__main__":``).
+    is safe, else ``spawn``.
     """
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
         raise SettingsError(f"jobs must be a whole number of at least 0, not {jobs!r}")
@@ -281,8 +281,7 @@ class _Pool:
         if self._start_deaths >= _START_DEATHS:
             raise DfdetectError(
                 f"worker processes end before they are ready ({how}): run 'dfdetect selftest', "
-                "use fewer --jobs if memory is short, and in a script of your own call scan_many "
-                'under `if __name__ == "__main__":`'
+                "and use fewer --jobs if memory is short"
             )
         if task is not None:
             self._input.give_back(task)

@@ -1,0 +1,45 @@
+"""``dfdetect calibrate``: fit a model's calibration on labelled media."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.options import settings_from, settings_options
+
+
+@click.command(
+    context_settings=COMMAND_SETTINGS,
+    epilog="""\b
+Examples:
+  dfdetect calibrate labels.csv --model my-model
+  dfdetect calibrate folder-with-real-and-fake/ --model my-model --error-rate 0.05""",
+)
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option(
+    "--error-rate",
+    type=click.FloatRange(0.005, 0.5),
+    default=0.1,
+    show_default=True,
+    help="Share of reals that may be called fake, and of fakes called real.",
+)
+@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes.")
+@settings_options
+@debug_option
+def calibrate(labels: Path, error_rate: float, jobs: int | None, **words: Any) -> None:
+    """Fit aggregation, calibration and the uncertain band of a model.
+
+    LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds labels.csv,
+    or a folder with folders real and fake. Use media of sources that the model was not trained on. The model
+    folder (--model) is changed in place.
+    """
+    settings = settings_from(words)
+    from dfdetect.evaluate.run import calibrate_folder
+
+    report = calibrate_folder(labels, settings, error_rate, jobs)
+    click.echo(json.dumps(report, indent=2))
+    say(f"wrote the calibration of {settings.model}")

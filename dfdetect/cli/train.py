@@ -1,0 +1,98 @@
+"""``dfdetect train``: faces or media in, a model folder out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.errors import InputError, MissingExtraError
+
+
+@click.command(
+    context_settings=COMMAND_SETTINGS,
+    epilog="""\b
+Examples:
+  dfdetect train faces/ clips/ --out my-model --work run1 --steps 4000
+  dfdetect calibrate other/labels.csv --model my-model
+  dfdetect scan clip.mp4 --model ./my-model
+
+A run that was killed goes on where it was when it is started again with the same --work.""",
+)
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option(
+    "--work", required=True, type=click.Path(path_type=Path), help="Folder for caches, log and checkpoint."
+)
+@click.option("--recipe", type=click.Path(path_type=Path), help="JSON file with settings of the recipe.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
+@click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps in all.")
+@click.option(
+    "--fold", type=click.IntRange(min=0), help="Hold out the sources of this fold and measure on them."
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights to start from (ImageNet).")
+@click.option(
+    "--mesh", type=click.Path(path_type=Path), help="468-landmark network, for forgeries on the fly."
+)
+@click.option("--encoder", type=click.Path(path_type=Path), help="Image encoder of the teacher (ONNX).")
+@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Loader processes.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@debug_option
+def train(
+    data: tuple[Path, ...],
+    out: Path,
+    work: Path,
+    recipe: Path | None,
+    sets: tuple[str, ...],
+    steps: int | None,
+    fold: int | None,
+    weights: Path | None,
+    mesh: Path | None,
+    encoder: Path | None,
+    workers: int,
+    device: str,
+) -> None:
+    """Train a model on labelled faces or media.
+
+    DATA is a folder of face crops (faces.csv, five.npz) or of media with a labels.csv (columns file and
+    label; optional family, method, source and group).
+    """
+    values = _recipe_values(recipe, sets, steps, fold)
+    try:
+        from dfdetect.train.recipe import Recipe
+        from dfdetect.train.run import Inputs, run
+    except ImportError as error:
+        raise MissingExtraError(
+            f'training needs torch and timm ({error}); run: pip install "dfdetect[train]"'
+        ) from error
+    inputs = Inputs(data, work, weights, mesh, encoder)
+    report = run(inputs, Recipe.from_mapping(values), out, workers=workers, device=device)
+    if report:
+        click.echo(json.dumps(report, indent=2))
+    say(f"wrote {out}; calibrate it next: dfdetect calibrate LABELS --model {out}")
+
+
+def _recipe_values(
+    recipe: Path | None, sets: tuple[str, ...], steps: int | None, fold: int | None
+) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if recipe is not None:
+        try:
+            values.update(json.loads(recipe.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the recipe {recipe}: {error}") from error
+    for item in sets:
+        name, mark, text = item.partition("=")
+        if not mark:
+            raise InputError(f"--set takes NAME=VALUE, not {item!r}")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    if steps is not None:
+        values["steps"] = steps
+    if fold is not None:
+        values["fold"] = fold
+    return values

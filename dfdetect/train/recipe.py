@@ -1,0 +1,92 @@
+"""The one typed object that decides a training run; it is saved with the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import SettingsError
+from dfdetect.faces.crop import CropSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that a training run depends on besides the data."""
+
+    backbone: str = "tf_efficientnet_lite0"
+    """A timm model name with global pooling and a linear head."""
+    crop: CropSpec = field(default_factory=lambda: CropSpec("five_point", 192, 0.95))
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    steps: int = 2000
+    """Optimiser steps in all."""
+    batch: int = 32
+    """Faces a step: half real, half fake."""
+    lr: float = 1e-3
+    """Peak learning rate of the new heads; the backbone takes `backbone_lr` times as much."""
+    backbone_lr: float = 0.4
+    weight_decay: float = 0.02
+    warmup: int = 100
+    ema: float = 0.998
+    """Decay of the moving average of the weights, which is what is exported."""
+    self_blend: float = 0.15
+    """Share of real faces of a batch that are accompanied by a self-blended copy (as its pair)."""
+    warp: float = 0.10
+    """The same with a local warp (mouth, lower face, eyes)."""
+    swap: float = 0.08
+    """The same with another person's face."""
+    pairs: float = 0.5
+    """Chance that a fake whose real crop of the same frame is known brings it into the batch."""
+    damage: float = 1.0
+    """Strength of the degradations, 0 to 1."""
+    clean: float = 0.25
+    """Share of faces that are not degraded at all."""
+    jitter: float = 0.06
+    """Random shift, scale and rotation of the crop, as a share of its side."""
+    smoothing: float = 0.03
+    """Label smoothing."""
+    family_weight: float = 0.2
+    """Weight of the auxiliary task: which family of forgery."""
+    teacher_weight: float = 0.0
+    """Weight of the distance to the teacher's targets (see `dfdetect.train.teacher`)."""
+    teacher_cap: int = 100
+    """The teacher looks at no more faces than this of one source and label."""
+    folds: int = 4
+    fold: int | None = None
+    """Hold out the sources of this fold; None trains on everything."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch < 4 or self.batch % 2:
+            raise SettingsError("batch must be an even number of at least 4")
+        if self.steps < 1 or self.warmup < 0:
+            raise SettingsError("steps must be at least 1 and warmup at least 0")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Recipe:
+        """Build a recipe from plain values, e.g. a JSON file; unknown names raise `SettingsError`."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise SettingsError(
+                    f"unknown training setting '{name}'; known are: {', '.join(sorted(known))}"
+                )
+        plain = dict(values)
+        if isinstance(plain.get("crop"), Mapping):
+            plain["crop"] = CropSpec.from_mapping(plain["crop"])
+        for name in ("mean", "std"):
+            if name in plain:
+                plain[name] = tuple(plain[name])
+        return cls(**plain)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as JSON."""
+        path.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,141 @@
+"""From labelled faces to a model folder: the whole of training in one function."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import InputError
+from dfdetect.scoring.card import ExpertCard, ModelCard
+from dfdetect.scoring.models import save_calibration, write_card
+from dfdetect.train.extract import extract
+from dfdetect.train.loop import train
+from dfdetect.train.measure import face_report, predict, sharpness
+from dfdetect.train.meshes import compute_meshes
+from dfdetect.train.network import FaceNet, export_onnx
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.table import FaceRow, read_faces, split
+from dfdetect.train.teacher import capped, compute_features, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where training finds what it needs."""
+
+    data: tuple[Path, ...]
+    """Crop folders (``faces.csv``) and label files of media (``labels.csv``, or a folder that holds one)."""
+    work: Path
+    """Caches, log and checkpoint; a run that was killed goes on from here."""
+    weights: Path | None = None
+    """Weights to start from."""
+    mesh: Path | None = None
+    """The 468-landmark network; without it no forgeries are made on the fly."""
+    encoder: Path | None = None
+    """The teacher's image encoder; without it there is no teacher."""
+
+
+UNCALIBRATED = {
+    "format": 1,
+    "fusion": {"weights": [1.0], "bias": 0.0},
+    "aggregator": {"kind": "mean"},
+    "file": {"kind": "max", "track_penalty": 0.0},
+    "calibrator": {kind: {"kind": "platt", "a": 1.0, "b": 0.0} for kind in ("photo", "video")},
+    "band": {"error_rate": 0.1, "photo": [0.1, 0.9], "video": [0.1, 0.9]},
+    "prior": 0.5,
+    "quality": {"min_sharpness": 4.0, "min_brightness": 0.06, "min_contrast": 0.02},
+    "fitted_on": {"source": "nothing yet: run `dfdetect calibrate`", "files": 0},
+}
+"""What a freshly trained folder holds until it is calibrated: a wide uncertain band."""
+
+
+def gather(inputs: Inputs) -> list[FaceRow]:
+    """All faces of all data; media are read and their faces cut out once."""
+    rows: list[FaceRow] = []
+    for path in inputs.data:
+        if (path / "faces.csv").exists():
+            rows += read_faces(path)
+        elif (labels := path if path.is_file() else path / "labels.csv").exists():
+            rows += read_faces(extract(labels, inputs.work))
+        else:
+            raise InputError(f"{path} holds neither faces.csv nor labels.csv")
+    if not any(not row.fake for row in rows):
+        raise InputError("training needs real faces; none of the data is labelled real")
+    return rows
+
+
+def run(
+    inputs: Inputs, recipe: Recipe, out: Path, *, workers: int = 1, device: str = "cpu"
+) -> dict[str, Any]:
+    """Train and write the model folder `out`; returns the report on held-out sources (empty without fold)."""
+    inputs.work.mkdir(parents=True, exist_ok=True)
+    rows = gather(inputs)
+    kept, held = split(rows, recipe.fold, recipe.folds)
+    print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
+    meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
+    teacher = {}
+    if inputs.encoder and recipe.teacher_weight > 0:
+        taught = capped(kept, recipe.teacher_cap)
+        teacher = targets(taught, compute_features(taught, inputs.encoder, inputs.work / "teacher"))
+    net = train(
+        kept,
+        meshes,
+        teacher,
+        recipe,
+        inputs.work / "run",
+        weights=inputs.weights,
+        workers=workers,
+        device=device,
+    )
+    report = face_report(held, predict(net, held, recipe, device), sharpness(held, recipe)) if held else {}
+    write_folder(net, recipe, kept, report, out)
+    return report
+
+
+def write_folder(
+    net: FaceNet, recipe: Recipe, rows: Sequence[FaceRow], report: dict[str, Any], out: Path
+) -> None:
+    """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
+    out.mkdir(parents=True, exist_ok=True)
+    export_onnx(net.cpu(), recipe.crop.size, out / "model.onnx")
+    (out / "calibration.json").write_text(json.dumps(UNCALIBRATED, indent=2) + "\n", encoding="utf-8")
+    expert = ExpertCard(
+        name="cnn",
+        file="model.onnx",
+        crop=recipe.crop,
+        mean=recipe.mean,
+        std=recipe.std,
+        input="image",
+        logit="logit",
+        heatmap="heatmap",
+        arch=recipe.backbone,
+    )
+    card = ModelCard(
+        name=out.name,
+        version="1",
+        summary=f"{recipe.backbone} on aligned face crops of {recipe.crop.size} px",
+        licence="Apache-2.0",
+        created=datetime.date.today().isoformat(),
+        experts=(expert,),
+        data=_describe(rows),
+        recipe=recipe.as_dict(),
+        measured={"held_out_sources": report} if report else {},
+    )
+    write_card(out, card)
+    save_calibration(out, UNCALIBRATED)
+
+
+def _describe(rows: Sequence[FaceRow]) -> dict[str, Any]:
+    families: dict[str, int] = {}
+    for row in rows:
+        families[row.family] = families.get(row.family, 0) + 1
+    return {
+        "faces": len(rows),
+        "sources": len({row.source for row in rows}),
+        "methods": len({row.method for row in rows if row.fake}),
+        "families": dict(sorted(families.items())),
+    }

@@ -1,0 +1,191 @@
+"""The endless, seeded stream of training batches.
+
+Batch k of a seed is always the same, whatever the number of workers and wherever training was resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.faces.crop import crop_matrix, warp
+from dfdetect.train.augment import Damage
+from dfdetect.train.forge.blend import local_warp, self_blend, swap
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.table import FAMILIES, FaceRow, sampling_weights
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One training batch."""
+
+    images: NDArray[np.uint8]
+    """``[n, size, size, 3]`` RGB."""
+    fake: NDArray[np.float32]
+    """``[n]``, 1 for fakes."""
+    family: NDArray[np.int64]
+    """``[n]`` index into `FAMILIES`; -1 where it must not count (forgeries made on the fly)."""
+    teacher: NDArray[np.float32]
+    """``[n, d]`` targets of the teacher; NaN rows where there are none."""
+
+
+class FaceStream:
+    """Draws batches by number: `stream[k]`."""
+
+    def __init__(
+        self,
+        rows: Sequence[FaceRow],
+        meshes: Mapping[str, NDArray[np.float32]],
+        teacher: Mapping[str, NDArray[np.float32]],
+        recipe: Recipe,
+    ) -> None:
+        """`meshes`: name → ``[468, 2]`` landmarks in crop pixels, for the forgeries; a face without one
+        is not forged.  `teacher`: name → target vector.
+        """
+        self._rows = list(rows)
+        self._by_name = {row.name: row for row in self._rows}
+        self._meshes, self._teacher, self._recipe = meshes, teacher, recipe
+        self._width = len(next(iter(teacher.values()))) if teacher else 0
+        weights = sampling_weights(self._rows)
+        fake = np.array([row.fake for row in self._rows])
+        self._real, self._fake = np.flatnonzero(~fake), np.flatnonzero(fake)
+        self._real_p = weights[self._real] / weights[self._real].sum()
+        self._fake_p = weights[self._fake] / weights[self._fake].sum() if len(self._fake) else None
+        yaw = [_yaw(row.five) for row in self._rows]
+        self._by_yaw = self._real[np.argsort([yaw[i] for i in self._real])]
+        self._yaws = np.sort([yaw[i] for i in self._real])
+
+    def __getitem__(self, number: int) -> Batch:
+        rng = np.random.default_rng([self._recipe.seed, number])
+        half = self._recipe.batch // 2
+        samples: list[_Sample] = []
+        reals = fakes = 0
+        while reals < half or fakes < half:
+            for sample in self._draw(rng, want_real=reals <= fakes):
+                if sample.fake and fakes < half:
+                    samples.append(sample)
+                    fakes += 1
+                elif not sample.fake and reals < half:
+                    samples.append(sample)
+                    reals += 1
+        return self._pack(samples)
+
+    def _draw(self, rng: np.random.Generator, want_real: bool) -> list[_Sample]:
+        recipe = self._recipe
+        if not want_real and self._fake_p is not None:
+            row = self._rows[int(rng.choice(self._fake, p=self._fake_p))]
+            partner = self._by_name.get(row.pair) if row.pair else None
+            if partner is not None and rng.random() < recipe.pairs:
+                return self._finish(rng, row, _read(row), partner, _read(partner))
+            return self._finish(rng, row, _read(row))
+        row = self._rows[int(rng.choice(self._real, p=self._real_p))]
+        image = _read(row)
+        # A forgery takes the place of a fake from disk: the shares are of all faces, reals are half.
+        shares = np.array([recipe.self_blend, recipe.warp, recipe.swap]) * 2
+        pick = rng.random()
+        mesh = self._meshes.get(row.name)
+        if mesh is None or pick >= shares.sum():
+            return self._finish(rng, row, image)
+        if pick < shares[0]:
+            forged = self_blend(image, mesh, rng)[0]
+        elif pick < shares[:2].sum():
+            forged = local_warp(image, mesh, rng)[0]
+        else:
+            donor = self._donor(rng, row)
+            if donor is None:
+                return self._finish(rng, row, image)
+            forged = swap(image, mesh, rng, _read(donor), self._meshes[donor.name])[0]
+        return self._finish(rng, row, image, row, forged, forged=True)
+
+    def _donor(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
+        """Another person in a similar pose."""
+        at = int(np.searchsorted(self._yaws, _yaw(row.five)))
+        for _ in range(8):
+            other = self._rows[
+                int(self._by_yaw[np.clip(at + rng.integers(-60, 61), 0, len(self._by_yaw) - 1)])
+            ]
+            if other.group != row.group and other.name in self._meshes:
+                return other
+        return None
+
+    def _finish(
+        self,
+        rng: np.random.Generator,
+        row: FaceRow,
+        image: Image,
+        partner: FaceRow | None = None,
+        partner_image: Image | None = None,
+        forged: bool = False,
+    ) -> list[_Sample]:
+        """Crop and degrade a face, and its partner with the very same draw."""
+        recipe = self._recipe
+        spec = recipe.crop
+        matrix = _jittered(crop_matrix(row.box, row.five, spec), spec.size, recipe.jitter, rng)
+        damage = Damage(rng, 0.0 if rng.random() < recipe.clean else recipe.damage)
+        flip = rng.random() < 0.5
+        samples = []
+        for one, picture, is_forged in ((row, image, False), (partner, partner_image, forged)):
+            if one is None or picture is None:
+                continue
+            crop = damage(warp(picture, matrix, spec.size))
+            if flip:
+                crop = np.ascontiguousarray(crop[:, ::-1])
+            fake = one.fake or is_forged
+            family = -1 if is_forged else FAMILIES.index(one.family)
+            target = None if is_forged else self._teacher.get(one.name)
+            samples.append(_Sample(crop, fake, family, target))
+        return samples
+
+    def _pack(self, samples: list[_Sample]) -> Batch:
+        teacher = np.full((len(samples), self._width), np.nan, np.float32)
+        for i, sample in enumerate(samples):
+            if sample.teacher is not None:
+                teacher[i] = sample.teacher
+        return Batch(
+            np.stack([s.image for s in samples]),
+            np.array([s.fake for s in samples], np.float32),
+            np.array([s.family for s in samples], np.int64),
+            teacher,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    image: Image
+    fake: bool
+    family: int
+    teacher: NDArray[np.float32] | None
+
+
+def _read(row: FaceRow) -> Image:
+    picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise OSError(f"cannot read {row.path}")
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _yaw(five: NDArray[np.float32]) -> float:
+    """Rough head turn: where the nose stands between the eyes, 0 for a frontal face."""
+    span = float(np.linalg.norm(five[1] - five[0])) + 1e-6
+    middle = (five[0] + five[1]) / 2
+    return float((five[2] - middle) @ (five[1] - five[0]) / span**2)
+
+
+def _jittered(
+    matrix: NDArray[np.float64], size: int, amount: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Turn, scale and shift a crop a little about its centre."""
+    angle = rng.normal(0, amount)
+    scale = float(np.exp(rng.normal(0, amount)))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+    centre = np.full(2, size / 2)
+    out = np.empty((2, 3))
+    out[:, :2] = turn @ matrix[:, :2]
+    out[:, 2] = turn @ (matrix[:, 2] - centre) + centre + rng.normal(0, amount * 0.7, 2) * size
+    return out

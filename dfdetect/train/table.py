@@ -1,0 +1,125 @@
+"""The table of training faces: one row a face crop, with everything that sampling and folds need."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import InputError
+from dfdetect.results import Box
+
+FAMILIES = (
+    "real",
+    "swap",
+    "reenact",
+    "lipsync",
+    "talkinghead",
+    "gan_image",
+    "diffusion_image",
+    "diffusion_video",
+    "edit",
+)
+"""Kinds of forgery that training tells apart in an auxiliary task; anything else counts as `edit`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRow:
+    """One face crop on disk."""
+
+    path: str
+    """Image file of the crop."""
+    name: str
+    """Stable name, the key of caches and of teacher targets."""
+    fake: bool
+    family: str
+    method: str
+    medium: str
+    source: str
+    """Where it comes from; validation folds never split a source."""
+    group: str
+    """Person or clip; the unit of bootstrap and of weighting."""
+    box: Box
+    """Face box in pixels of the crop."""
+    five: NDArray[np.float32]
+    """``[5, 2]`` landmarks in pixels of the crop."""
+    pair: str | None
+    """Name of the real crop of the same frame that this fake was made from, where known."""
+
+
+def read_faces(folder: str | Path) -> list[FaceRow]:
+    """Read ``faces.csv`` and ``five.npz`` of a crop folder.
+
+    Columns used: file, label, family, method, medium, source, group, x0, y0, x1, y1, pair.
+    Raises `InputError` when a file or a column is missing.
+    """
+    root = Path(folder)
+    try:
+        with open(root / "faces.csv", newline="", encoding="utf-8") as stream:
+            records = list(csv.DictReader(stream))
+        with np.load(root / "five.npz") as archive:
+            five = dict(zip(archive["name"].tolist(), archive["five"].astype(np.float32), strict=True))
+        return [_row(root, record, five[record["file"]]) for record in records]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{root} is not a folder of face crops (faces.csv, five.npz): {error!r}") from error
+
+
+def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceRow:
+    family = record["family"]
+    return FaceRow(
+        path=str(root / record["file"]),
+        name=f"{root.name}/{record['file']}",
+        fake=record["label"] == "fake",
+        family=family if family in FAMILIES else "edit",
+        method=record["method"],
+        medium=record["medium"],
+        source=record["source"],
+        group=record["group"],
+        box=Box(*(float(record[k]) for k in ("x0", "y0", "x1", "y1"))),
+        five=five,
+        pair=f"{root.name}/{record['pair']}" if record.get("pair") else None,
+    )
+
+
+def fold_of(source: str, folds: int) -> int:
+    """The validation fold of a source: stable across runs and machines, blind to everything else."""
+    return int.from_bytes(hashlib.sha256(source.encode()).digest()[:4], "big") % folds
+
+
+def split(rows: Sequence[FaceRow], fold: int | None, folds: int) -> tuple[list[FaceRow], list[FaceRow]]:
+    """Training rows and the rows of the held-out sources; `fold` None trains on everything."""
+    if fold is None:
+        return list(rows), []
+    kept = [row for row in rows if fold_of(row.source, folds) != fold]
+    held = [row for row in rows if fold_of(row.source, folds) == fold]
+    return kept, held
+
+
+def sampling_weights(rows: Sequence[FaceRow]) -> NDArray[np.float64]:
+    """Probability of drawing each row: half real, half fake; within a class every *family* gets the
+    square root of its share, every source within it the square root of its size, so that neither a
+    large collection nor a rare one decides.
+    """
+    weights = np.zeros(len(rows))
+    for fake in (False, True):
+        by_key: dict[tuple[str, str], list[int]] = {}
+        for i, row in enumerate(rows):
+            if row.fake == fake:
+                by_key.setdefault((row.family + row.medium, row.source), []).append(i)
+        families: dict[str, list[tuple[str, str]]] = {}
+        for key in by_key:
+            families.setdefault(key[0], []).append(key)
+        for keys in families.values():
+            mass = np.array([np.sqrt(len(by_key[k])) for k in keys])
+            size = np.sqrt(sum(len(by_key[k]) for k in keys))
+            for key, share in zip(keys, mass / mass.sum(), strict=True):
+                weights[by_key[key]] = size * share / len(by_key[key])
+        chosen = np.array([row.fake == fake for row in rows])
+        if chosen.any():
+            weights[chosen] *= 0.5 / weights[chosen].sum()
+    return weights / weights.sum()

@@ -1,0 +1,132 @@
+"""What the teacher says of each training face: principal components of its features, and the logit of a
+linear probe that never saw the face's source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.faces.crop import CropSpec, cut
+from dfdetect.train.table import FaceRow, fold_of
+
+CHUNK = 200
+CROP = CropSpec("five_point", 224, 0.95)
+
+
+def compute_features(
+    rows: Sequence[FaceRow], encoder_file: str | Path, cache: Path
+) -> dict[str, NDArray[np.float16]]:
+    """Name → features ``[6, 768]`` of every row, computed once in chunks that are kept under `cache`."""
+    from dfdetect.train.encoder import Encoder
+
+    cache.mkdir(parents=True, exist_ok=True)
+    known: dict[str, NDArray[np.float16]] = {}
+    for path in sorted(cache.glob("*.npz")):
+        with np.load(path) as archive:
+            known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
+    missing = [row for row in rows if row.name not in known]
+    encoder = Encoder(encoder_file) if missing else None
+    for first in range(0, len(missing), CHUNK):
+        part = missing[first : first + CHUNK]
+        clock = time.monotonic()
+        features = _chunk(part, encoder)
+        name = hashlib.sha256(part[0].name.encode()).hexdigest()[:12]
+        with (cache / "part").open("wb") as stream:
+            np.savez(stream, name=np.array([row.name for row in part]), features=features)
+        os.replace(cache / "part", cache / f"{name}.npz")
+        known.update(zip((row.name for row in part), features, strict=True))
+        rate = (time.monotonic() - clock) / len(part)
+        print(
+            f"teacher: {first + len(part)}/{len(missing)} faces, {rate:.2f} s each",
+            file=sys.stderr,
+            flush=True,
+        )
+    return {row.name: known[row.name] for row in rows}
+
+
+def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
+    """At most so many rows of each source and label, rare ones first: the encoder is the slow part, and what it
+    has done when time runs out should cover every source.
+    """
+    count: Counter[tuple[str, bool]] = Counter()
+    ranked = []
+    for row in rows:
+        ranked.append((count[row.source, row.fake], row))
+        count[row.source, row.fake] += 1
+    return [row for rank, row in sorted(ranked, key=lambda item: item[0]) if rank < most]
+
+
+def _chunk(rows: Sequence[FaceRow], encoder: object) -> NDArray[np.float16]:
+    out = []
+    for first in range(0, len(rows), 16):
+        crops = []
+        for row in rows[first : first + 16]:
+            picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
+            if picture is None:
+                raise OSError(f"cannot read {row.path}")
+            crops.append(cut(np.ascontiguousarray(picture[..., ::-1]), row.box, row.five, CROP))
+        out.append(encoder.features(crops))  # type: ignore[attr-defined]
+    return np.concatenate(out)
+
+
+def targets(
+    rows: Sequence[FaceRow],
+    features: Mapping[str, NDArray[np.float16]],
+    *,
+    components: int = 96,
+    folds: int = 5,
+) -> dict[str, NDArray[np.float32]]:
+    """Name → target vector ``[components + 1]``: whitened principal components, then the probe's logit.
+
+    The probe is a logistic regression as strong as MODEL figures ask for (C = .001 on standardised
+    features, classes balanced, weight 1/√source), fitted with the face's own source left out.
+    """
+    from sklearn.decomposition import PCA
+
+    flat = np.stack([features[row.name].ravel() for row in rows]).astype(np.float32)
+    flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-3)
+    pca = PCA(components, whiten=True, random_state=0).fit(flat)
+    parts = pca.transform(flat) * np.sqrt(pca.explained_variance_ / pca.explained_variance_[0]) ** 0.5
+    parts /= parts.std() + 1e-6
+    logit = probe_logits(rows, flat, folds)
+    vectors = np.concatenate([parts, np.clip(logit, -5, 5)[:, None]], 1).astype(np.float32)
+    return {row.name: vector for row, vector in zip(rows, vectors, strict=True)}
+
+
+def probe_weights(rows: Sequence[FaceRow]) -> NDArray[np.float64]:
+    """Weight of each row in a probe: 1/√(size of its source), the classes balanced."""
+    fake = np.array([row.fake for row in rows])
+    names = np.array([row.source for row in rows])
+    _, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
+    weight = 1.0 / np.sqrt(counts[inverse])
+    for side in (False, True):
+        weight[fake == side] *= len(rows) / 2 / max(weight[fake == side].sum(), 1e-9)
+    return np.asarray(weight)
+
+
+def probe_logits(rows: Sequence[FaceRow], flat: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
+    """Logit of each row from probes that did not see its source."""
+    from sklearn.linear_model import LogisticRegression
+
+    fake = np.array([row.fake for row in rows])
+    fold = np.array([fold_of(row.source, folds) for row in rows])
+    weight = probe_weights(rows)
+    logit = np.zeros(len(rows))
+    for held in range(folds):
+        inside, outside = fold != held, fold == held
+        if not outside.any():
+            continue
+        model = LogisticRegression(C=0.001, max_iter=200)
+        model.fit(flat[inside], fake[inside], sample_weight=weight[inside])
+        logit[outside] = model.decision_function(flat[outside])
+    return logit
