@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.evaluate.metrics import balanced_weights
-from dfdetect.verdict.calibration import Platt, to_probability
+from dfdetect.verdict.calibration import Platt, to_log_odds, to_probability
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
@@ -54,26 +54,26 @@ def _loss(
 def fit_platt(logits: Floats, labels: Labels, centre: Platt | None = None, strength: float = 0.0) -> Platt:
     """Platt scaling ``[n]`` → ``a * logit + b`` at prior one half, with Platt's smoothed targets.
 
-    `centre` and `strength` draw the fit towards another one, with the pull of `strength` files.  A slope
-    below 0 (the score says nothing, or the contrary) becomes 0.  With one class only, `centre` is returned,
-    or the identity without one.
+    `centre` and `strength` draw the fit towards another one, as `strength` further files would on which that
+    one is right.  A slope below 0 (the score says nothing, or the contrary) becomes 0.  With one class only,
+    `centre` is returned, or the identity without one.
     """
     fakes = int(np.sum(labels))
     reals = len(labels) - fakes
     if not fakes or not reals:
         return centre if centre is not None else Platt(1.0, 0.0)
     targets = np.where(np.asarray(labels) == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
-    mean, spread = float(logits.mean()), float(logits.std()) or 1.0
-    start = Platt(0.0, 0.0) if centre is None else centre
-    # In standardised logits both parameters have the same scale, so one strength does for both.
-    middle = np.array([start.a * spread, start.b + start.a * mean])
-    pull = np.full(2, 0.25 * strength if centre is not None else 0.0)  # .25: information of one file at p = ½
-    pull[0] += 1e-3  # keeps the slope finite where the classes do not overlap
-    z = ((logits - mean) / spread)[:, None]
     weights = balanced_weights(labels)
-    slope, bias = fit_logistic(z, targets, weights, middle, pull)
+    mean, spread = float(logits.mean()), float(logits.std()) or 1.0
+    z = (logits - mean) / spread
+    if centre is not None and strength > 0:
+        said = np.array([to_probability(centre.log_odds(float(v))) for v in logits])
+        z, targets = np.concatenate([z, z]), np.concatenate([targets, said])
+        weights = np.concatenate([weights, np.full(len(said), strength / len(said))])
+    pull = np.array([1e-3, 0.0])  # keeps the slope finite where the classes do not overlap
+    slope, bias = fit_logistic(z[:, None], targets, weights, np.zeros(2), pull)
     if slope < 0:
-        slope, bias = 0.0, float(np.average(np.log(targets / (1 - targets)), weights=weights))
+        slope, bias = 0.0, to_log_odds(float(np.average(targets, weights=weights)))
     return Platt(float(slope / spread), float(bias - slope * mean / spread))
 
 

@@ -41,6 +41,7 @@ FIXED: dict[str, Callable[[], Aggregator]] = {
 CANDIDATES = (*FIXED, "linear")
 
 _LINEAR_STRENGTH = 5.0
+_LINEAR_FILES = 10  # of each class, with several frames, before a weighting is learned at all
 _FUSION_STRENGTH = 1.0
 _MEDIUM_STRENGTH = 40.0  # files' worth of pull from the common calibrator towards that of one medium
 
@@ -124,8 +125,13 @@ def _fit_fusion(records: Sequence[Record], labels: Labels) -> tuple[float, ...]:
 
 
 def _fit_linear(records: Sequence[Record], labels: Labels, fusion: Sequence[float]) -> Aggregator:
-    x = np.array([features(_main_track(r) @ np.asarray(fusion)) for r in records])
-    weights = fit_weights(x, labels, _LINEAR_STRENGTH, positive=False)
+    """Learned on persons with several frames only: on photos the number of frames would tell the medium."""
+    several = np.array([len(_main_track(r)) > 1 for r in records], bool)
+    if min(int((labels[several] == label).sum()) for label in (0, 1)) < _LINEAR_FILES:
+        return Mean()
+    chosen = [r for r, own in zip(records, several, strict=True) if own]
+    x = np.array([features(_main_track(r) @ np.asarray(fusion)) for r in chosen])
+    weights = fit_weights(x, labels[several], _LINEAR_STRENGTH, positive=False)
     location = float(weights[: len(FEATURES) - 2].sum())
     if location <= 1e-9:  # would not rise with the logits: nothing was learned
         return Mean()

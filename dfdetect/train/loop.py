@@ -108,20 +108,20 @@ def _loss(net: FaceNet, batch: Batch, recipe: Recipe, device: str) -> tuple[Tens
     fake = torch.from_numpy(batch.fake).to(device)
     soft = fake * (1 - 2 * recipe.smoothing) + recipe.smoothing
     main = F.binary_cross_entropy_with_logits(logit, soft)
-    parts = {"bce": float(main), "accuracy": float(((logit > 0) == (fake > 0.5)).float().mean())}
+    parts = {"bce": float(main.detach()), "accuracy": float(((logit > 0) == (fake > 0.5)).float().mean())}
     total = main
     known = torch.from_numpy(batch.family).to(device)
     if recipe.family_weight > 0 and bool((known >= 0).any()):
         kind = F.cross_entropy(family, known, ignore_index=-1)
         total = total + recipe.family_weight * kind
-        parts["family"] = float(kind)
+        parts["family"] = float(kind.detach())
     if taught is not None and recipe.teacher_weight > 0:
         target = torch.from_numpy(batch.teacher).to(device)
         have = ~torch.isnan(target[:, 0])
         if bool(have.any()):
             distance = F.smooth_l1_loss(taught[have], target[have])
             total = total + recipe.teacher_weight * distance
-            parts["teacher"] = float(distance)
+            parts["teacher"] = float(distance.detach())
     return total, parts
 
 

@@ -20,7 +20,7 @@ from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.network import FaceNet, export_onnx
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, split
-from dfdetect.train.teacher import capped, compute_features, targets
+from dfdetect.train.teacher import compute_features, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def run(
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
     teacher = {}
     if inputs.encoder and recipe.teacher_weight > 0:
-        taught = capped(kept, recipe.teacher_cap)
-        teacher = targets(taught, compute_features(taught, inputs.encoder, inputs.work / "teacher"))
+        features = compute_features(kept, inputs.encoder, inputs.work / "teacher", recipe.teacher_cap)
+        teacher = targets([row for row in kept if row.name in features], features)
     net = train(
         kept,
         meshes,

@@ -24,9 +24,13 @@ CROP = CropSpec("five_point", 224, 0.95)
 
 
 def compute_features(
-    rows: Sequence[FaceRow], encoder_file: str | Path, cache: Path
+    rows: Sequence[FaceRow], encoder_file: str | Path, cache: Path, most: int
 ) -> dict[str, NDArray[np.float16]]:
-    """Name → features ``[6, 768]`` of every row, computed once in chunks that are kept under `cache`."""
+    """Name → features ``[6, 768]``, computed once in chunks that are kept under `cache`.
+
+    New ones are computed for at most so many rows (`most`) of each source and label; what the cache
+    holds beyond that is returned too.
+    """
     from dfdetect.train.encoder import Encoder
 
     cache.mkdir(parents=True, exist_ok=True)
@@ -34,7 +38,7 @@ def compute_features(
     for path in sorted(cache.glob("*.npz")):
         with np.load(path) as archive:
             known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
-    missing = [row for row in rows if row.name not in known]
+    missing = [row for row in capped(rows, most) if row.name not in known]
     encoder = Encoder(encoder_file) if missing else None
     for first in range(0, len(missing), CHUNK):
         part = missing[first : first + CHUNK]
@@ -51,7 +55,7 @@ def compute_features(
             file=sys.stderr,
             flush=True,
         )
-    return {row.name: known[row.name] for row in rows}
+    return {row.name: known[row.name] for row in rows if row.name in known}
 
 
 def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:

@@ -113,7 +113,8 @@ def _nudge(image: Image, landmarks: Points, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     reach = float(np.ptp(np.asarray(landmarks)[:, 0]))
     cx, cy = np.asarray(landmarks, np.float64).mean(0)
-    matrix = cv2.getRotationMatrix2D((float(cx), float(cy)), rng.uniform(-2, 2), rng.uniform(0.95, 1.05))
+    turn = cv2.getRotationMatrix2D((float(cx), float(cy)), rng.uniform(-2, 2), rng.uniform(0.95, 1.05))
+    matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += rng.uniform(-0.03, 0.03, 2) * reach
     out = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     if rng.random() < 0.3:

@@ -1,0 +1,124 @@
+"""What is to be scanned: the search, and a file on standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import click
+
+from dfdetect.batch.sources import Survey, find_media
+from dfdetect.cli.progress import is_terminal
+from dfdetect.errors import InputError
+from dfdetect.reports.words import plural, printable
+from dfdetect.results import Reason, ScanResult
+
+STDIN = "-"
+"""Stands for standard input, as a path and as a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The words of the command line that say what to scan."""
+
+    paths: tuple[str, ...]
+    files_from: str | None
+    null: bool
+    spooled: str | None = None
+    """Temporary file that holds what came on standard input."""
+
+    def __post_init__(self) -> None:
+        if not self.paths and self.files_from is None:
+            raise click.UsageError(
+                "nothing to scan: name a file, a folder or a pattern, as in: dfdetect scan clip.mp4"
+            )
+        if STDIN in self.paths and self.files_from == STDIN:
+            raise click.UsageError(
+                "standard input is either a media file ('-') or a list (--files-from -), not both"
+            )
+        if self.null and self.files_from is None:
+            raise click.UsageError(
+                "-0 belongs to --files-from, as in: find . -print0 | dfdetect scan --files-from - -0"
+            )
+
+    def find(self) -> Iterator[str]:
+        """Every path to scan; `InputError` that says why if there is none."""
+        survey = Survey()
+        found = self._search(survey)
+        first = next(found, None)
+        if first is None:
+            raise InputError(self._nothing(survey))
+        return itertools.chain([first], found)
+
+    def count(self) -> int | None:
+        """How many paths there are, by searching once more; None if that cannot be known beforehand."""
+        return None if self.files_from == STDIN else sum(1 for _ in self._search(Survey()))
+
+    def original(self, result: ScanResult) -> ScanResult:
+        """The result under the name that the user knows: a spooled file is ``-``."""
+        if self.spooled is None or result.path != self.spooled:
+            return result
+        message = result.message.replace(self.spooled, "standard input")
+        return dataclasses.replace(result, path=STDIN, message=message)
+
+    def unmatched(self, result: ScanResult) -> bool:
+        """Whether the result stands for a pattern that matches nothing."""
+        return result.reason is Reason.MISSING and result.path in self.paths and glob.has_magic(result.path)
+
+    def spare(self, report: str) -> None:
+        """Refuse a report that would overwrite what is to be scanned."""
+        if os.path.realpath(report) in {os.path.realpath(path) for path in self.paths}:
+            raise InputError(f"the report '{printable(report)}' would overwrite a file that is to be scanned")
+
+    def _search(self, survey: Survey) -> Iterator[str]:
+        paths = [self.spooled or path if path == STDIN else path for path in self.paths]
+        return find_media(paths, files_from=self.files_from, null_separated=self.null, survey=survey)
+
+    def _nothing(self, survey: Survey) -> str:
+        where = ", ".join(f"'{path}'" for path in self.paths[:3]) + (", …" if len(self.paths) > 3 else "")
+        if not self.paths:
+            return f"nothing to scan: the list '{self.files_from}' names no file"
+        passed = [
+            plural(count, noun)
+            for count, noun in (
+                (survey.skipped, "other file"),
+                (survey.hidden, "hidden folder"),
+                (survey.linked, "linked folder"),
+            )
+            if count
+        ]
+        over = (
+            f" ({' and '.join(passed)} passed over; name a file or folder itself to have it scanned)"
+            if passed
+            else ""
+        )
+        return f"nothing to scan: there is no photo or video in {where}{over}"
+
+
+@contextlib.contextmanager
+def opened(paths: Sequence[str], files_from: str | None, null: bool) -> Iterator[Inputs]:
+    """The inputs, with standard input in a temporary file if it is one of them.
+
+    In a file, because a video must be seekable and a worker process must be able to open it.
+    """
+    inputs = Inputs(tuple(paths), files_from, null)
+    if STDIN not in inputs.paths and files_from != STDIN:
+        yield inputs
+        return
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise InputError("'-' stands for standard input, but nothing is piped in")
+    if files_from == STDIN:
+        yield inputs
+        return
+    with tempfile.NamedTemporaryFile(prefix="dfdetect-stdin-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        file.flush()
+        yield dataclasses.replace(inputs, spooled=file.name)

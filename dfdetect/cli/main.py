@@ -1,0 +1,117 @@
+"""The entry point: runs a command and turns every possible ending into a documented exit code.
+
+Nothing but the standard library is imported before `main` stands guard, so even a broken installation
+or Ctrl-C during start-up ends as documented, never in a bare traceback with status 1 (which means
+*found a fake*).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from dfdetect.errors import DfdetectError, ExitCode
+
+PROGRAM = "dfdetect"
+COMPLETION_VARIABLE = "_DFDETECT_COMPLETE"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: of this process) and return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _guarded(words)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    return int(_flushed(code))
+
+
+def _guarded(words: list[str]) -> ExitCode:
+    """The one place where an outcome becomes an exit code."""
+    try:
+        return _run(words)
+    except BrokenPipeError:
+        # The reader of our output has had enough (`| head`): not worth a word, but not a complete scan.
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except DfdetectError as error:
+        _say(str(error))
+        return error.exit_code
+    except SystemExit as error:
+        # Somebody below called sys.exit: only a status that we document may pass.
+        return ExitCode(error.code) if error.code in (0, 2, 3, 4, 130) else ExitCode.INTERNAL
+    except Exception as error:
+        _say_internal(error, debug="--debug" in words)
+        return ExitCode.INTERNAL
+
+
+def _run(words: list[str]) -> ExitCode:
+    import click
+
+    from dfdetect.cli.group import commands
+
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        return _complete(instruction)
+    try:
+        # Not `commands.main()`: it ends the process itself, with status 1 in several cases.
+        with commands.make_context(PROGRAM, words) as context:
+            result = commands.invoke(context)
+    except click.exceptions.Exit as end:
+        return ExitCode(end.exit_code)
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    return result if isinstance(result, ExitCode) else ExitCode.CLEAN
+
+
+def _complete(instruction: str) -> ExitCode:
+    from click.shell_completion import shell_complete
+
+    from dfdetect.cli.group import commands
+
+    status = shell_complete(commands, {}, PROGRAM, COMPLETION_VARIABLE, instruction)
+    return ExitCode.CLEAN if status == 0 else ExitCode.USAGE
+
+
+def _say(message: str) -> None:
+    from dfdetect.reports.words import printable
+
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"{PROGRAM}: {printable(message)}\n")
+
+
+def _say_internal(error: Exception, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+    text = " ".join(str(error).split())[:300]
+    hint = "please report it" if debug else "run it again with --debug to see where, and please report it"
+    _say(f"internal error: {type(error).__name__}{': ' + text if text else ''}; {hint}")
+
+
+def _flushed(code: ExitCode) -> ExitCode:
+    """Flush standard output now: at exit Python would complain of a reader that has gone, with status 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
+        if not isinstance(error, BrokenPipeError):
+            _say(f"standard output cannot be written: {error}")
+            return ExitCode.INTERNAL
+        return ExitCode.INTERRUPTED if code is ExitCode.CLEAN else code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""``dfdetect scan``: judge files and report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import click
+
+from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.inputs import Inputs, opened
+from dfdetect.cli.options import settings_from, settings_options
+from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
+from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
+from dfdetect.errors import ExitCode
+from dfdetect.reports.output import ReportSet
+from dfdetect.reports.summary import Summary, outcome
+from dfdetect.reports.words import plural, printable
+from dfdetect.settings import Settings
+
+
+@click.command(
+    context_settings=COMMAND_SETTINGS,
+    epilog="""\b
+Examples:
+  dfdetect scan clip.mp4
+  dfdetect scan photos/ 'clips/*.mp4' --jobs 4
+  dfdetect scan photos/ --json --report csv=scan.csv > scan.json
+  find . -newer last -print0 | dfdetect scan --files-from - -0
+  curl -s https://example.org/a.jpg | dfdetect scan -
+
+\b
+Exit status:
+  0    nothing reached --fail-on
+  1    something did (a fake, unless --fail-on says otherwise)
+  2    wrong usage, setting or model, or nothing to scan
+  3    an input could not be read, or with --strict could not be judged
+  4    internal error
+  130  interrupted, or the reader of the output went away
+
+A finding (1) outranks an unreadable file (3): one broken file must not hide a fake. What could not be
+read is always reported, by its record and by the summary or a line on standard error.""",
+)
+# A path type, so that shells complete it; what is wrong with a path is for its result to say.
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(readable=False))
+@source_options
+@output_options
+@settings_options
+@debug_option
+def scan(
+    paths: tuple[str, ...],
+    files_from: str | None,
+    null: bool,
+    jobs: int | None,
+    ordered: bool,
+    **words: Any,
+) -> ExitCode:
+    """Judge photos and videos: real, fake or uncertain.
+
+    PATH is a file, a folder (searched through all its subfolders), a pattern such as 'clips/*.mp4',
+    or '-' for a file on standard input. What a file is, is found from its content.
+    """
+    output = output_from({name: words.pop(name) for name in OUTPUT_WORDS})
+    settings = settings_from(words)
+    with _terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
+        summary = _scan(inputs, settings, output, jobs, ordered)
+    return outcome(summary, output.fail_on, output.strict)
+
+
+def _scan(inputs: Inputs, settings: Settings, output: Output, jobs: int | None, ordered: bool) -> Summary:
+    from dfdetect.batch.pool import scan_many
+
+    for _, path in output.reports:
+        inputs.spare(path)
+    # Everything that can be wrong is found before the first report begins.
+    with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:
+        watched = is_terminal(sys.stderr) and not output.quiet
+        total = inputs.count() if watched else None
+        line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
+        hints: list[str] = []
+        with _reports(output) as reports, line:
+            for result in results:
+                if inputs.unmatched(result):
+                    hints.append(f"the pattern '{printable(result.path)}' matches no file")
+                with line.aside():
+                    reports.add(inputs.original(result))
+                line.update(reports.summary)
+    if not output.quiet:
+        _talk(reports.summary, output, hints)
+    return reports.summary
+
+
+def _reports(output: Output) -> ReportSet:
+    stream = _stdout()
+    reports = ReportSet()
+    reports.to_stream(output.format, stream, output.options(wants_color(output.color, stream)))
+    for name, path in output.reports:
+        reports.to_file(name, path, output.options(color=False))
+    return reports
+
+
+def _talk(summary: Summary, output: Output, hints: list[str]) -> None:
+    """What the user must know and may not see in the report."""
+    for hint in hints:
+        say(f"dfdetect: {hint}")
+    if summary.unreadable and output.format != "text":
+        say(f"dfdetect: {plural(summary.unreadable, 'file')} of {summary.files} could not be read")
+
+
+def _stdout() -> TextIO:
+    """Standard output; characters that its encoding lacks are escaped instead of ending the scan."""
+    if sys.stdout is None:  # closed by the caller
+        return open(os.devnull, "w", encoding="utf-8")
+    with contextlib.suppress(AttributeError):  # replaced by something simpler
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    return sys.stdout
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM (a CI job's time is up) ends like Ctrl-C: with finished reports and no workers left."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

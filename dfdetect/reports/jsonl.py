@@ -1,0 +1,19 @@
+"""JSON Lines: a record per file, on its own line, as soon as the file is done."""
+
+from __future__ import annotations
+
+from dfdetect.reports.base import Report
+from dfdetect.reports.json_report import dumps
+from dfdetect.reports.plain import plain_result
+from dfdetect.results import ScanResult
+
+
+class JsonlReport(Report):
+    """Each line is ``$defs/result`` of the schema and stands for itself; there is no summary."""
+
+    name = "jsonl"
+    summary = "one JSON record per line, as soon as a file is done"
+
+    def add(self, result: ScanResult) -> None:
+        """Write one line."""
+        self.write(dumps(plain_result(result)) + "\n")

@@ -1,0 +1,150 @@
+"""Where reports go: standard output, or files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from dfdetect.errors import InputError
+from dfdetect.reports.base import Report, ReportOptions
+from dfdetect.reports.registry import find_report, make_report
+from dfdetect.reports.summary import Summary
+from dfdetect.reports.words import printable
+from dfdetect.results import ScanResult
+
+
+class ReportFile:
+    """A file for a report, UTF-8 with ``\\n``, written beside its target and renamed by `commit`.
+
+    A device or a pipe (``/dev/stderr``, a FIFO) is written directly.  A link is followed, so that it
+    stays one.  `InputError` when the place cannot be written to, so that this is known before hours
+    of scanning.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.target = Path(os.path.realpath(path))
+        if self.target.is_dir():
+            raise InputError(
+                f"cannot write a report to '{printable(path)}': it is a folder; name a file in it"
+            )
+        self._direct = self.target.exists() and not self.target.is_file()
+        part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
+        self._place = self.target if self._direct else part
+        try:
+            self.stream: TextIO = self._place.open(
+                "w" if self._direct else "x", encoding="utf-8", newline="\n"
+            )
+        except OSError as error:
+            folder = self.target.parent
+            hint = "" if folder.is_dir() else f"; the folder '{printable(str(folder))}' does not exist"
+            message = f"cannot write a report to '{printable(path)}': {error.strerror or error}{hint}"
+            raise InputError(message) from error
+
+    def commit(self) -> None:
+        """Close, and put the file in its place."""
+        self.stream.close()
+        if not self._direct:
+            self._place.replace(self.target)
+
+    def discard(self) -> None:
+        """Close, and leave nothing behind; an older report of that name stays as it was."""
+        try:
+            self.stream.close()
+        finally:
+            if not self._direct:
+                self._place.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Deliver Ctrl-C and a request to end only after the block, so that all reports say the same."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class ReportSet:
+    """Feeds one stream of results to several reports at once.
+
+    A context manager: leaving it ends every report, also after an interruption or an error (the
+    summary then says that it is not complete), so what was done is never lost.
+    """
+
+    def __init__(self, summary: Summary | None = None) -> None:
+        self.summary = summary or Summary()
+        self._entries: list[tuple[Report, ReportFile | None]] = []
+
+    def to_stream(self, name: str, stream: TextIO, options: ReportOptions | None = None) -> None:
+        """Add a report of the format `name` that writes to an open text stream."""
+        self._entries.append((make_report(name, stream, options), None))
+
+    def to_file(self, name: str, path: str, options: ReportOptions | None = None) -> None:
+        """Add a report of the format `name` that becomes the file `path`."""
+        kind = find_report(name)
+        try:
+            file = ReportFile(path)
+            if any(other and other.target == file.target for _, other in self._entries):
+                file.discard()
+                raise InputError(
+                    f"two reports would be written to '{printable(path)}'; give each its own file"
+                )
+        except InputError:
+            self._discard()
+            raise
+        self._entries.append((kind(file.stream, options), file))
+
+    def __enter__(self) -> ReportSet:
+        try:
+            for report, _ in self._entries:
+                report.begin()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def add(self, result: ScanResult) -> None:
+        """Count the result and hand it to every report: to all, or by an interruption to none."""
+        with _interrupts_held():
+            self.summary.add(result)
+            for report, _ in self._entries:
+                report.add(result)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.summary.complete = False
+        with _interrupts_held():
+            failures = [failure for entry in self._entries if (failure := self._finish(*entry))]
+        # After an error its consequences are not news: typically the reader of standard output is gone.
+        if failures and error is None:
+            raise failures[0]
+
+    def _finish(self, report: Report, file: ReportFile | None) -> OSError | ValueError | None:
+        """End one report.  What goes wrong is returned, so that the others are still ended."""
+        try:
+            report.end(self.summary)
+            if file is not None:
+                file.commit()
+        except (OSError, ValueError) as failure:
+            if file is not None:
+                file.discard()
+            return failure
+        return None
+
+    def _discard(self) -> None:
+        for _, file in self._entries:
+            if file is not None:
+                file.discard()

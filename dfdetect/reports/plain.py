@@ -1,0 +1,172 @@
+"""`ScanResult` → plain dicts and lists, in a stable order, as the published schema describes them.
+
+Probabilities are rounded to 6 decimals, times to milliseconds, boxes to tenths of a pixel, quality
+figures to 4 significant digits.  Logits keep every digit, so that a scan can be compared bit by bit and
+recalibrated from its record.  There is no NaN and no infinity: where a figure may be missing it becomes
+null; where it may not, the record is refused (`ValueError`), since it would be a lie.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dfdetect.results import Box, FaceQuality, FaceScore, MediaInfo, ModelStamp, Note, ScanResult, TrackResult
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def plain_result(result: ScanResult) -> dict[str, Any]:
+    """The record of one file (``$defs/result`` of the schema).
+
+    A path that is not valid UTF-8 has U+FFFD in place of each bad byte, and a further member
+    ``path_base64`` with the bytes themselves.
+    """
+    record: dict[str, Any] = {"path": text(result.path)}
+    if record["path"] != result.path:
+        record["path_base64"] = base64.b64encode(os.fsencode(_encodable(result.path))).decode("ascii")
+    record |= {
+        "label": result.label.value if result.label is not None else None,
+        "reason": result.reason.value if result.reason is not None else None,
+        "message": text(result.message),
+        "fake_probability": _probability(result.fake_probability),
+        "logit": _number(result.logit),
+        "band": None if result.band is None else [_probability(edge) for edge in result.band],
+        "tracks": [_track(track) for track in result.tracks],
+        "media": None if result.media is None else _media(result.media),
+        "notes": _notes(result.notes),
+        "model": None if result.model is None else _model(result.model),
+        "settings": {key: _value(value) for key, value in result.settings.items()},
+        "tool_version": result.tool_version,
+        "elapsed": _number(result.elapsed, 3),
+        "schema_version": result.schema_version,
+    }
+    return record
+
+
+def text(value: str) -> str:
+    """The string with U+FFFD in place of each lone surrogate, which no strict JSON reader accepts."""
+    return _LONE_SURROGATE.sub("\ufffd", value)
+
+
+def _encodable(path: str) -> str:
+    """Surrogates that stand for no byte (never from a file system) are dropped for ``os.fsencode``."""
+    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", path)
+
+
+def _track(track: TrackResult) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "label": track.label.value if track.label is not None else None,
+        "reason": track.reason.value if track.reason is not None else None,
+        "fake_probability": _probability(track.fake_probability),
+        "logit": _number(track.logit),
+        "start": _finite(track.start, 3),
+        "end": _finite(track.end, 3),
+        "faces_found": track.faces_found,
+        "faces": [_face(face) for face in track.faces],
+    }
+
+
+def _face(face: FaceScore) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "time": _finite(face.time, 3),
+        "frame": face.frame,
+        "box": _box(face.box),
+        "detection": _probability(face.detection),
+        "quality": _quality(face.quality),
+        "logit": _number(face.logit),
+        "experts": [_number(logit) for logit in face.experts],
+    }
+    if face.heatmap is not None:
+        record["heatmap"] = [[_significant(value) for value in row] for row in face.heatmap]
+    return record
+
+
+def _box(box: Box) -> list[float]:
+    return [_finite(edge, 1) for edge in box]
+
+
+def _quality(quality: FaceQuality) -> dict[str, Any]:
+    return {
+        "size": _significant(quality.size),
+        "sharpness": _significant(quality.sharpness),
+        "brightness": _significant(quality.brightness),
+        "contrast": _significant(quality.contrast),
+    }
+
+
+def _media(media: MediaInfo) -> dict[str, Any]:
+    return {
+        "kind": media.kind.value,
+        "container": text(media.container),
+        "codec": text(media.codec),
+        "width": media.width,
+        "height": media.height,
+        "duration": _number(media.duration, 3),
+        "frame_rate": _number(media.frame_rate, 3),
+        "rotation": media.rotation,
+        "frames_sampled": media.frames_sampled,
+        "size_bytes": media.size_bytes,
+        "notes": _notes(media.notes),
+    }
+
+
+def _notes(notes: tuple[Note, ...]) -> list[dict[str, str]]:
+    return [{"code": text(note.code), "text": text(note.text)} for note in notes]
+
+
+def _model(model: ModelStamp) -> dict[str, Any]:
+    return {
+        "name": text(model.name),
+        "version": model.version,
+        "engine": model.engine,
+        "sha256": {text(name): model.sha256[name] for name in sorted(model.sha256)},
+    }
+
+
+def _value(value: object) -> Any:
+    """A setting: text, number, truth value or null, or a list or mapping of these."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return {text(str(key)): _value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_value(item) for item in value]
+    return text(str(value))
+
+
+def _number(value: float | None, digits: int | None = None) -> float | None:
+    """A Python float (numpy's own would not be JSON), rounded, null if it is not a finite number."""
+    if value is None or not math.isfinite(value):
+        return None
+    number = float(value) if digits is None else round(float(value), digits)
+    return number + 0.0  # turns -0.0 into 0.0
+
+
+def _finite(value: float, digits: int) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"a time or a place must be a finite number, not {value!r}")
+    return round(float(value), digits) + 0.0
+
+
+def _significant(value: float, digits: int = 4) -> float | None:
+    return None if not math.isfinite(value) else float(f"{value:.{digits}g}")
+
+
+def _probability(value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not 0.0 <= value <= 1.0:  # false for NaN too
+        raise ValueError(f"a probability must lie between 0 and 1, not {value!r}")
+    return round(float(value), 6)

@@ -1,0 +1,38 @@
+"""When a person looks fake: whether the scores change over time, and where they are highest."""
+
+from __future__ import annotations
+
+from dfdetect.results import FaceScore, TrackResult
+
+MIN_FACES = 4
+"""With fewer scored faces a change over time cannot be told from noise."""
+GAP = 2.0
+"""Uneven: the upper and the lower faces differ by this much in mean logit (odds of 7 to 1)."""
+
+
+def peak(track: TrackResult) -> tuple[float, float] | None:
+    """First and last second of the longest run of high scores, None where the scores are even.
+
+    The faces are split at the middle between the lowest and the highest logit.  This says where to
+    look, not more: single faces are not calibrated.
+    """
+    logits = [face.logit for face in track.faces]
+    if len(logits) < MIN_FACES:
+        return None
+    middle = (min(logits) + max(logits)) / 2
+    high = [logit for logit in logits if logit > middle]
+    low = [logit for logit in logits if logit <= middle]
+    if not high or not low or sum(high) / len(high) - sum(low) / len(low) < GAP:
+        return None
+    run = max(_runs(track.faces, middle), key=len)
+    return run[0].time, run[-1].time
+
+
+def _runs(faces: tuple[FaceScore, ...], middle: float) -> list[list[FaceScore]]:
+    runs: list[list[FaceScore]] = [[]]
+    for face in faces:
+        if face.logit > middle:
+            runs[-1].append(face)
+        elif runs[-1]:
+            runs.append([])
+    return runs

@@ -1,0 +1,316 @@
+"""The model card: everything about a model that is data, read from the ``card.json`` of its folder.
+
+A card says what the networks take (crop, mean, deviation, tensor names), what they were trained on and
+measured at, and the sha256 of every file, so that a model folder can be checked before it is believed.
+Reading is strict: a missing or mistyped field raises `ModelError` with the file and the field in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import ModelError
+from dfdetect.faces.crop import CropSpec
+
+CARD_FORMAT = 1
+"""Version of card.json that this release reads and writes."""
+CARD_FILE = "card.json"
+CALIBRATION_FILE = "calibration.json"
+CLASSIFIER = "classifier"
+
+FreeForm = Mapping[str, Any] | str
+"""A part of a card that no code depends on."""
+
+# A card may name files of its own folder only: one plain name, no separators, no leading dot.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertCard:
+    """One network of a model: its file, its input contract and its outputs."""
+
+    name: str
+    file: str
+    """Name of the ONNX file in the model folder."""
+    crop: CropSpec
+    mean: tuple[float, float, float]
+    """Per channel (RGB), in units of 0–1 pixels."""
+    std: tuple[float, float, float]
+    input: str = "input"
+    """Name of the input tensor, float32 ``[n, 3, size, size]``, RGB, ``(pixel / 255 - mean) / std``."""
+    logit: str = "logit"
+    """Name of the output with one logit per crop (positive: fake), ``[n]`` or ``[n, 1]``."""
+    heatmap: str | None = None
+    """Name of the output ``[n, gh, gw]`` whose mean is the logit up to a constant, if there is one."""
+    arch: str = ""
+    sha256: str = ""
+    """Of `file`; filled in by `write_card`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A sample with the score that it must get on every installation."""
+
+    file: str
+    """Name of a file in the model folder, or of one of the package's samples (``data/``)."""
+    logit: float
+    """The file's logit, end to end through ``Detector.scan``."""
+    tolerance: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What ``card.json`` says.  `data`, `recipe` and `measured` are free-form and for people."""
+
+    name: str
+    version: str
+    kind: str = CLASSIFIER
+    """``classifier``, or another kind such as ``face_detector``, which has no experts."""
+    summary: str = ""
+    licence: str = ""
+    created: str = ""
+    """Date of training, ``YYYY-MM-DD``."""
+    experts: tuple[ExpertCard, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Every file that the card vouches for → its sha256 (the experts' and the calibration's too)."""
+    data: FreeForm = field(default_factory=dict)
+    recipe: FreeForm = field(default_factory=dict)
+    measured: FreeForm = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    """Known failures, in plain sentences."""
+    golden: tuple[Golden, ...] = ()
+
+
+def is_plain_name(name: object) -> bool:
+    """True for a single file name without separators, drive, leading dot or odd characters."""
+    return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float (JSON knows no other numbers; a bool is none)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and check ``folder/card.json``; raises `ModelError` naming the file and the field."""
+    path = folder / CARD_FILE
+    return parse_card(read_json(path), path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raises `ModelError` where the file is missing or not one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} must hold a JSON object, not {type(value).__name__}")
+    return value
+
+
+def parse_card(values: Mapping[str, Any], path: Path) -> ModelCard:
+    """Turn the content of a card into a `ModelCard`; `path` is for messages."""
+    root = _Fields(values, str(path))
+    version = root.integer("format")
+    if version != CARD_FORMAT:
+        raise ModelError(
+            f"{path}: format {version} is not known to this version of dfdetect, which reads format "
+            f"{CARD_FORMAT}; update dfdetect, or take a model made for this version"
+        )
+    kind = root.text("kind", CLASSIFIER)
+    experts = tuple(_expert(item) for item in root.items("experts"))
+    if kind == CLASSIFIER and not experts:
+        root.fail("experts", "name at least one network of a classifier")
+    if len({e.name for e in experts}) != len(experts):
+        root.fail("experts", "give every network a name of its own")
+    return ModelCard(
+        name=root.text("name"),
+        version=root.text("version"),
+        kind=kind,
+        summary=root.text("summary", ""),
+        licence=root.text("licence", ""),
+        created=root.text("created", ""),
+        experts=experts,
+        files=_hashes(root, experts),
+        data=root.free("data"),
+        recipe=root.free("recipe"),
+        measured=root.free("measured"),
+        limits=tuple(root.texts("limits")),
+        golden=tuple(_golden(item) for item in root.items("golden")),
+    )
+
+
+def card_values(card: ModelCard) -> dict[str, Any]:
+    """The JSON form of a card; `parse_card` reads it back to an equal card."""
+    return {
+        "format": CARD_FORMAT,
+        "kind": card.kind,
+        "name": card.name,
+        "version": card.version,
+        "summary": card.summary,
+        "licence": card.licence,
+        "created": card.created,
+        "experts": [_expert_values(e) for e in card.experts],
+        "files": dict(card.files),
+        "data": card.data if isinstance(card.data, str) else dict(card.data),
+        "recipe": card.recipe if isinstance(card.recipe, str) else dict(card.recipe),
+        "measured": card.measured if isinstance(card.measured, str) else dict(card.measured),
+        "limits": list(card.limits),
+        "golden": [{"file": g.file, "logit": g.logit, "tolerance": g.tolerance} for g in card.golden],
+    }
+
+
+def _expert_values(expert: ExpertCard) -> dict[str, Any]:
+    return {
+        "name": expert.name,
+        "file": expert.file,
+        "sha256": expert.sha256,
+        "arch": expert.arch,
+        "crop": expert.crop.as_dict(),
+        "layout": "NCHW",
+        "colour": "RGB",
+        "mean": list(expert.mean),
+        "std": list(expert.std),
+        "input": expert.input,
+        "logit": expert.logit,
+        "heatmap": expert.heatmap,
+    }
+
+
+def _expert(values: _Fields) -> ExpertCard:
+    for name, known in (("layout", "NCHW"), ("colour", "RGB")):
+        if values.text(name, known) != known:
+            values.fail(name, f"be '{known}', the only one known to this version")
+    std = values.triple("std")
+    if min(std) <= 0:
+        values.fail("std", "hold three positive numbers")
+    try:
+        crop = CropSpec.from_mapping(values.mapping("crop"))
+    except ModelError as error:
+        raise ModelError(f"{values.where}.crop: {error}") from error
+    return ExpertCard(
+        name=values.text("name"),
+        file=values.file("file"),
+        crop=crop,
+        mean=values.triple("mean"),
+        std=std,
+        input=values.text("input", "input"),
+        logit=values.text("logit", "logit"),
+        heatmap=values.text("heatmap") if values.has("heatmap") else None,
+        arch=values.text("arch", ""),
+        sha256=values.sha256("sha256"),
+    )
+
+
+def _golden(values: _Fields) -> Golden:
+    tolerance = values.number("tolerance", 0.05)
+    if tolerance <= 0:
+        values.fail("tolerance", "be a positive number")
+    return Golden(file=values.file("file"), logit=values.number("logit"), tolerance=tolerance)
+
+
+def _hashes(root: _Fields, experts: tuple[ExpertCard, ...]) -> dict[str, str]:
+    """All hashes of a card: ``files`` (name → sha256, or role → {file, sha256}) and the experts'."""
+    found = {e.file: e.sha256 for e in experts}
+    inner = root.child("files")
+    for key, value in inner.values.items():
+        if isinstance(value, Mapping):
+            entry = _Fields(value, f"{inner.where}.{key}")
+            name, digest = entry.file("file"), entry.sha256("sha256")
+        else:
+            name, digest = key, inner.sha256(key)
+            if not is_plain_name(name):
+                inner.fail(key, "name a file of the model folder itself")
+        if found.setdefault(name, digest) != digest:
+            inner.fail(key, "have the same sha256 as elsewhere in the card")
+    return found
+
+
+class _Fields:
+    """A JSON object that is read field by field, with errors that say where."""
+
+    def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self.values, self.where = values, where
+
+    def fail(self, name: str, want: str) -> None:
+        raise ModelError(f"{self.where}: field '{name}' must {want} (it is {self.values.get(name)!r:.80})")
+
+    def has(self, name: str) -> bool:
+        return self.values.get(name) is not None
+
+    def _get(self, name: str, default: Any) -> Any:
+        if name in self.values:
+            return self.values[name]
+        if default is None:
+            raise ModelError(f"{self.where}: field '{name}' is missing")
+        return default
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._get(name, default)
+        if not isinstance(value, str) or (default is None and not value):
+            self.fail(name, "be a text")
+        return str(value)
+
+    def texts(self, name: str) -> list[str]:
+        value = self._get(name, [])
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            self.fail(name, "be a list of texts")
+        return list(value)
+
+    def integer(self, name: str) -> int:
+        value = self._get(name, None)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.fail(name, "be a whole number")
+        return int(value)
+
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self._get(name, default)
+        if not is_number(value):
+            self.fail(name, "be a finite number")
+        return float(value)
+
+    def triple(self, name: str) -> tuple[float, float, float]:
+        value = self._get(name, None)
+        if not isinstance(value, list) or len(value) != 3 or not all(is_number(v) for v in value):
+            self.fail(name, "hold three finite numbers, for red, green and blue")
+        return float(value[0]), float(value[1]), float(value[2])
+
+    def file(self, name: str) -> str:
+        value = self.text(name)
+        if not is_plain_name(value):
+            self.fail(name, "name a file of the model folder itself, without a path")
+        return value
+
+    def sha256(self, name: str) -> str:
+        value = self.text(name)
+        if _SHA256.fullmatch(value) is None:
+            self.fail(name, "be a sha256 in 64 lower-case hexadecimal digits")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self._get(name, {})
+        if not isinstance(value, Mapping):
+            self.fail(name, "be a JSON object")
+        return dict(value)
+
+    def free(self, name: str) -> FreeForm:
+        value = self._get(name, {})
+        return value if isinstance(value, str) else self.mapping(name)
+
+    def child(self, name: str) -> _Fields:
+        return _Fields(self.mapping(name), f"{self.where}: {name}")
+
+    def items(self, name: str) -> list[_Fields]:
+        value = self._get(name, [])
+        if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
+            self.fail(name, "be a list of JSON objects")
+        return [_Fields(item, f"{self.where}: {name}[{i}]") for i, item in enumerate(value)]

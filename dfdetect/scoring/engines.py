@@ -1,0 +1,189 @@
+"""What runs a network: ONNX Runtime (default), OpenVINO or torch, all from the same ONNX file.
+
+Every engine computes in float32 on purpose: OpenVINO and torch would otherwise use bfloat16 or TF32 where
+the processor has it, and a score must not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MissingExtraError, ModelError, SettingsError
+from dfdetect.settings import ENGINES, Settings
+
+if TYPE_CHECKING:
+    from dfdetect.scoring.card import ExpertCard
+
+Floats = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A loaded network."""
+
+    @property
+    def label(self) -> str:
+        """Engine, version and device, e.g. ``onnxruntime 1.32.0 cpu``; goes into the result."""
+
+    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
+        """Score a batch ``[n, 3, size, size]`` → logits ``[n]`` and, when asked for and there, heat maps.
+
+        Heat maps are float32 ``[n, gh, gw]``.  Raises `ModelError` when the network gives another shape or a
+        score that is not finite.
+        """
+
+
+def create_engine(path: Path, expert: ExpertCard, settings: Settings) -> Engine:
+    """Load the ONNX file `path` into the engine of `settings`.
+
+    Raises `MissingExtraError` when the engine's package is not installed, `ModelError` when it cannot load
+    the file or the file lacks the tensors that the card names.
+    """
+    return _MAKERS[settings.engine](path, expert, settings)
+
+
+def installed_engines() -> tuple[str, ...]:
+    """The engines that can be chosen on this installation."""
+    return tuple(n for n in ENGINES if all(importlib.util.find_spec(p) for p in _PACKAGES[n]))
+
+
+def thread_count(settings: Settings) -> int:
+    """Threads for an engine: as set, else two, since more lose on a shared machine and for small networks."""
+    return settings.threads or max(1, min(2, os.cpu_count() or 1))
+
+
+class _OnnxRuntime:
+    def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count(settings)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that wait by spinning take the cores from the decoder and from other workers.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a class per status code, without a common base
+            raise _cannot_load(path, "onnxruntime", error) from error
+        _check_names(path, [i.name for i in self._session.get_inputs()], [expert.input])
+        _check_names(path, [o.name for o in self._session.get_outputs()], _outputs(expert, True))
+        self._path, self._expert = path, expert
+        self.label = f"onnxruntime {onnxruntime.__version__} cpu"
+
+    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
+        outputs = self._session.run(_outputs(self._expert, heatmap), {self._expert.input: batch})
+        return _checked(self._path, len(batch), outputs)
+
+
+class _OpenVino:
+    def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise _missing("openvino", "openvino", error) from error
+        threads = thread_count(settings)
+        config = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        try:
+            core = openvino.Core()
+            model = core.read_model(path)
+            inputs = [name for port in model.inputs for name in port.names]
+            outputs = [name for port in model.outputs for name in port.names]
+            _check_names(path, inputs, [expert.input])
+            _check_names(path, outputs, _outputs(expert, True))
+            self._request = core.compile_model(model, "CPU", config).create_infer_request()
+        except RuntimeError as error:
+            raise _cannot_load(path, "openvino", error) from error
+        self._path, self._expert = path, expert
+        self.label = f"openvino {openvino.__version__.split('-')[0]} cpu"
+
+    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
+        self._request.infer({self._expert.input: batch})
+        # Copied: the tensors belong to the request and change with the next batch.
+        outputs = [np.array(self._request.get_tensor(n).data) for n in _outputs(self._expert, heatmap)]
+        return _checked(self._path, len(batch), outputs)
+
+
+class _Torch:
+    def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
+        try:
+            import onnx  # noqa: F401  (the graph is read with it)
+            import torch
+        except ImportError as error:
+            raise _missing("torch", "torch", error) from error
+        from dfdetect.scoring.torch_graph import TorchGraph
+
+        if settings.device != "cpu" and not torch.cuda.is_available():
+            raise SettingsError(
+                f"device '{settings.device}' is not there: torch {torch.__version__} sees no CUDA; "
+                "use device 'cpu'"
+            )
+        torch.set_num_threads(thread_count(settings))
+        self._graph = TorchGraph.load(path, settings.device)
+        _check_names(path, self._graph.inputs, [expert.input])
+        _check_names(path, self._graph.outputs, _outputs(expert, True))
+        self._path, self._expert = path, expert
+        self.label = f"torch {torch.__version__} {settings.device}"
+
+    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
+        outputs = self._graph.run({self._expert.input: batch}, _outputs(self._expert, heatmap))
+        return _checked(self._path, len(batch), outputs)
+
+
+_MAKERS: dict[str, Callable[[Path, ExpertCard, Settings], Engine]] = {
+    "onnxruntime": _OnnxRuntime,
+    "openvino": _OpenVino,
+    "torch": _Torch,
+}
+_PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
+
+
+def _outputs(expert: ExpertCard, heatmap: bool) -> list[str]:
+    return [expert.logit, expert.heatmap] if heatmap and expert.heatmap else [expert.logit]
+
+
+def _checked(path: Path, count: int, outputs: list[Any]) -> tuple[Floats, Floats | None]:
+    logits = np.asarray(outputs[0], np.float32)
+    if logits.size != count:
+        raise ModelError(f"{path}: {count} crops gave scores of shape {list(logits.shape)}, not [{count}]")
+    if not np.isfinite(logits).all():
+        raise ModelError(f"{path}: the network gave a score that is not a finite number; it is damaged")
+    if len(outputs) == 1:
+        return logits.reshape(count), None
+    maps = np.asarray(outputs[1], np.float32)
+    if maps.ndim == 4 and maps.shape[1] == 1:
+        maps = maps[:, 0]
+    if maps.ndim != 3 or len(maps) != count:
+        raise ModelError(f"{path}: {count} crops gave heat maps of shape {list(maps.shape)}, not [n, h, w]")
+    return logits.reshape(count), maps
+
+
+def _check_names(path: Path, there: list[str], wanted: list[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            raise ModelError(f"{path}: the card names a tensor '{name}', the network has {', '.join(there)}")
+
+
+def _cannot_load(path: Path, engine: str, error: Exception) -> ModelError:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ModelError(f"{engine} cannot load {path}: {first_line[:300]}")
+
+
+def _missing(engine: str, extra: str, error: ImportError) -> MissingExtraError:
+    return MissingExtraError(
+        f"engine '{engine}' needs a package that is not installed ({error}); "
+        f'run: pip install "dfdetect[{extra}]"'
+    )

@@ -1,0 +1,218 @@
+"""Find, load, check and write model folders.
+
+A model folder holds ``card.json``, the ONNX files that it names, and ``calibration.json``.  Shipped folders
+lie in the package (``dfdetect._models``); any other folder is named by its path.  What the card vouches for
+is hashed at every load, so that a network is never run with another one's calibration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import ModelError
+from dfdetect.results import ModelStamp
+from dfdetect.scoring.card import (
+    CALIBRATION_FILE,
+    CARD_FILE,
+    CLASSIFIER,
+    ModelCard,
+    card_values,
+    parse_card,
+    read_card,
+    read_json,
+)
+
+_SHIPPED = "dfdetect._models"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model that was found complete and unaltered."""
+
+    path: Path
+    card: ModelCard
+    calibration: Mapping[str, Any]
+    """The content of ``calibration.json``; empty for a folder that is not a classifier."""
+    hashes: Mapping[str, str]
+    """File name → sha256 of every file that the card vouches for, and of the card."""
+
+    def stamp(self, engine: str = "") -> ModelStamp:
+        """What a result says about the model that took part."""
+        return ModelStamp(self.card.name, self.card.version, dict(self.hashes), engine)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """Whether one file of a model folder is the one that its card vouches for."""
+
+    file: str
+    ok: bool
+    message: str
+    """Empty when the file is all right."""
+    sha256: str
+    """Of the file as it is; empty when it cannot be read."""
+
+
+def list_models() -> list[str]:
+    """Names of the shipped models that `load_model` takes, in alphabetical order (no face detectors)."""
+    return [folder.name for folder in shipped_folders() if _is_classifier(folder)]
+
+
+def shipped_folders() -> list[Path]:
+    """Every shipped model folder, face detectors too, in alphabetical order."""
+    root = _shipped_root()
+    if root is None:
+        return []
+    return sorted(folder for folder in root.iterdir() if (folder / CARD_FILE).is_file())
+
+
+def find_folder(name_or_path: str | os.PathLike[str]) -> Path:
+    """The folder of a shipped model's name, or of a path; raises `ModelError` when there is none.
+
+    A shipped name comes first: a folder of the same name is reached by ``./NAME``.
+    """
+    text = os.fspath(name_or_path)
+    shipped = {folder.name: folder for folder in shipped_folders()}
+    if text in shipped:
+        return shipped[text]
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return path
+    names = ", ".join(name for name in shipped if _is_classifier(shipped[name])) or "none"
+    if path.exists():
+        raise ModelError(f"model '{text}' is a file; name the folder that holds its {CARD_FILE}")
+    raise ModelError(
+        f"there is no model '{text}': it is neither a shipped model ({names}) nor an existing folder"
+    )
+
+
+def load_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
+    """Load a classifier's folder after checking every hash; raises `ModelError` that says what is wrong."""
+    folder = find_folder(name_or_path)
+    card = read_card(folder)
+    if card.kind != CLASSIFIER:
+        raise ModelError(f"{folder / CARD_FILE}: a {card.kind} cannot judge faces; name a classifier")
+    if CALIBRATION_FILE not in card.files:
+        raise ModelError(f"{folder}: the model has not been calibrated: its card names no {CALIBRATION_FILE}")
+    checks = _check_files(folder, card)
+    for check in checks:
+        if not check.ok:
+            raise ModelError(f"model '{card.name}' in {folder}: {check.message}")
+    calibration = read_json(folder / CALIBRATION_FILE)
+    _fits_networks(calibration, card, folder / CALIBRATION_FILE)
+    hashes = {check.file: check.sha256 for check in checks}
+    hashes[CARD_FILE] = hash_file(folder / CARD_FILE)
+    return ModelFolder(path=folder, card=card, calibration=calibration, hashes=hashes)
+
+
+def verify(folder: str | os.PathLike[str]) -> tuple[FileCheck, ...]:
+    """Hash every file that a model folder's card names (networks and calibration), and say which differ.
+
+    Works for face detectors too.  Raises `ModelError` only when the card itself cannot be read.
+    """
+    path = find_folder(folder)
+    return _check_files(path, read_card(path))
+
+
+def write_card(folder: str | os.PathLike[str], card: ModelCard) -> ModelCard:
+    """Write ``card.json`` with the hashes of the files as they are now; returns the card as written.
+
+    Every expert's file must be in the folder.  ``calibration.json`` is vouched for when it is there (without
+    it the folder cannot be loaded yet: `save_calibration` comes next), other files when `card.files` names
+    them.  The card is replaced in one step.
+    """
+    path = Path(folder)
+    names = [e.file for e in card.experts]
+    names += [CALIBRATION_FILE] if (path / CALIBRATION_FILE).exists() else []
+    names += [name for name in card.files if name not in names]
+    hashes = {name: hash_file(path / name) for name in names}
+    experts = tuple(dataclasses.replace(e, sha256=hashes[e.file]) for e in card.experts)
+    full = dataclasses.replace(card, experts=experts, files=hashes)
+    target = path / CARD_FILE
+    parse_card(card_values(full), target)  # a card that could not be read back is not written
+    _write_json(target, card_values(full))
+    return full
+
+
+def save_calibration(folder: str | os.PathLike[str], calibration: Mapping[str, Any]) -> ModelCard:
+    """Write ``calibration.json``, stamped with the networks it belongs to, and the card with its new hash."""
+    path = Path(folder)
+    card = read_card(path)
+    networks = {e.file: hash_file(path / e.file) for e in card.experts}
+    _write_json(path / CALIBRATION_FILE, {**calibration, "networks": networks})
+    return write_card(path, card)
+
+
+def hash_file(path: Path) -> str:
+    """Sha256 of a file in hexadecimal; raises `ModelError` when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _check_files(folder: Path, card: ModelCard) -> tuple[FileCheck, ...]:
+    return tuple(_check_file(folder, name, wanted) for name, wanted in sorted(card.files.items()))
+
+
+def _check_file(folder: Path, name: str, wanted: str) -> FileCheck:
+    try:
+        found = hash_file(folder / name)
+    except ModelError as error:
+        return FileCheck(name, False, str(error), "")
+    if found == wanted:
+        return FileCheck(name, True, "", found)
+    message = (
+        f"{name} is not the file that the card vouches for (sha256 {found[:12]}…, expected {wanted[:12]}…); "
+        "install the model again, or write its card anew if you changed the file on purpose"
+    )
+    return FileCheck(name, False, message, found)
+
+
+def _fits_networks(calibration: Mapping[str, Any], card: ModelCard, path: Path) -> None:
+    """Refuse a calibration that says it was fitted on other networks than these."""
+    networks = calibration.get("networks")
+    if networks is None:
+        return
+    if networks != {e.file: e.sha256 for e in card.experts}:
+        raise ModelError(
+            f"{path}: this calibration was fitted on other networks than those in the folder; calibrate again"
+        )
+
+
+def _is_classifier(folder: Path) -> bool:
+    try:
+        card = read_json(folder / CARD_FILE)
+    except ModelError:
+        return False
+    return card.get("kind", CLASSIFIER) == CLASSIFIER and bool(card.get("experts"))
+
+
+def _shipped_root() -> Path | None:
+    try:
+        root = resources.files(_SHIPPED)
+    except ModuleNotFoundError:
+        return None
+    with resources.as_file(root) as path:
+        return path if path.is_dir() else None
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write beside the target and rename, so that a reader never sees half a file."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error

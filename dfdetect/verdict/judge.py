@@ -1,0 +1,250 @@
+"""The verdict on a file: logits per person in, label or reason, probability and one sentence out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dfdetect.results import FaceQuality, FaceScore, Label, MediaKind, Note, Reason, TrackResult
+from dfdetect.settings import Settings
+from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
+from dfdetect.verdict.messages import JudgedPerson, Limits, judged_message, person_note, unjudged_message
+
+# Which reason is named when several hold for equally many faces: the one that is easiest to mend first.
+_ORDER = (Reason.FACE_TOO_SMALL, Reason.FACE_TOO_DARK, Reason.FACE_TOO_BLURRED)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvidence:
+    """Everything that was found of one person.
+
+    A face that fails `Judge.gate` may be scored all the same (it is gated again) or only be counted.
+    """
+
+    id: int
+    """Number of the person, from 1."""
+    scores: tuple[FaceScore, ...]
+    """The scored faces, in any order."""
+    faces_found: int
+    """All faces of this person, scored or not."""
+    faces_small: int = 0
+    """Faces that were not scored since they are smaller than `Settings.min_face`."""
+    faces_blurred: int = 0
+    """Faces that were not scored since they are too blurred."""
+    faces_dark: int = 0
+    """Faces that were not scored since they are too dark."""
+    times: tuple[float, ...] = ()
+    """Times of all faces found, in seconds; the scores' own times are added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for a file; the fields are those of `ScanResult`."""
+
+    label: Label | None
+    reason: Reason | None
+    message: str
+    fake_probability: float | None
+    logit: float | None
+    band: tuple[float, float] | None
+    tracks: tuple[TrackResult, ...]
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """One person's evidence after the quality gate."""
+
+    evidence: TrackEvidence
+    usable: tuple[FaceScore, ...]
+    failed: Counter[Reason]
+
+
+class Judge:
+    """Applies a calibration under some settings.
+
+    Raises `ModelError` at once when `calibration` (the content of ``calibration.json``) is not usable.
+    """
+
+    def __init__(self, calibration: Mapping[str, Any], settings: Settings) -> None:
+        self._calibration = Calibration.from_mapping(calibration)
+        self._settings = settings
+
+    def gate(self, quality: FaceQuality) -> Reason | None:
+        """Why a face cannot be judged, None when it can; lets a scan skip scoring what will not count."""
+        return self._calibration.gate.check(quality, self._settings.min_face)
+
+    def band(self, kind: MediaKind) -> tuple[float, float]:
+        """Below the first probability a file is real, from the second on fake."""
+        threshold = self._settings.threshold
+        return self._calibration.bands[kind] if threshold is None else (threshold, threshold)
+
+    def judge(self, kind: MediaKind, tracks: Sequence[TrackEvidence], frames_sampled: int) -> Verdict:
+        """Judge a file by its persons.
+
+        The file is as suspicious as its most suspicious person, less a penalty that grows with the number of
+        judged persons, so that a crowd is not fake by chance.  A person's probability holds the same penalty,
+        so that the file's answer is always that of a person in it.  `frames_sampled` is the number of frames
+        that were searched for faces.
+        """
+        if len({t.id for t in tracks}) != len(tracks):
+            raise ValueError("two tracks have the same person number")
+        found = [self._sort(t) for t in sorted(tracks, key=lambda t: t.id) if t.faces_found or t.scores]
+        need = self._frames_needed(kind, frames_sampled)
+        judged = [s for s in found if len(s.usable) >= need]
+        if not judged:
+            return self._unjudged(kind, found, need, frames_sampled)
+        penalty = self._calibration.track_penalty * math.log(len(judged))
+        results, persons = [], []
+        for person in found:
+            if len(person.usable) < need:
+                results.append(_unjudged_track(person, _reason(person)))
+                continue
+            result = self._judge_track(kind, person, penalty)
+            results.append(result)
+            persons.append(self._describe(kind, person, result, penalty))
+        return self._answer(kind, results, persons, penalty)
+
+    def _sort(self, evidence: TrackEvidence) -> _Sorted:
+        failed = Counter(
+            {
+                Reason.FACE_TOO_SMALL: evidence.faces_small,
+                Reason.FACE_TOO_BLURRED: evidence.faces_blurred,
+                Reason.FACE_TOO_DARK: evidence.faces_dark,
+            }
+        )
+        usable = []
+        for score in sorted(evidence.scores, key=lambda s: (s.time, s.frame)):
+            reason = self.gate(score.quality)
+            if reason is None:
+                usable.append(score)
+            else:
+                failed[reason] += 1
+        return _Sorted(evidence, tuple(usable), failed)
+
+    def _frames_needed(self, kind: MediaKind, frames_sampled: int) -> int:
+        if kind is MediaKind.PHOTO:
+            return 1
+        # A clip of which only a frame or two exist must not fail for having so few.
+        return max(1, min(self._settings.min_frames, frames_sampled))
+
+    def _judge_track(self, kind: MediaKind, person: _Sorted, penalty: float) -> TrackResult:
+        logit = self._calibration.aggregator(np.array([s.logit for s in person.usable], np.float64))
+        odds = self._calibration.log_odds(logit - penalty, kind, self._settings.prior)
+        probability = to_probability(odds)
+        start, end = _span(person.evidence)
+        return TrackResult(
+            id=person.evidence.id,
+            label=self._label(kind, probability),
+            reason=None,
+            fake_probability=probability,
+            logit=logit,
+            start=start,
+            end=end,
+            faces=tuple(sorted(person.evidence.scores, key=lambda s: (s.time, s.frame))),
+            faces_found=_faces_found(person.evidence),
+        )
+
+    def _label(self, kind: MediaKind, probability: float) -> Label:
+        low, high = self.band(kind)
+        if probability >= high:
+            return Label.FAKE
+        return Label.REAL if probability < low else Label.UNCERTAIN
+
+    def _describe(
+        self, kind: MediaKind, person: _Sorted, result: TrackResult, penalty: float
+    ) -> JudgedPerson:
+        """What the message needs of a person: among others when its frames look fake on their own."""
+        bound = to_log_odds(self.band(kind)[1])
+        odds = [
+            self._calibration.log_odds(s.logit - penalty, kind, self._settings.prior) for s in person.usable
+        ]
+        return JudgedPerson(
+            id=result.id,
+            label=result.label or Label.UNCERTAIN,
+            probability=result.fake_probability or 0.0,
+            times=tuple(s.time for s in person.usable),
+            suspicious=tuple(o >= bound for o in odds),
+            peak=person.usable[int(np.argmax(odds))].time,
+        )
+
+    def _answer(
+        self, kind: MediaKind, tracks: list[TrackResult], persons: list[JudgedPerson], penalty: float
+    ) -> Verdict:
+        top = max(
+            (t for t in tracks if t.logit is not None and t.label is not None),
+            key=lambda t: (t.logit if t.logit is not None else -math.inf, -t.id),
+        )
+        if top.logit is None or top.fake_probability is None:
+            raise AssertionError("a judged person has a logit and a probability")
+        band = self.band(kind)
+        unjudged = [(t.id, t.reason) for t in tracks if t.reason is not None]
+        return Verdict(
+            label=top.label,
+            reason=None,
+            message=judged_message(kind, persons, len(tracks), band, self._settings.prior),
+            fake_probability=top.fake_probability,
+            logit=top.logit - penalty,
+            band=band,
+            tracks=tuple(tracks),
+            notes=(person_note(unjudged, len(tracks)),) if unjudged else (),
+        )
+
+    def _unjudged(self, kind: MediaKind, found: list[_Sorted], need: int, frames_sampled: int) -> Verdict:
+        tracks = tuple(_unjudged_track(person, _reason(person)) for person in found)
+        if not found:
+            reason = Reason.NO_FACE
+        elif any(t.reason is Reason.TOO_FEW_FRAMES for t in tracks):
+            reason = Reason.TOO_FEW_FRAMES  # nearest to an answer, and mended by looking at more frames
+        else:
+            reason = _most(sum((person.failed for person in found), Counter()))
+        limits = Limits(
+            min_face=self._settings.min_face,
+            largest=max((s.quality.size for p in found for s in p.evidence.scores), default=None),
+            faces=sum(_faces_found(p.evidence) for p in found),
+            usable_frames=max((len(p.usable) for p in found), default=0),
+            needed_frames=need,
+            frames_sampled=frames_sampled,
+        )
+        message = unjudged_message(kind, reason, limits)
+        return Verdict(None, reason, message, None, None, None, tracks)
+
+
+def _reason(person: _Sorted) -> Reason:
+    """Why a person cannot be judged: too few of its faces are good, or all of them failed."""
+    if person.usable or not +person.failed:
+        return Reason.TOO_FEW_FRAMES
+    return _most(person.failed)
+
+
+def _most(failed: Counter[Reason]) -> Reason:
+    return max(_ORDER, key=lambda reason: (failed[reason], -_ORDER.index(reason)))
+
+
+def _unjudged_track(person: _Sorted, reason: Reason) -> TrackResult:
+    start, end = _span(person.evidence)
+    return TrackResult(
+        id=person.evidence.id,
+        label=None,
+        reason=reason,
+        fake_probability=None,
+        logit=None,
+        start=start,
+        end=end,
+        faces=(),
+        faces_found=_faces_found(person.evidence),
+    )
+
+
+def _faces_found(evidence: TrackEvidence) -> int:
+    return max(evidence.faces_found, len(evidence.scores))
+
+
+def _span(evidence: TrackEvidence) -> tuple[float, float]:
+    times = [*evidence.times, *(s.time for s in evidence.scores)]
+    return (min(times), max(times)) if times else (0.0, 0.0)

@@ -1,0 +1,169 @@
+"""The one sentence that tells a person what was found, or why nothing can be said and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dfdetect.results import Label, MediaKind, Note, Reason
+
+_THROUGHOUT = 0.7  # from this share of its frames on, a person looks fake in the whole video
+_LISTED = 5  # persons that a sentence names before it says "and more"
+
+_SHORT = {
+    Reason.FACE_TOO_SMALL: "too small",
+    Reason.FACE_TOO_BLURRED: "too blurred",
+    Reason.FACE_TOO_DARK: "too dark",
+    Reason.TOO_FEW_FRAMES: "seen in too few frames",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPerson:
+    """A judged person, as far as a sentence needs it."""
+
+    id: int
+    label: Label
+    probability: float
+    times: tuple[float, ...]
+    """Of the judged faces, rising."""
+    suspicious: tuple[bool, ...]
+    """For each of them, whether it looks fake on its own."""
+    peak: float
+    """Time of the most suspicious face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What was there and what would have been needed, for the sentence on an unjudged file."""
+
+    min_face: int
+    largest: float | None
+    """Height in pixels of the largest scored face; None when none was scored."""
+    faces: int
+    usable_frames: int
+    needed_frames: int
+    frames_sampled: int
+
+
+def judged_message(
+    kind: MediaKind,
+    persons: Sequence[JudgedPerson],
+    found: int,
+    band: tuple[float, float],
+    prior: float | None = None,
+) -> str:
+    """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too."""
+    top = max(persons, key=lambda p: (p.probability, -p.id))
+    tail = "" if prior is None else f", if {percent(prior)} of such files are fake"
+    chance = percent(top.probability) + tail
+    if top.label is Label.FAKE:
+        fakes = [p for p in persons if p.label is Label.FAKE]
+        if len(fakes) == 1:
+            who = "The face" if found == 1 else f"Person {top.id} of {found}"
+            return f"{who} looks fake{_when(kind, top)}: the probability of a fake is {chance}."
+        who = (
+            "Both persons"
+            if len(fakes) == found == 2
+            else f"Persons {_listed([p.id for p in fakes])} of {found}"
+        )
+        return (
+            f"{who} look fake, most of all person {top.id}{_when(kind, top)}: "
+            f"the probability of a fake is {chance}."
+        )
+    if top.label is Label.REAL:
+        return f"{_all_judged(len(persons), found)} real: the probability of a fake is {chance}."
+    who = "the face" if found == 1 else f"person {top.id} of {found}"
+    return (
+        f"Cannot say whether {who} is real or fake: the probability of a fake is {chance}, "
+        f"between {percent(band[0])} (real below) and {percent(band[1])} (fake from there on)."
+    )
+
+
+def unjudged_message(kind: MediaKind, reason: Reason, limits: Limits) -> str:
+    """Why nothing can be said of a file that was read, and what to do."""
+    media = "picture" if kind is MediaKind.PHOTO else "video"
+    one = limits.faces == 1
+    if reason is Reason.NO_FACE:
+        return f"No face was found, so nothing can be said; give a {media} in which a face can be seen."
+    if reason is Reason.FACE_TOO_SMALL:
+        size = f" ({limits.largest:.0f} pixels high at most)" if limits.largest is not None else ""
+        subject = "The face is" if one else "The faces are"
+        return (
+            f"{subject} too small to be judged{size}: at least {limits.min_face} pixels are needed; "
+            f"give a larger original, or lower --min-face at the price of reliability."
+        )
+    if reason is Reason.TOO_FEW_FRAMES:
+        return (
+            f"A person can be judged in only {limits.usable_frames} of {limits.frames_sampled} frames, "
+            f"and {limits.needed_frames} are needed; look at more frames with --frames, "
+            "or lower --min-frames at the price of reliability."
+        )
+    subject = "The face is" if one else "The faces are"
+    if reason is Reason.FACE_TOO_DARK:
+        return f"{subject} too dark to be judged; give a brighter original."
+    return f"{subject} too blurred to be judged; give a sharper original."
+
+
+def person_note(unjudged: Sequence[tuple[int, Reason]], found: int) -> Note:
+    """The note that some persons beside a judged one could not be judged."""
+    who = _listed([f"person {number} ({_SHORT[reason]})" for number, reason in unjudged])
+    return Note("persons_unjudged", f"{len(unjudged)} of {found} persons could not be judged: {who}.")
+
+
+def percent(probability: float) -> str:
+    """A probability in words that never claims certainty: ``under 1 %``, ``93 %``, ``over 99 %``."""
+    if probability < 0.01:
+        return "under 1 %"
+    if probability > 0.99:
+        return "over 99 %"
+    return f"{100 * probability:.0f} %"
+
+
+def clock(seconds: float) -> str:
+    """A time in a video: ``3.2 s``, ``1:05``, ``1:02:05``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _when(kind: MediaKind, person: JudgedPerson) -> str:
+    if kind is MediaKind.PHOTO or len(person.times) == 1:
+        return ""
+    if sum(person.suspicious) >= _THROUGHOUT * len(person.times):
+        return " throughout"
+    start, end = _longest_run(person)
+    if end > start:
+        return f", most clearly from {clock(start)} to {clock(end)}"
+    return f", most clearly at {clock(person.peak)}"
+
+
+def _longest_run(person: JudgedPerson) -> tuple[float, float]:
+    """First and last time of the longest run of frames that look fake on their own; 0, 0 without one."""
+    best = run = (0.0, 0.0)
+    inside = False
+    for time, fake in zip(person.times, person.suspicious, strict=True):
+        if fake:
+            run = (run[0], time) if inside else (time, time)
+            best = max(best, run, key=lambda r: r[1] - r[0])
+        inside = fake
+    return best
+
+
+def _all_judged(judged: int, found: int) -> str:
+    if found == 1:
+        return "The face looks"
+    if judged == 1:
+        return "The one person that can be judged looks"
+    if judged < found:
+        return f"The {judged} persons that can be judged look"
+    return "Both persons look" if found == 2 else f"All {found} persons look"
+
+
+def _listed(items: Sequence[object]) -> str:
+    names = [str(item) for item in items]
+    if len(names) > _LISTED:
+        return ", ".join(names[:_LISTED]) + f" and {len(names) - _LISTED} more"
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -1,0 +1,133 @@
+"""``dfdetect`` as a program: signals, pipes, closed streams, standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_driver import DRIVER, Run
+
+
+def test_standard_input_is_called_dash(program: Run) -> None:
+    done = program("scan", "-", "--jsonl", stdin=b"fake")
+    assert done.returncode == 1
+    record = json.loads(done.stdout)
+    assert record["path"] == "-"
+    assert record["message"] == "standard input: fake"
+
+
+def test_list_on_standard_input(program: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("real")
+    done = program("scan", "--files-from", "-", "-0", "--jsonl", stdin=b"a.jpg\0gone\xff.jpg\0")
+    assert done.returncode == 3
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == ["a.jpg", "gone\ufffd.jpg"]
+    assert b"1 file of 2 could not be read" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_what_is_done(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "a.jpg").write_text("fake")
+    (tmp_path / "b.jpg").write_text("sleep")
+    words = [sys.executable, str(DRIVER), "scan", "a.jpg", "b.jpg", "--jsonl", "--report", "json=r.json"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert json.loads(first)["path"] == "a.jpg"
+    assert (rest, errors) == (b"", b"")
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert (len(document["results"]), document["summary"]["complete"]) == (1, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg", "r.json"]
+
+
+@pytest.mark.parametrize("words", [["--jsonl"], ["--json"], []])
+def test_a_reader_that_goes_away_is_quiet(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "a.jpg").write_text("real")
+    command = [sys.executable, str(DRIVER), "scan", "a.jpg", *words]
+    env = {**os.environ, "DRIVER_REPEAT": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.wait(timeout=30)
+    assert errors == b""
+    assert process.returncode == 130
+
+
+def test_help_into_a_closed_pipe(tmp_path: Path) -> None:
+    command = f"'{sys.executable}' -m dfdetect.cli.main --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "130")
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 1), ("2>&-", 1), (">&- 2>&-", 1), ("<&-", 1)])
+def test_closed_streams(tmp_path: Path, closed: str, code: int) -> None:
+    (tmp_path / "a.jpg").write_text("fake")
+    command = f"'{sys.executable}' '{DRIVER}' scan a.jpg {closed}"
+    assert subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True).returncode == code
+
+
+def test_a_full_disk_is_no_finding(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "a.jpg").write_text("fake")
+    command = f"'{sys.executable}' '{DRIVER}' scan a.jpg > /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 4
+    assert "No space left" in done.stderr
+
+
+def test_an_encoding_without_the_characters(program: Run, tmp_path: Path) -> None:
+    (tmp_path / "é.jpg").write_text("fake")
+    done = program("scan", "é.jpg", "-v", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 1
+    assert b"\\xe9.jpg" in done.stdout
+
+
+def test_progress_appears_on_a_terminal_only(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.jpg").write_text("fake")
+    main_end, other_end = pty.openpty()
+    command = [sys.executable, str(DRIVER), "scan", ".", "--jsonl"]
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=other_end, timeout=30
+    )
+    os.close(other_end)
+    shown = b""
+    with contextlib.suppress(OSError):  # that is how Linux shows that the other end is closed
+        while chunk := os.read(main_end, 4096):
+            shown += chunk
+    os.close(main_end)
+    assert len(done.stdout.splitlines()) == 3
+    assert b"scanning, 3 fake" in shown
+    assert b"3/3" in shown
+
+
+def test_start_is_quick() -> None:
+    """The best of several runs, against Python itself: the machine may be busy."""
+
+    def best(*words: str) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *words], capture_output=True, check=True)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best("-m", "dfdetect.cli.main", "--version") < best("-c", "import click") + 0.15

@@ -1,0 +1,195 @@
+"""Fitting a calibration: deterministic, honest about its error, and what a verdict then applies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from dfdetect.errors import InputError
+from dfdetect.evaluate.calibrate import Options, fit_calibration
+from dfdetect.evaluate.pipeline import CANDIDATES
+from dfdetect.evaluate.records import Record, record_from_result
+from dfdetect.results import (
+    Box,
+    FaceQuality,
+    FaceScore,
+    Label,
+    MediaInfo,
+    MediaKind,
+    Reason,
+    ScanResult,
+)
+from dfdetect.settings import Settings
+from dfdetect.verdict.judge import Judge, TrackEvidence
+
+GOOD = FaceQuality(100.0, 50.0, 0.5, 0.2)
+QUICK = Options(folds=3, candidates=("mean", "linear"))
+
+
+def records(
+    count: int, seed: int = 0, experts: int = 1, crowds: float = 0.0, short_edits: bool = False
+) -> list[Record]:
+    """Files in which the first person may be fake; videos are offset, the second expert is noise."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(count):
+        label, video = i % 2, bool(i // 2 % 2)
+        tracks = []
+        for person in range(1 + 2 * (rng.random() < crowds)):
+            frames = 10 if video else 1
+            base = rng.normal(1.5 if label and person == 0 and not short_edits else -1.5, 1.0) + 1.0 * video
+            logits = (
+                base + rng.normal(0, 0.5, (frames, experts)) + rng.normal(0, 4, experts) * np.arange(experts)
+            )
+            if short_edits and label:
+                logits[: max(1, frames // 4)] += 5
+            tracks.append(logits)
+        medium = MediaKind.VIDEO if video else MediaKind.PHOTO
+        made.append(Record(label, medium, f"g{i // 4}", f"s{rng.integers(12)}", tuple(tracks)))
+    return made
+
+
+def fit(data: list[Record], options: Options = QUICK, seed: int = 3) -> dict[str, Any]:
+    return fit_calibration(data, np.random.default_rng(seed), options, source="made up").calibration
+
+
+def evidence(record: Record, weights: list[float]) -> list[TrackEvidence]:
+    found = []
+    for number, track in enumerate(record.tracks, 1):
+        scores = tuple(
+            FaceScore(float(t), t, Box(0, 0, 9, 9), 1.0, GOOD, float(row @ np.array(weights)), tuple(row))
+            for t, row in enumerate(track)
+        )
+        found.append(TrackEvidence(number, scores, len(scores)))
+    return found
+
+
+def test_same_records_and_seed_give_the_same_bytes() -> None:
+    data = records(80)
+    assert json.dumps(fit(data)) == json.dumps(fit(data))
+
+
+def test_judge_applies_what_was_fitted() -> None:
+    """The calibration goes through the real Judge on new files and keeps its stated error."""
+    calibration = json.loads(json.dumps(fit(records(240, crowds=0.3), Options(folds=3)), allow_nan=False))
+    judge = Judge(calibration, Settings())
+    wrong: dict[int, list[bool]] = {0: [], 1: []}
+    right = []
+    for record in records(300, seed=9, crowds=0.3):
+        persons = evidence(record, calibration["fusion"]["weights"])
+        verdict = judge.judge(record.medium, persons, max(len(t) for t in record.tracks))
+        assert verdict.fake_probability is not None
+        wrong[record.label].append(verdict.label is (Label.REAL if record.label else Label.FAKE))
+        right.append((verdict.fake_probability > 0.5) == bool(record.label))
+    assert np.mean(wrong[0]) < 0.16
+    assert np.mean(wrong[1]) < 0.16
+    assert np.mean(right) > 0.8
+    assert calibration["file"]["track_penalty"] > 0
+
+
+def test_media_are_calibrated_apart() -> None:
+    found = fit(records(400))
+    photo, video = found["calibrator"]["photo"], found["calibrator"]["video"]
+    # Videos were made with logits one higher: at the same logit a photo must look more fake.
+    assert photo["b"] > video["b"] + 0.5
+    assert found["fitted_on"]["photos"] == 200
+
+
+def test_medium_without_files_takes_the_common_fit() -> None:
+    found = fit([r for r in records(160) if r.medium is MediaKind.PHOTO])
+    assert found["calibrator"]["video"]["a"] == pytest.approx(found["calibrator"]["photo"]["a"], rel=0.01)
+    assert found["band"]["video"] == found["band"]["photo"]
+
+
+def test_useless_expert_gets_little_weight() -> None:
+    weights = fit(records(200, experts=2))["fusion"]["weights"]
+    assert sum(weights) == pytest.approx(1)
+    assert weights[0] > 0.8
+    assert min(weights) >= 0
+
+
+def test_aggregator_is_chosen_by_what_the_data_need() -> None:
+    simple = fit(records(160), Options(folds=3))
+    assert simple["aggregator"]["kind"] in ("mean", "trimmed_mean", "median")
+    videos = [r for r in records(320, short_edits=True) if r.medium is MediaKind.VIDEO]
+    short = fit(videos, Options(folds=3))
+    assert short["aggregator"]["kind"] in ("top_mean", "linear")
+    tried = {c["aggregator"] for c in short["fitted_on"]["candidates"]}
+    assert tried == set(CANDIDATES)
+
+
+def test_figures_are_cross_validated() -> None:
+    """Labels that have nothing to do with the scores must not look learnable."""
+    rng = np.random.default_rng(0)
+    noise = [Record(int(rng.integers(2)), r.medium, r.group, r.source, r.tracks) for r in records(160)]
+    found = fit(noise)["fitted_on"]["cross_validated"]["all"]
+    assert 0.35 < found["auc"]["value"] < 0.6
+    assert found["decided"] < 0.5
+    assert 0 <= found["reals_called_fake"] <= 0.2
+
+
+def test_unjudged_files_are_left_out_and_counted() -> None:
+    data = records(80)
+    empty = [Record(1, MediaKind.PHOTO, "x", "y", ())] * 7
+    assert fit(data + empty)["fitted_on"]["not_judged"] == 7
+    assert fit(data + empty)["calibrator"] == fit(data)["calibrator"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        records(12),
+        [r for r in records(80) if r.label],
+        [Record(r.label, r.medium, r.group, "one", r.tracks) for r in records(80)],
+        [Record(r.label, r.medium, r.group, str(r.label), r.tracks) for r in records(80)],
+    ],
+    ids=["none", "few", "one class", "one source", "a source per class"],
+)
+def test_too_little_is_refused(data: list[Record]) -> None:
+    with pytest.raises(InputError, match=r"calibrating needs|separate sources"):
+        fit(data)
+
+
+@pytest.mark.parametrize("track", [np.zeros((0, 1)), np.zeros(3), np.array([[np.nan]])])
+def test_broken_records_are_wrong_use(track: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="finite logits"):
+        Record(1, MediaKind.PHOTO, "g", "s", (track,))
+
+
+def test_record_of_a_result_holds_the_faces_that_count() -> None:
+    blurred = FaceQuality(100.0, 1.0, 0.5, 0.2)
+    calibration = fit(records(80))
+    judge = Judge(calibration, Settings())
+    faces = [
+        FaceScore(t, int(t), Box(0, 0, 9, 9), 1.0, q, v, (v,))
+        for t, q, v in ((0.0, GOOD, 1.0), (1.0, blurred, 9.0), (2.0, GOOD, 2.0))
+    ]
+    verdict = judge.judge(MediaKind.VIDEO, [TrackEvidence(1, tuple(faces), 3), TrackEvidence(2, (), 1)], 3)
+    media = MediaInfo(MediaKind.VIDEO, "mp4", "h264", 640, 480, 3.0, 25.0, 0, 3, 1000)
+    result = ScanResult(
+        "a.mp4",
+        verdict.label,
+        None,
+        verdict.message,
+        verdict.fake_probability,
+        verdict.logit,
+        verdict.band,
+        verdict.tracks,
+        media,
+        (),
+        None,
+        {},
+        "0",
+        0.1,
+    )
+    record = record_from_result(result, 1, "g", "s", judge.gate)
+    assert record is not None
+    assert [t.tolist() for t in record.tracks] == [[[1.0], [2.0]]]
+    broken = ScanResult("a", None, Reason.EMPTY, "empty", None, None, None, (), None, (), None, {}, "0", 0.1)
+    assert record_from_result(broken, 1, "g", "s", judge.gate) is None

@@ -1,0 +1,126 @@
+"""Small fits: Platt scaling and the conformal band keep what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("sklearn")
+
+from dfdetect.evaluate.fitting import conformal_band, fit_logistic, fit_platt, fit_weights
+from dfdetect.verdict.calibration import Platt, to_probability
+
+
+def sample(count: int, a: float, b: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels for which a * logit + b is the true log-odds at equal priors."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    z = rng.normal(np.where(labels == 1, 2.0, -2.0), 2.0)  # log-odds of these two normals is z itself
+    return (z - b) / a, labels
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (0.2, -1.0), (7.0, 3.0)])
+def test_platt_finds_the_truth(a: float, b: float) -> None:
+    found = fit_platt(*sample(20_000, a, b))
+    assert found.a == pytest.approx(a, rel=0.08)
+    assert found.b == pytest.approx(b, abs=0.1)
+
+
+def test_platt_is_for_equal_priors() -> None:
+    logits, labels = sample(20_000, 1.0, 0.0)
+    kept = (labels == 1) | (np.random.default_rng(1).random(20_000) < 0.1)
+    assert fit_platt(logits[kept], labels[kept]).b == pytest.approx(0.0, abs=0.15)
+
+
+def test_platt_is_drawn_to_the_common_fit_when_there_is_little() -> None:
+    centre = Platt(1.0, 0.0)
+    logits, labels = sample(10, 0.4, 1.0)
+    many, many_labels = sample(5000, 0.4, 1.0)
+    few = fit_platt(logits, labels, centre, strength=200)
+    enough = fit_platt(many, many_labels, centre, strength=200)
+    assert abs(few.a - 1.0) < abs(few.a - 0.4)
+    assert abs(enough.a - 0.4) < 0.1
+    assert fit_platt(logits[labels == 1], labels[labels == 1], centre, 40) == centre
+
+
+def test_platt_never_turns_the_score_round_and_survives_separation() -> None:
+    logits, labels = sample(200, 1.0, 0.0)
+    assert fit_platt(-logits, labels).a == 0.0
+    apart = fit_platt(np.array([-1.0, -2.0, 1.0, 2.0]), np.array([0, 0, 1, 1]))
+    assert 0 < apart.a < 100
+    assert to_probability(apart.log_odds(2.0)) < 0.99  # smoothed targets: four files prove little
+    assert np.isfinite(fit_platt(np.zeros(10), np.arange(10) % 2).b)
+
+
+def test_logistic_gradient_is_zero_at_the_optimum() -> None:
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(50, 3)), rng.uniform(size=50)
+    weights, pull = rng.uniform(0.5, 2, 50), np.array([1.0, 2.0, 0.5, 0.1])
+    centre = np.array([0.3, -0.2, 0.0, 0.1])
+    beta = fit_logistic(x, targets, weights, centre, pull)
+    design = np.column_stack([x, np.ones(50)])
+    p = 1 / (1 + np.exp(-design @ beta))
+    np.testing.assert_allclose(design.T @ (weights * (p - targets)) + pull * (beta - centre), 0, atol=1e-4)
+
+
+def test_positive_weights_leave_a_harmful_feature_out() -> None:
+    logits, labels = sample(2000, 1.0, 0.0)
+    x = np.column_stack([logits, np.random.default_rng(1).normal(0, 1, 2000) - labels])
+    weights = fit_weights(x, labels, 1.0, positive=True)
+    assert weights[0] > 0
+    assert weights[1] == 0
+
+
+def test_band_keeps_its_error_rates_on_new_files() -> None:
+    rng = np.random.default_rng(5)
+    reals_wrong, fakes_wrong = [], []
+    for _ in range(200):
+        labels = np.arange(200) % 2
+        odds = rng.normal(np.where(labels == 1, 1.0, -1.0), 1.0)
+        low, high = conformal_band(odds[:100], labels[:100], [str(i) for i in range(100)], 0.1)
+        p = 1 / (1 + np.exp(-odds[100:]))
+        new = labels[100:]
+        reals_wrong.append((p[new == 0] >= high).mean())
+        fakes_wrong.append((p[new == 1] < low).mean())
+    assert np.mean(reals_wrong) < 0.11
+    assert np.mean(fakes_wrong) < 0.11
+    assert np.mean(reals_wrong) > 0.05  # and it is not merely silent
+
+
+def test_band_is_open_where_nothing_can_be_promised() -> None:
+    labels = np.array([1] * 5 + [0] * 30)
+    odds = np.linspace(-1, 1, 35)
+    low, high = conformal_band(odds, labels, [str(i) for i in range(35)], 0.1)
+    assert low == 0.0
+    assert 0 < high < 1
+    # Thirty files of one person are one group.
+    assert conformal_band(odds, labels, ["same"] * 35, 0.1) == (0.0, 1.0)
+
+
+def test_band_of_separate_classes_leaves_the_gap_open() -> None:
+    odds = np.concatenate([np.full(40, -3.0), np.full(40, 3.0)])
+    low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+    assert low == pytest.approx(to_probability(-3.0))
+    assert high == pytest.approx(to_probability(3.0))
+
+
+rows = st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 1), st.integers(0, 9)), min_size=4, max_size=80)
+
+
+@given(rows, st.sampled_from([0.05, 0.1, 0.3]))
+def test_band_is_in_order_and_errs_at_most_as_stated_on_its_own_groups(
+    data: list[tuple[float, int, int]], error_rate: float
+) -> None:
+    odds = np.array([d[0] for d in data])
+    labels, groups = np.array([d[1] for d in data]), [str(d[2]) for d in data]
+    low, high = conformal_band(odds, labels, groups, error_rate)
+    assert 0 <= low <= high <= 1
+    p = 1 / (1 + np.exp(-odds))
+    names = np.array(groups)
+    for label, wrong in ((0, p >= high), (1, p < low - 1e-9)):
+        own = set(names[labels == label])
+        if own:
+            bad = {g for g in own if wrong[(names == g) & (labels == label)].any()}
+            assert len(bad) <= error_rate * (len(own) + 1)

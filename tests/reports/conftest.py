@@ -1,0 +1,28 @@
+"""`pytest tests/reports --update-golden` rewrites the golden files; look at the diff before keeping it."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from report_samples import samples
+
+from dfdetect.results import ScanResult
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/reports/golden")
+
+
+@pytest.fixture
+def results() -> list[ScanResult]:
+    return samples()
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    text = files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

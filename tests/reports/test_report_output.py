@@ -1,0 +1,203 @@
+"""Summary and exit code, several reports at once, files that appear whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import samples
+
+from dfdetect.errors import ExitCode, InputError
+from dfdetect.reports.output import ReportSet
+from dfdetect.reports.registry import REPORTS, find_report
+from dfdetect.reports.summary import FailOn, Summary, outcome
+from dfdetect.results import Label, Reason, ScanResult
+
+BY_KIND = {
+    "fake": samples()[0],
+    "uncertain": samples()[3],
+    "real": samples()[2],
+    "no_face": samples()[6],
+    "unreadable": samples()[7],
+}
+TABLE = [
+    # what was scanned, --fail-on, --strict, exit code
+    (("real",), "fake", False, 0),
+    (("real", "fake"), "fake", False, 1),
+    (("uncertain",), "fake", False, 0),
+    (("uncertain",), "uncertain", False, 1),
+    (("fake",), "uncertain", False, 1),
+    (("no_face",), "uncertain", False, 0),
+    (("no_face",), "uncertain", True, 3),
+    (("no_face",), "unjudged", False, 1),
+    (("unreadable",), "unjudged", False, 3),
+    (("unreadable",), "error", False, 1),
+    (("real", "unreadable"), "fake", False, 3),
+    (("fake", "unreadable"), "fake", False, 1),
+    (("fake", "no_face"), "fake", True, 1),
+    (("fake", "uncertain", "no_face"), "never", False, 0),
+    (("fake", "unreadable"), "never", False, 3),
+    (("fake", "no_face"), "never", True, 3),
+    ((), "error", True, 0),
+]
+
+
+def summed(kinds: tuple[str, ...]) -> Summary:
+    summary = Summary()
+    for kind in kinds:
+        summary.add(BY_KIND[kind])
+    return summary
+
+
+@pytest.mark.parametrize(("kinds", "fail_on", "strict", "code"), TABLE)
+def test_outcome(kinds: tuple[str, ...], fail_on: str, strict: bool, code: int) -> None:
+    assert outcome(summed(kinds), FailOn(fail_on), strict) == code
+    interrupted = summed(kinds)
+    interrupted.complete = False
+    assert outcome(interrupted, FailOn(fail_on), strict) is ExitCode.INTERRUPTED
+
+
+@given(st.lists(st.sampled_from(sorted(BY_KIND))), st.sampled_from(list(FailOn)))
+def test_summary_counts_the_findings_that_the_level_names(kinds: list[str], level: FailOn) -> None:
+    assert summed(tuple(kinds)).findings(level) == sum(level.reached_by(BY_KIND[kind]) for kind in kinds)
+
+
+def test_every_reason_is_counted_once(results: list[ScanResult]) -> None:
+    summary = Summary()
+    for reason in Reason:
+        summary.reasons[reason] += 1
+    assert summary.unjudged == 5
+    assert summary.unjudged + summary.unreadable == summary.files == len(Reason)
+    summary.labels[Label.FAKE] += 1
+    assert summary.sentence().startswith(f"{len(Reason) + 1} files: 1 fake, 0 uncertain, 0 real")
+
+
+def test_one_scan_feeds_several_reports(tmp_path: Path, results: list[ScanResult]) -> None:
+    stream = io.StringIO()
+    reports = ReportSet()
+    reports.to_stream("text", stream)
+    for name in ("json", "jsonl", "csv"):
+        reports.to_file(name, str(tmp_path / f"out.{name}"))
+    assert not (tmp_path / "out.json").exists()
+    with reports:
+        for result in results:
+            reports.add(result)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.jsonl"]
+    document = json.loads((tmp_path / "out.json").read_text("utf-8"))
+    assert len(document["results"]) == len((tmp_path / "out.jsonl").read_text().splitlines()) == len(results)
+    assert document["summary"]["complete"] is True
+    assert "9 files: 2 fake" in stream.getvalue()
+
+
+def feed(reports: ReportSet, results: Iterable[ScanResult | BaseException]) -> None:
+    with reports:
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            reports.add(result)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, BrokenPipeError])
+def test_what_was_done_survives_an_interruption(
+    tmp_path: Path, results: list[ScanResult], error: type[BaseException]
+) -> None:
+    reports = ReportSet()
+    reports.to_file("json", str(tmp_path / "a.json"))
+    with pytest.raises(error):
+        feed(reports, [results[0], error()])
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert [record["path"] for record in document["results"]] == [results[0].path]
+    assert document["summary"]["complete"] is False
+    assert outcome(reports.summary) is ExitCode.INTERRUPTED
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+class GoneStream(io.StringIO):
+    """Standard output whose reader went away after the first record."""
+
+    def write(self, text: str) -> int:
+        if self.tell():
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_files(tmp_path: Path, results: list[ScanResult]) -> None:
+    reports = ReportSet()
+    reports.to_stream("text", GoneStream())
+    reports.to_file("json", str(tmp_path / "a.json"))
+    with pytest.raises(BrokenPipeError):
+        feed(reports, results)
+    assert json.loads((tmp_path / "a.json").read_text())["summary"]["complete"] is False
+
+
+def test_a_report_that_cannot_be_finished_leaves_the_old_one(
+    tmp_path: Path, results: list[ScanResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    reports = ReportSet()
+    reports.to_file("json", str(target))
+
+    def full_disk(self: object, summary: Summary) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(REPORTS["json"], "end", full_disk)
+    with pytest.raises(OSError, match="No space"), reports:
+        reports.add(results[0])
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_unusable_places_are_refused_at_once(tmp_path: Path) -> None:
+    for place, hint in ((tmp_path, "folder"), (tmp_path / "no" / "a.json", "does not exist")):
+        with pytest.raises(InputError, match=hint):
+            ReportSet().to_file("json", str(place))
+    reports = ReportSet()
+    reports.to_file("json", str(tmp_path / "a"))
+    with pytest.raises(InputError, match="two reports"):
+        reports.to_file("csv", str(tmp_path / "." / "a"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_devices_and_links_stay_what_they_are(tmp_path: Path, results: list[ScanResult]) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    reports = ReportSet()
+    reports.to_file("jsonl", str(tmp_path / "pipe"))
+    reports.to_file("csv", str(tmp_path / "link.csv"))
+    reports.to_file("text", os.devnull)
+    with reports:
+        reports.add(results[2])
+    assert os.read(reader, 10) == b'{"path": "'
+    os.close(reader)
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("path,label")
+    assert not Path(os.devnull).is_file()
+
+
+def test_report_files_have_ordinary_permissions(tmp_path: Path) -> None:
+    reports = ReportSet()
+    reports.to_file("csv", str(tmp_path / "a.csv"))
+    (tmp_path / "ordinary").touch()
+    with reports:
+        pass
+    assert (tmp_path / "a.csv").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+def test_unknown_format_lists_the_known() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'json'\? known formats are text, json, jsonl, csv"):
+        find_report("jsom")
+
+
+def test_each_format_says_what_it_is() -> None:
+    for name, report in REPORTS.items():
+        assert report.name == name
+        assert report.summary

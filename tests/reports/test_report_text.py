@@ -1,0 +1,107 @@
+"""The text report and its words."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import HOSTILE, NOT_UTF8, judged, media, render, score, track
+
+from dfdetect.reports.base import ReportOptions
+from dfdetect.reports.summary import FailOn
+from dfdetect.reports.timeline import peak
+from dfdetect.reports.words import clock, percent, printable, span
+from dfdetect.results import Label, MediaKind, ScanResult
+
+
+@given(st.text(st.characters(codec=None)))
+def test_printable_leaves_nothing_that_a_terminal_obeys(text: str) -> None:
+    shown = printable(text)
+    assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in shown)
+    shown.encode("utf-8")
+    assert printable(shown) == shown
+
+
+def test_printable_keeps_names_readable() -> None:
+    assert printable("día 1/пара 👨‍👩‍👧.jpg") == "día 1/пара 👨‍👩‍👧.jpg"
+    assert printable(HOSTILE) == r"evil\x1b[2J\x9b31m\nfake\u202egpj.exe"
+    assert printable(NOT_UTF8) == r"caf\xe9/clip\xff.mp4"
+
+
+@pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv"])
+def test_no_format_emits_control_characters(name: str, results: list[ScanResult]) -> None:
+    assert {c for c in render(name, results) if ord(c) < 32 or 0x7F <= ord(c) < 0xA0} <= {"\n"}
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [
+        (0.0, "<1 %"),
+        (0.004, "<1 %"),
+        (0.005, "1 %"),
+        (0.5, "50 %"),
+        (0.994, "99 %"),
+        (1.0, ">99 %"),
+        (None, "-"),
+    ],
+)
+def test_percent_never_claims_certainty(probability: float | None, shown: str) -> None:
+    assert percent(probability) == shown
+
+
+def test_times() -> None:
+    assert clock(3599.9) == "59:59"
+    assert clock(3600) == "1:00:00"
+    assert span(3.2, 6.4) == "0:03–0:07"
+    assert span(3.2, 3.2) == "0:03"
+    assert span(0.0, 0.0) == "0:00"
+
+
+def test_one_steady_person_needs_no_line_of_its_own(results: list[ScanResult]) -> None:
+    text = render("text", results)
+    lines = text.splitlines()
+    steady = next(i for i, line in enumerate(lines) if "steady.mp4" in line)
+    assert not lines[steady + 1].lstrip().startswith("person")
+    assert "person 2  0:03–0:07  fake 93 %" in text
+
+
+def test_a_crowd_shows_the_suspicious_and_says_how_many_more() -> None:
+    reals = [track(i, Label.REAL, 0.1, (0.0, 1.0), (-2.0, -2.0)) for i in range(1, 21)]
+    crowd = (*reals, track(21, Label.FAKE, 0.9, (0.0, 1.0), (2.0, 2.0)))
+    result = judged("party.mp4", Label.FAKE, 0.9, crowd, media(MediaKind.VIDEO))
+    text = render("text", [result])
+    assert text.count("person") == 8
+    assert "person 21  0:00–0:01  fake 90 %" in text
+    assert "… and 13 more" in text
+    assert render("text", [result], ReportOptions(verbosity=1)).count("person ") == 21
+
+
+def test_quiet_shows_what_counts_as_a_finding(results: list[ScanResult]) -> None:
+    fake = render("text", results, ReportOptions(verbosity=-1))
+    uncertain = render("text", results, ReportOptions(verbosity=-1, fail_on=FailOn.UNCERTAIN))
+    assert "uncertain" not in fake
+    assert "uncertain" in uncertain
+    assert "real " not in "".join(line for line in uncertain.splitlines() if "person" not in line)
+    assert "gone.mp4" in fake
+    assert "files:" not in fake
+    assert render("text", results[2:3], ReportOptions(verbosity=-1)) == ""
+
+
+def test_peak_finds_the_longest_suspicious_stretch() -> None:
+    logits = [-2.0, -2.0, 3.0, 3.0, 3.0, -2.0, 3.0, -2.0]
+    faces = tuple(score(float(i), logit) for i, logit in enumerate(logits))
+    person = dataclasses.replace(track(1, Label.FAKE, 0.9, (0.0,), (1.0,)), faces=faces)
+    assert peak(person) == (2.0, 4.0)
+
+
+@given(st.lists(st.floats(-20, 20), max_size=30))
+def test_peak_lies_within_the_track(logits: list[float]) -> None:
+    faces = tuple(score(float(i), logit) for i, logit in enumerate(logits))
+    person = dataclasses.replace(track(1, Label.FAKE, 0.9, (0.0,), (1.0,)), faces=faces)
+    found = peak(person)
+    if found is not None:
+        assert faces[0].time <= found[0] <= found[1] <= faces[-1].time
+        assert max(logits) - min(logits) >= 2.0
+        assert all(face.logit > min(logits) for face in faces if found[0] <= face.time <= found[1])

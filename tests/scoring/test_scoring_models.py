@@ -1,0 +1,138 @@
+"""Model folders: found by name or path, and believed only when every hash is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scoring_nets import CALIBRATION, edit_json, make_folder, tiny_expert, tiny_model
+
+from dfdetect.errors import ModelError
+from dfdetect.scoring.card import Golden, ModelCard, read_card
+from dfdetect.scoring.models import (
+    find_folder,
+    hash_file,
+    list_models,
+    load_model,
+    save_calibration,
+    shipped_folders,
+    verify,
+    write_card,
+)
+
+
+def test_whole_folder_is_loaded(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "m", experts=2)
+    assert model.card.name == "tiny"
+    assert model.calibration["fusion"]["weights"] == [0.5, 0.5]
+    assert set(model.hashes) == {"card.json", "calibration.json", "cnn0.onnx", "cnn1.onnx"}
+    assert model.hashes["cnn0.onnx"] == hash_file(tmp_path / "m" / "cnn0.onnx")
+    stamp = model.stamp("some engine")
+    assert (stamp.name, stamp.engine, stamp.sha256) == ("tiny", "some engine", model.hashes)
+
+
+@pytest.mark.parametrize("name", ["cnn0.onnx", "calibration.json"])
+def test_altered_file_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    folder = make_folder(tmp_path / "m")
+    with (folder / name).open("ab") as stream:
+        stream.write(b" ")
+    with pytest.raises(ModelError, match=f"{name} is not the file"):
+        load_model(folder)
+    wrong = [check.file for check in verify(folder) if not check.ok]
+    assert wrong == [name]
+
+
+@pytest.mark.parametrize("name", ["cnn0.onnx", "calibration.json", "card.json"])
+def test_missing_file_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    folder = make_folder(tmp_path / "m")
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        load_model(folder)
+
+
+def test_calibration_of_other_networks_is_refused(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    # Somebody replaces the network and makes the card agree: the calibration still knows better.
+    (folder / "cnn0.onnx").write_bytes((folder / "cnn0.onnx").read_bytes() + b"\x00\x00")
+    write_card(folder, read_card(folder))
+    assert all(check.ok for check in verify(folder))
+    with pytest.raises(ModelError, match="other networks"):
+        load_model(folder)
+    save_calibration(folder, CALIBRATION)
+    assert load_model(folder).calibration["prior"] == 0.5
+
+
+def test_uncalibrated_model_is_refused(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    (folder / "calibration.json").unlink()
+    write_card(folder, ModelCard(name="tiny", version="1", experts=(tiny_expert("cnn0"),)))
+    with pytest.raises(ModelError, match="not been calibrated"):
+        load_model(folder)
+
+
+def test_write_card_hashes_what_is_there(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    (folder / "README.md").write_text("hello")
+    card = ModelCard(
+        name="tiny",
+        version="2",
+        experts=(tiny_expert("cnn0"),),
+        files={"README.md": ""},
+        golden=(Golden("a.jpg", 1.5),),
+    )
+    written = write_card(folder, card)
+    assert written == read_card(folder)
+    assert written.experts[0].sha256 == hash_file(folder / "cnn0.onnx")
+    assert set(written.files) == {"README.md", "cnn0.onnx", "calibration.json"}
+    assert not [p for p in folder.iterdir() if p.suffix == ".part"]
+
+
+def test_card_that_would_not_read_back_is_not_written(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    before = (folder / "card.json").read_text()
+    with pytest.raises(ModelError, match="name"):
+        write_card(folder, ModelCard(name="", version="2", experts=(tiny_expert("cnn0"),)))
+    assert (folder / "card.json").read_text() == before
+
+
+def test_names_and_paths(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model 'lihgt'"):
+        find_folder("lihgt")
+    file = tmp_path / "x.onnx"
+    file.write_bytes(b"")
+    with pytest.raises(ModelError, match="is a file"):
+        find_folder(str(file))
+    folder = make_folder(tmp_path / "m")
+    assert find_folder(str(folder)) == folder
+
+
+def test_format_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    edit_json(folder / "card.json", format=7)
+    with pytest.raises(ModelError, match="format 7"):
+        load_model(folder)
+
+
+def test_shipped_folders_are_whole() -> None:
+    folders = shipped_folders()
+    assert "mtcnn" in [f.name for f in folders]
+    assert "mtcnn" not in list_models()
+    for folder in folders:
+        checks = verify(folder.name)
+        assert checks
+        assert [c.message for c in checks if not c.ok] == []
+    for name in list_models():
+        assert load_model(name).card.name == name
+
+
+def test_detector_cannot_be_loaded_as_a_model() -> None:
+    with pytest.raises(ModelError, match="face_detector cannot judge faces"):
+        load_model("mtcnn")
+
+
+def test_card_is_plain_json(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    values = json.loads((folder / "card.json").read_text())
+    assert values["experts"][0]["layout"] == "NCHW"
+    assert values["files"]["calibration.json"] == hash_file(folder / "calibration.json")

@@ -1,0 +1,106 @@
+"""The self-test notices when an installation gives other scores than those shipped."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from scoring_nets import SIZE, make_folder
+
+from dfdetect.errors import ModelError
+from dfdetect.results import Label, ScanResult
+from dfdetect.scoring.card import Golden, read_card
+from dfdetect.scoring.models import load_model, write_card
+from dfdetect.scoring.scorer import Scorer
+from dfdetect.scoring.selftest import Scan, make_goldens, run_selftest
+from dfdetect.settings import Settings
+from dfdetect.verdict.calibration import to_probability
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    import cv2
+    import numpy as np
+
+    where = make_folder(tmp_path / "m")
+    picture = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    cv2.imwrite(str(where / "sample.png"), picture)
+    return where
+
+
+def whole_picture_scan(folder: Path, settings: Settings) -> Scan:
+    """Scores the whole picture as if it were one face: everything but the face detector."""
+    import cv2
+
+    scorer = Scorer(load_model(folder), settings)
+
+    def scan(path: Path) -> ScanResult:
+        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        logit = float(scorer.score([(picture,)]).fused[0])
+        return ScanResult(
+            path=str(path),
+            label=Label.UNCERTAIN,
+            reason=None,
+            message="",
+            fake_probability=to_probability(logit),
+            logit=logit,
+            band=(0.0, 1.0),
+            tracks=(),
+            media=None,
+            notes=(),
+            model=None,
+            settings={},
+            tool_version="",
+            elapsed=0.0,
+        )
+
+    return scan
+
+
+def test_goldens_are_reproduced_and_a_shift_is_seen(folder: Path) -> None:
+    settings = Settings(model=str(folder))
+    scan = whole_picture_scan(folder, settings)
+    goldens = make_goldens(load_model(folder), ["sample.png"], scan, tolerance=0.001)
+    write_card(folder, dataclasses.replace(read_card(folder), golden=goldens))
+    (good,) = run_selftest(settings, scan)
+    assert good.passed
+    assert good.difference == pytest.approx(0, abs=1e-5)
+    moved = dataclasses.replace(goldens[0], logit=goldens[0].logit + 0.01)
+    write_card(folder, dataclasses.replace(read_card(folder), golden=(moved,)))
+    (bad,) = run_selftest(settings, scan)
+    assert not bad.passed
+    assert bad.difference == pytest.approx(-0.01, abs=1e-4)
+    assert "does NOT reproduce" in bad.message
+
+
+def test_missing_sample_fails(folder: Path) -> None:
+    write_card(folder, dataclasses.replace(read_card(folder), golden=(Golden("gone.png", 1.0),)))
+    settings = Settings(model=str(folder))
+    (result,) = run_selftest(settings, whole_picture_scan(folder, settings))
+    assert not result.passed
+    assert result.found is None
+    assert "gone.png" in result.message
+
+
+def test_model_without_goldens_proves_nothing(folder: Path) -> None:
+    with pytest.raises(ModelError, match="no golden samples"):
+        run_selftest(Settings(model=str(folder)))
+
+
+def test_golden_of_a_path_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelError, match="plain name"):
+        make_goldens(load_model(folder), ["../sample.png"], whole_picture_scan(folder, Settings()))
+
+
+def test_shipped_models_reproduce_their_goldens() -> None:
+    """End to end through the detector, as a user's machine would."""
+    pytest.importorskip("dfdetect.detector")
+    from dfdetect.scoring.models import list_models
+
+    names = [name for name in list_models() if load_model(name).card.golden]
+    if not names:
+        pytest.skip("no shipped model names goldens")
+    for name in names:
+        results = run_selftest(Settings(model=name))
+        assert [r.message for r in results if not r.passed] == []

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfdetect.errors import InputError, SettingsError
+from dfdetect.faces.crop import CropSpec
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.stream import FaceStream
+from dfdetect.train.table import fold_of, read_faces, sampling_weights, split
+from tests.train.faces import make_crop_folder, round_mesh
+
+RECIPE = Recipe(crop=CropSpec("five_point", 64, 0.9), batch=8, steps=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_crop_folder(tmp_path_factory.mktemp("crops"))
+
+
+def test_reads_rows_with_pairs_and_landmarks(folder: Path) -> None:
+    rows = read_faces(folder)
+    fake = next(row for row in rows if row.fake)
+    assert fake.pair in {row.name for row in rows if not row.fake}
+    assert fake.five.shape == (5, 2)
+
+
+def test_a_folder_without_a_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"faces\.csv"):
+        read_faces(tmp_path)
+
+
+@given(st.text(max_size=30), st.integers(2, 9))
+def test_folds_are_stable_and_in_range(source: str, folds: int) -> None:
+    assert fold_of(source, folds) == fold_of(source, folds)
+    assert 0 <= fold_of(source, folds) < folds
+
+
+def test_no_source_is_on_both_sides_of_a_split(folder: Path) -> None:
+    rows = read_faces(folder)
+    for fold in range(3):
+        kept, held = split(rows, fold, 3)
+        assert len(kept) + len(held) == len(rows)
+        assert not {row.source for row in kept} & {row.source for row in held}
+
+
+def test_classes_are_drawn_alike(folder: Path) -> None:
+    rows = read_faces(folder)
+    lopsided = [row for row in rows if row.fake or row.source == "s0"]
+    weights = sampling_weights(lopsided)
+    fake = np.array([row.fake for row in lopsided])
+    assert weights.sum() == pytest.approx(1)
+    assert weights[fake].sum() == pytest.approx(0.5)
+
+
+def test_batches_are_balanced_seeded_and_carry_targets(folder: Path) -> None:
+    rows = read_faces(folder)
+    meshes = {row.name: round_mesh() for row in rows if not row.fake}
+    teacher = {rows[0].name: np.arange(3, dtype=np.float32)}
+    first = FaceStream(rows, meshes, teacher, RECIPE)[5]
+    again = FaceStream(rows, meshes, teacher, RECIPE)[5]
+    assert first.images.shape == (8, 64, 64, 3)
+    assert first.fake.sum() == 4
+    assert first.teacher.shape == (8, 3)
+    assert (first.images == again.images).all()
+    other = FaceStream(rows, meshes, teacher, dataclasses.replace(RECIPE, seed=1))[5]
+    assert (first.images != other.images).any()
+
+
+def test_forgeries_of_real_faces_alone_make_a_batch(folder: Path) -> None:
+    rows = [row for row in read_faces(folder) if not row.fake]
+    meshes = {row.name: round_mesh() for row in rows}
+    recipe = dataclasses.replace(RECIPE, self_blend=0.3, warp=0.2, swap=0.0)
+    batch = FaceStream(rows, meshes, {}, recipe)[0]
+    assert batch.fake.sum() == 4
+    assert (batch.family[batch.fake == 1] == -1).all()
+
+
+def test_a_misspelt_recipe_setting_is_named() -> None:
+    with pytest.raises(SettingsError, match="stepz"):
+        Recipe.from_mapping({"stepz": 3})
+
+
+def test_a_recipe_survives_its_file(tmp_path: Path) -> None:
+    import json
+
+    RECIPE.save(tmp_path / "r.json")
+    assert Recipe.from_mapping(json.loads((tmp_path / "r.json").read_text())) == RECIPE

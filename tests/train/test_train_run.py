@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfdetect.faces.crop import CropSpec
+from dfdetect.settings import Settings
+from tests.train.faces import make_crop_folder
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
+
+try:
+    ensure_torchvision()
+except ImportError as error:
+    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
+pytest.importorskip("timm", reason="training needs timm")
+
+from dfdetect.scoring.models import load_model  # noqa: E402
+from dfdetect.scoring.scorer import Scorer  # noqa: E402
+from dfdetect.train.loop import to_input, train  # noqa: E402
+from dfdetect.train.recipe import Recipe  # noqa: E402
+from dfdetect.train.run import Inputs, run  # noqa: E402
+from dfdetect.train.table import read_faces  # noqa: E402
+
+# A backbone of timm's own tests: a third of a million weights.
+RECIPE = Recipe(
+    backbone="test_efficientnet",
+    crop=CropSpec("five_point", 64, 0.9),
+    batch=8,
+    steps=4,
+    warmup=1,
+    clean=1.0,
+    self_blend=0.0,
+    warp=0.0,
+    swap=0.0,
+)
+
+
+def test_a_trained_folder_is_a_model_that_scores_like_torch(tmp_path: Path) -> None:
+    data = make_crop_folder(tmp_path / "crops")
+    out = tmp_path / "model"
+    report = run(Inputs((data,), tmp_path / "work"), dataclasses.replace(RECIPE, fold=0, folds=2), out, workers=0)
+    assert report["faces"] > 0
+    folder = load_model(out)
+    assert folder.card.recipe["backbone"] == "test_efficientnet"
+    crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    scores = Scorer(folder, Settings()).score([(crop,) for crop in crops], heatmaps=True)
+    assert scores.heatmaps is not None
+    assert scores.heatmaps.mean((1, 2)) == pytest.approx(scores.fused, abs=1e-4)
+    lines = [json.loads(line) for line in (tmp_path / "work" / "run" / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == RECIPE.steps
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = read_faces(make_crop_folder(tmp_path / "crops"))
+    monkeypatch.setattr("dfdetect.train.loop.CHECKPOINT_EVERY", 2)
+    class Killed(Exception):
+        pass
+
+    def kill_at_three(step: int, recipe: Recipe) -> float:
+        if step == 3 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            raise Killed
+        return 1.0
+
+    monkeypatch.setattr("dfdetect.train.loop._schedule", lambda step, recipe: 1.0)
+    whole = train(rows, {}, {}, RECIPE, tmp_path / "even", workers=0)
+    monkeypatch.setattr("dfdetect.train.loop._schedule", kill_at_three)
+    with pytest.raises(Killed):
+        train(rows, {}, {}, RECIPE, tmp_path / "broken", workers=0)
+    resumed = train(rows, {}, {}, RECIPE, tmp_path / "broken", workers=0)
+    images = np.stack([np.full((64, 64, 3), v, np.uint8) for v in (30, 128, 220)])
+    with torch.inference_mode():
+        a = whole(to_input(images, RECIPE, "cpu"))[0]
+        b = resumed(to_input(images, RECIPE, "cpu"))[0]
+    assert torch.allclose(a, b, atol=1e-5)

@@ -1,0 +1,263 @@
+"""The verdict: label or reason, never both; the most suspicious person speaks for the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from verdict_cases import GOOD, calibration, judge, person, score
+
+from dfdetect.errors import ModelError
+from dfdetect.results import FaceQuality, Label, MediaKind, Reason
+from dfdetect.settings import Settings
+from dfdetect.verdict.judge import Judge, TrackEvidence, Verdict
+
+PHOTO, VIDEO = MediaKind.PHOTO, MediaKind.VIDEO
+SMALL = dataclasses.replace(GOOD, size=20.0)
+BLURRED = dataclasses.replace(GOOD, sharpness=1.0)
+DARK = dataclasses.replace(GOOD, brightness=0.02)
+FLAT = dataclasses.replace(GOOD, contrast=0.01)
+
+logits = st.floats(-30, 30)
+kinds = st.sampled_from([PHOTO, VIDEO])
+
+
+@pytest.mark.parametrize(
+    ("kind", "logit", "label"),
+    [
+        (PHOTO, 3.0, Label.FAKE),
+        (PHOTO, -3.0, Label.REAL),
+        (PHOTO, 0.1, Label.UNCERTAIN),
+        (VIDEO, 1.3, Label.FAKE),
+        (PHOTO, 1.3, Label.UNCERTAIN),  # each medium has its own band
+    ],
+)
+def test_labels(kind: MediaKind, logit: float, label: Label) -> None:
+    verdict = judge(kind, person(1, logit, logit))
+    assert verdict.label is label
+    assert verdict.reason is None
+    assert verdict.logit == pytest.approx(logit)
+    assert verdict.band == ((0.2, 0.8) if kind is PHOTO else (0.25, 0.7))
+    assert verdict.tracks[0].label is label
+
+
+def test_probability_is_the_calibrated_one() -> None:
+    verdict = judge(VIDEO, person(1, 1.0, 2.0))
+    assert verdict.fake_probability == pytest.approx(1 / (1 + math.exp(-(0.8 * 1.5 - 0.1))))
+
+
+def test_threshold_replaces_the_band() -> None:
+    for logit, label in ((0.1, Label.FAKE), (-0.1, Label.REAL)):
+        verdict = judge(PHOTO, person(1, logit), threshold=0.5)
+        assert verdict.label is label
+        assert verdict.band == (0.5, 0.5)
+
+
+def test_real_bystander_does_not_hide_a_fake() -> None:
+    alone = judge(VIDEO, person(1, *[3.0] * 5))
+    both = judge(VIDEO, person(1, *[3.0] * 5), person(2, *[-6.0] * 16))
+    assert both.label is Label.FAKE
+    assert both.fake_probability == alone.fake_probability
+    assert [t.label for t in both.tracks] == [Label.FAKE, Label.REAL]
+    assert "Person 1 of 2 looks fake" in both.message
+
+
+def test_crowd_is_not_fake_by_chance() -> None:
+    values = calibration(file={"kind": "max", "track_penalty": 1.0})
+    crowd = [person(i, 1.6) for i in range(1, 9)]
+    one, many = judge(PHOTO, crowd[0], values=values), judge(PHOTO, *crowd, values=values)
+    assert one.label is Label.FAKE
+    assert many.label is Label.UNCERTAIN
+    assert many.logit == pytest.approx(1.6 - math.log(8))
+    # The file's answer is always that of a person in it.
+    assert many.fake_probability == max(t.fake_probability or 0 for t in many.tracks)
+
+
+@pytest.mark.parametrize("kind", [PHOTO, VIDEO])
+@pytest.mark.parametrize("persons", [[], [TrackEvidence(1, (), 0)]])
+def test_no_face(kind: MediaKind, persons: list[TrackEvidence]) -> None:
+    verdict = judge(kind, *persons)
+    assert verdict.reason is Reason.NO_FACE
+    assert verdict.fake_probability is None
+    assert "No face" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("quality", "reason", "word"),
+    [
+        (SMALL, Reason.FACE_TOO_SMALL, "40 pixels"),
+        (BLURRED, Reason.FACE_TOO_BLURRED, "sharper"),
+        (DARK, Reason.FACE_TOO_DARK, "brighter"),
+        (FLAT, Reason.FACE_TOO_BLURRED, "sharper"),
+        (dataclasses.replace(FLAT, brightness=0.1), Reason.FACE_TOO_DARK, "brighter"),
+    ],
+)
+def test_faces_that_all_fail_give_their_reason(quality: FaceQuality, reason: Reason, word: str) -> None:
+    for kind in (PHOTO, VIDEO):
+        verdict = judge(kind, person(1, *[5.0] * (1 if kind is PHOTO else 9), quality=quality))
+        assert verdict.label is None
+        assert verdict.reason is reason
+        assert word in verdict.message
+        assert verdict.tracks[0].reason is reason
+        assert verdict.tracks[0].faces == ()
+        assert verdict.tracks[0].faces_found >= 1
+
+
+def test_counted_faces_weigh_as_scored_ones() -> None:
+    verdict = judge(
+        VIDEO, TrackEvidence(1, (), 7, faces_small=2, faces_blurred=1, faces_dark=4, times=(1.0, 5.0))
+    )
+    assert verdict.reason is Reason.FACE_TOO_DARK
+    assert (verdict.tracks[0].start, verdict.tracks[0].end) == (1.0, 5.0)
+
+
+def test_bad_frames_are_left_out() -> None:
+    good = [score(-4.0, t) for t in (0.0, 1.0, 2.0)]
+    bad = [score(25.0, t + 0.5, BLURRED) for t in (0.0, 1.0, 2.0)]
+    verdict = judge(VIDEO, TrackEvidence(1, (*good, *bad), 6))
+    assert verdict.label is Label.REAL
+    assert verdict.logit == pytest.approx(-4.0)
+    assert [f.time for f in verdict.tracks[0].faces] == sorted(f.time for f in (*good, *bad))
+
+
+def test_person_in_one_frame_of_many_is_not_judged() -> None:
+    verdict = judge(VIDEO, person(1, 9.0), frames=16)
+    assert verdict.reason is Reason.TOO_FEW_FRAMES
+    assert "1 of 16 frames" in verdict.message
+    assert judge(VIDEO, person(1, 9.0), frames=16, min_frames=1).label is Label.FAKE
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_short_clip_is_judged(frames: int) -> None:
+    assert judge(VIDEO, person(1, *[3.0] * frames), frames=frames, min_frames=5).label is Label.FAKE
+
+
+def test_unjudged_person_beside_a_judged_one_is_a_note() -> None:
+    verdict = judge(VIDEO, person(1, 9.0), person(2, *[-3.0] * 9), person(3, *[9.0] * 9, quality=SMALL))
+    assert verdict.label is Label.REAL
+    assert [t.label for t in verdict.tracks] == [None, Label.REAL, None]
+    (note,) = verdict.notes
+    assert note.code == "persons_unjudged"
+    assert "2 of 3" in note.text
+    assert "person 3 (too small)" in note.text
+    assert "The one person that can be judged" in verdict.message
+
+
+def test_video_says_when() -> None:
+    calm, wild = [-4.0] * 12, [12.0] * 12
+    verdict = judge(VIDEO, person(1, *calm, *wild, *calm[:3]))
+    assert verdict.label is Label.FAKE
+    assert "most clearly from 6.0 s to 11.5 s" in verdict.message
+    assert "throughout" in judge(VIDEO, person(1, *wild)).message
+
+
+def test_prior_is_named() -> None:
+    verdict = judge(PHOTO, person(1, 0.0), prior=0.01)
+    assert verdict.fake_probability == pytest.approx(0.01)
+    assert "1 % of such files are fake" in verdict.message
+
+
+def test_same_person_twice_is_wrong_use() -> None:
+    with pytest.raises(ValueError, match="same person"):
+        judge(PHOTO, person(1, 0.0), person(1, 1.0))
+
+
+def test_unusable_calibration_is_refused_at_once() -> None:
+    with pytest.raises(ModelError, match="format"):
+        Judge({}, Settings())
+
+
+def consistent(verdict: Verdict) -> bool:
+    pairs = [(verdict.label, verdict.reason, verdict.fake_probability, verdict.logit)]
+    pairs += [(t.label, t.reason, t.fake_probability, t.logit) for t in verdict.tracks]
+    return all(
+        (label is None) == (reason is not None) == (p is None) == (logit is None)
+        and (p is None or 0.0 < p < 1.0)
+        for label, reason, p, logit in pairs
+    ) and bool(verdict.message)
+
+
+qualities = st.sampled_from([GOOD, GOOD, GOOD, SMALL, BLURRED, DARK, FLAT])
+crowds = st.lists(st.lists(st.tuples(logits, qualities), max_size=6), max_size=5)
+
+
+def evidence(crowd: list[list[tuple[float, FaceQuality]]]) -> list[TrackEvidence]:
+    return [
+        TrackEvidence(i, tuple(score(v, n / 2, q) for n, (v, q) in enumerate(faces)), len(faces))
+        for i, faces in enumerate(crowd, start=1)
+    ]
+
+
+@given(kinds, crowds, st.integers(1, 20), st.floats(0, 3))
+def test_label_and_reason_exclude_each_other(
+    kind: MediaKind, crowd: list[list[tuple[float, FaceQuality]]], frames: int, penalty: float
+) -> None:
+    values = calibration(file={"kind": "max", "track_penalty": penalty})
+    verdict = judge(kind, *evidence(crowd), frames=frames, values=values)
+    assert consistent(verdict)
+    if verdict.label is not None:
+        judged = [t for t in verdict.tracks if t.label is not None]
+        assert verdict.fake_probability == max(t.fake_probability or 0 for t in judged)
+        assert verdict.label in {t.label for t in judged}
+
+
+@given(kinds, crowds, st.randoms(use_true_random=False))
+def test_order_of_persons_and_frames_is_irrelevant(
+    kind: MediaKind, crowd: list[list[tuple[float, FaceQuality]]], random: np.random.Generator
+) -> None:
+    straight = evidence(crowd)
+    mixed = [dataclasses.replace(t, scores=tuple(reversed(t.scores))) for t in straight]
+    random.shuffle(mixed)  # type: ignore[arg-type]
+    assert judge(kind, *straight) == judge(kind, *mixed)
+
+
+@given(
+    kinds,
+    st.lists(st.lists(logits, min_size=2, max_size=6), min_size=1, max_size=4),
+    st.integers(0, 20),
+    st.floats(0, 10),
+    st.sampled_from(
+        [
+            {"kind": "mean"},
+            {"kind": "median"},
+            {"kind": "top_mean", "share": 0.3},
+            {"kind": "trimmed_mean", "trim": 0.2},
+        ]
+    ),
+)
+def test_more_suspicious_face_never_lowers_the_probability(
+    kind: MediaKind, crowd: list[list[float]], place: int, more: float, aggregator: dict[str, object]
+) -> None:
+    values = calibration(aggregator=aggregator, file={"kind": "max", "track_penalty": 0.7})
+    before = judge(kind, *[person(i, *v) for i, v in enumerate(crowd, 1)], values=values)
+    raised = [list(v) for v in crowd]
+    track = raised[place % len(raised)]
+    track[place % len(track)] += more
+    after = judge(kind, *[person(i, *v) for i, v in enumerate(raised, 1)], values=values)
+    assert after.fake_probability is not None
+    assert before.fake_probability is not None
+    assert after.fake_probability >= before.fake_probability - 1e-12
+
+
+@given(kinds, st.lists(logits, min_size=2, max_size=5), st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_higher_prior_never_lowers_the_probability(
+    kind: MediaKind, values: list[float], one: float, other: float
+) -> None:
+    low, high = sorted((one, other))
+    first, second = judge(kind, person(1, *values), prior=low), judge(kind, person(1, *values), prior=high)
+    assert first.fake_probability is not None
+    assert second.fake_probability is not None
+    assert second.fake_probability >= first.fake_probability - 1e-12
+    order = [Label.REAL, Label.UNCERTAIN, Label.FAKE]
+    assert order.index(second.label or Label.REAL) >= order.index(first.label or Label.REAL)
+
+
+@given(kinds, st.lists(logits, min_size=2, max_size=5))
+def test_calibrated_prior_changes_nothing(kind: MediaKind, values: list[float]) -> None:
+    plain, same = judge(kind, person(1, *values)), judge(kind, person(1, *values), prior=0.5)
+    assert plain.fake_probability == pytest.approx(same.fake_probability)
+    assert plain.label is same.label
