@@ -1,0 +1,183 @@
+"""Animated GIF, WebP and PNG as videos: Pillow composes the pictures, the file's blocks give their times.
+
+The blocks are walked without decoding, so that the length is known before the first picture is made.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MediaError
+from dfdetect.media.base import Media
+from dfdetect.media.colour import flatten
+from dfdetect.media.photo import ends_early, open_image
+from dfdetect.media.sampling import Picks, choose, choose_closer
+from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+
+if TYPE_CHECKING:
+    from dfdetect.media.source import Source
+    from dfdetect.settings import Settings
+
+_MOST_PICTURES = 200_000
+# Browsers show pictures that ask for 10 ms or less (mostly a forgotten delay) for 100 ms.
+_SHORTEST, _USUAL = 11, 100
+
+
+def picture_delays(source: Source, container: str) -> list[int]:
+    """How long each picture is shown, in milliseconds; fewer than two: this is a still picture."""
+    walk = _WALKS.get(container)
+    if walk is None:
+        return []
+    delays: list[int] = []
+    try:
+        with source.buffered() as file:
+            for delay in walk(file):
+                delays.append(delay if delay >= _SHORTEST else _USUAL)
+                if len(delays) >= _MOST_PICTURES:
+                    break
+    except (OSError, IndexError, ZeroDivisionError):
+        pass  # cut off: the pictures up to here are there
+    return delays
+
+
+class AnimationMedia(Media):
+    """An animated picture, sampled like a video."""
+
+    kind = MediaKind.VIDEO
+
+    def __init__(self, source: Source, container: str, delays: Sequence[int], settings: Settings) -> None:
+        super().__init__()
+        self._source, self._container, self._settings = source, container, settings
+        ends = np.cumsum(np.asarray(delays, np.float64)) / 1000.0
+        self._times: NDArray[np.float64] = np.concatenate(([0.0], ends[:-1]))
+        self._duration = float(ends[-1])
+        self._given: list[int] = []
+        if ends_early(source, container):
+            self._note("truncated", "The animation ends early; its last pictures are missing.")
+        with source.buffered() as file:
+            self._size = open_image(file, container, source, settings).size
+
+    def frames(self) -> Iterator[Frame]:
+        """The sampled pictures, each composed with those before it as its format demands."""
+        self._count = 0
+        self._given.clear()
+        picks = choose(self._times, self._duration, self._settings)
+        if not len(picks):
+            raise MediaError(
+                Reason.NO_PICTURE,
+                f"{self._source.title} is {self._duration:.2f} s long, nothing lies after"
+                f" start ({self._settings.start:g} s): choose an earlier start",
+            )
+        yield from self._read(picks)
+        if not self._count:
+            raise MediaError(
+                Reason.UNREADABLE, f"{self._source.title} has no readable picture: copy it again"
+            )
+
+    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
+        """Further pictures inside `windows`."""
+        yield from self._read(choose_closer(self._times, windows, count, self._given))
+
+    @property
+    def info(self) -> MediaInfo:
+        """Known from the blocks; frames and notes grow while reading."""
+        return MediaInfo(
+            kind=self.kind,
+            container=self._container,
+            codec=self._container,
+            width=self._size[0],
+            height=self._size[1],
+            duration=self._duration,
+            frame_rate=len(self._times) / self._duration,
+            rotation=0,
+            frames_sampled=self._count,
+            size_bytes=self._source.size if self._source.is_file else None,
+            notes=tuple(self._notes.values()),
+        )
+
+    def close(self) -> None:
+        """Free the source."""
+        self._source.close()
+
+    def _read(self, picks: Picks) -> Iterator[Frame]:
+        with self._source.buffered() as file:
+            image = open_image(file, self._container, self._source, self._settings)
+            for pick in picks.tolist():
+                try:
+                    image.seek(pick)
+                    picture = np.asarray(flatten(image))
+                except MemoryError as error:
+                    raise MediaError(
+                        Reason.OUT_OF_MEMORY,
+                        f"{self._source.title} does not fit into memory: make it smaller",
+                    ) from error
+                except (
+                    Exception
+                ):  # Pillow's parsers raise whatever they meet; later pictures build on this one
+                    self._note("damaged", f"The animation is damaged from picture {pick} on.")
+                    return
+                self._given.append(pick)
+                yield self._frame(float(self._times[pick]), picture)
+
+
+def _gif(file: io.BufferedReader) -> Iterator[int]:
+    header = file.read(13)
+    file.seek(3 * (2 << (header[10] & 7)) if header[10] & 0x80 else 0, io.SEEK_CUR)
+    delay = 0
+    while block := file.read(1):
+        if block == b"!":  # an extension
+            label = file.read(1)
+            data = _gif_blocks(file, keep=label == b"\xf9")
+            if label == b"\xf9" and len(data) >= 3:
+                delay = 10 * int.from_bytes(data[1:3], "little")
+        elif block == b",":  # a picture
+            flags = file.read(9)[8]
+            file.seek(1 + (3 * (2 << (flags & 7)) if flags & 0x80 else 0), io.SEEK_CUR)
+            _gif_blocks(file, keep=False)
+            yield delay
+            delay = 0
+        elif block == b";":
+            return
+
+
+def _gif_blocks(file: io.BufferedReader, *, keep: bool) -> bytes:
+    """Skip a chain of sub-blocks; gives the first one if asked.  A cut chain raises IndexError."""
+    first = b""
+    while length := file.read(1)[0]:
+        data = file.read(length)
+        if len(data) < length:
+            raise IndexError
+        if keep and not first:
+            first = data
+    return first
+
+
+def _webp(file: io.BufferedReader) -> Iterator[int]:
+    file.seek(12)
+    while len(header := file.read(8)) == 8:
+        length = int.from_bytes(header[4:], "little")
+        start = file.tell()
+        if header[:4] == b"ANMF":
+            yield int.from_bytes(file.read(16)[12:15], "little")
+        file.seek(start + length + (length & 1))
+
+
+def _png(file: io.BufferedReader) -> Iterator[int]:
+    file.seek(8)
+    while len(header := file.read(8)) == 8:
+        length = int.from_bytes(header[:4], "big")
+        start = file.tell()
+        if header[4:] == b"fcTL":
+            data = file.read(26)
+            yield 1000 * int.from_bytes(data[20:22], "big") // (int.from_bytes(data[22:24], "big") or 100)
+        elif header[4:] == b"IEND":
+            return
+        file.seek(start + length + 4)
+
+
+_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int]]] = {"gif": _gif, "webp": _webp, "png": _png}

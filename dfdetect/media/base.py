@@ -1,0 +1,65 @@
+"""What every opened medium offers to the rest of dfdetect."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from dfdetect.results import Frame, MediaInfo, MediaKind, Note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Media(ABC):
+    """A medium opened for reading; a context manager.
+
+    Frames come one at a time and none is kept, so memory does not depend on the length of the file.
+    """
+
+    kind: MediaKind
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._notes: dict[str, Note] = {}
+
+    @abstractmethod
+    def frames(self) -> Iterator[Frame]:
+        """The sampled frames in order of time.
+
+        Raises `MediaError` when the file has not one usable picture.  Damage that leaves usable
+        pictures becomes a note of `info`.
+        """
+
+    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
+        """Up to `count` further frames inside `windows` (seconds), none that was given before."""
+        return iter(())
+
+    @property
+    @abstractmethod
+    def info(self) -> MediaInfo:
+        """What is known so far; final once `frames` is exhausted."""
+
+    def close(self) -> None:  # noqa: B027  (not everything holds a file)
+        """Free files and decoders.  Harmless when called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _note(self, code: str, text: str) -> None:
+        """Add a note, once per code."""
+        self._notes.setdefault(code, Note(code, text))
+
+    def _frame(self, time: float, image: NDArray[np.uint8]) -> Frame:
+        """Number a frame that is handed out."""
+        frame = Frame(self._count, time, image)
+        self._count += 1
+        return frame

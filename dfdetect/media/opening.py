@@ -1,0 +1,142 @@
+"""Open a container with FFmpeg (PyAV), pick its picture stream, and walk its packets whatever is broken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import av
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from dfdetect.errors import MediaError
+from dfdetect.media.photo import check_pixels, out_of_memory
+from dfdetect.media.sniff import Family, Sniffed
+from dfdetect.media.structure import Structure, inspect
+from dfdetect.results import Reason
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from dfdetect.media.source import Source, View
+    from dfdetect.settings import Settings
+
+_MOST_FAILURES = 256
+"""Reading stops after so many failures in a row."""
+_MOST_THREADS = 4
+"""Each thread of a decoder holds a picture."""
+# A playlist inside a file must not make FFmpeg open other files or addresses.
+_OPTIONS = {"protocol_whitelist": "none"}
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open container and its picture stream."""
+
+    container: InputContainer
+    stream: VideoStream
+    view: View
+
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """All packets of the picture stream in the order of the file; damaged places are passed over."""
+        failures = 0
+        while failures < _MOST_FAILURES:
+            try:
+                for packet in self.container.demux(self.stream):
+                    if packet.size:
+                        failures = 0
+                        yield packet
+                return
+            except MemoryError:
+                raise
+            except (FFmpegError, OSError, LookupError, ValueError):  # PyAV's own for streams that appear late
+                failures += 1
+
+    def close(self) -> None:
+        """Close container and file."""
+        with suppress(Exception):
+            self.container.close()
+        self.view.close()
+
+
+def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
+    """Open `source` and find its picture stream.  Raises `MediaError` when there is none to decode."""
+    view = source.open()
+    try:
+        container: Any = av.open(view, mode="r", metadata_errors="ignore", options=_OPTIONS)
+    except MemoryError as error:
+        view.close()
+        raise out_of_memory(source.title) from error
+    except Exception as error:
+        view.close()
+        raise explain(source, sniffed, inspect(source, sniffed.format), str(error)) from error
+    try:
+        stream = _picture_stream(container, source.title, sniffed)
+        context = stream.codec_context
+        check_pixels(context.width, context.height, source.title, settings)
+        context.thread_type = "AUTO"
+        context.thread_count = min(settings.threads or os.cpu_count() or 1, _MOST_THREADS)
+        for other in container.streams:
+            if other.index != stream.index and hasattr(other, "discard"):
+                other.discard = 48  # all: saves reading their data where the container allows it
+    except BaseException:
+        with suppress(Exception):
+            container.close()
+        view.close()
+        raise
+    return Opened(container, stream, view)
+
+
+def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> VideoStream:
+    """The default, largest, longest stream of pictures.  The cover picture of a song is none."""
+    streams = [s for s in container.streams.video if not _is_attached(s)]
+    usable = [s for s in streams if s.codec_context is not None]
+    if usable:
+        return max(
+            usable,
+            key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, s.frames, -s.index),
+        )
+    if streams:
+        raise MediaError(
+            Reason.UNSUPPORTED, f"{title} uses a video codec without a decoder here: convert it to H.264"
+        )
+    if sniffed.family is Family.UNKNOWN:
+        raise _not_media(title)
+    raise MediaError(Reason.NO_PICTURE, f"{title} has sound but no picture: nothing to look at")
+
+
+def _is_attached(stream: VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def explain(source: Source, sniffed: Sniffed, structure: Structure, cause: str) -> MediaError:
+    """The error for a file out of which no picture came, with what to do about it."""
+    title = source.title
+    if structure.encrypted:
+        return MediaError(Reason.ENCRYPTED, f"{title} is encrypted (DRM): provide an unprotected copy")
+    if structure.index is False:
+        return MediaError(
+            Reason.TRUNCATED,
+            f"{title} lacks its index (moov), the recording or download was cut off:"
+            " get it again or repair it, e.g. with untrunc",
+        )
+    if structure.whole is False:
+        return MediaError(
+            Reason.TRUNCATED, f"{title} ends before its first whole picture: copy or download it again"
+        )
+    if sniffed.family is Family.UNKNOWN:
+        return _not_media(title)
+    name = sniffed.format.upper()
+    return MediaError(
+        Reason.UNREADABLE,
+        f"{title} begins like {name} but no picture can be decoded: copy it again ({cause})",
+    )
+
+
+def _not_media(title: str) -> MediaError:
+    return MediaError(Reason.NOT_MEDIA, f"{title} is not a photo or video of a known format: check the file")

@@ -1,0 +1,230 @@
+"""Read photos through Pillow: upright, 8-bit RGB, bombs refused before decoding, damage tolerated."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MediaError
+from dfdetect.media.base import Media
+from dfdetect.media.colour import flatten
+from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dfdetect.media.source import Source
+    from dfdetect.settings import Settings
+
+_PLUGINS = {
+    "jpeg": ("JPEG", "MPO"),
+    "png": ("PNG",),
+    "gif": ("GIF",),
+    "webp": ("WEBP",),
+    "bmp": ("BMP",),
+    "tiff": ("TIFF",),
+    "avif": ("AVIF",),
+    "jpeg2000": ("JPEG2000",),
+    "psd": ("PSD",),
+    "ico": ("ICO",),
+    "heic": ("HEIF",),
+}
+# EXIF orientation: degrees clockwise, after mirroring left to right.
+_ORIENTATION = {
+    1: (0, False),
+    2: (0, True),
+    3: (180, False),
+    4: (180, True),
+    5: (270, True),
+    6: (90, False),
+    7: (90, True),
+    8: (270, False),
+}
+_pillow = threading.Lock()
+
+
+def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool = False) -> NDArray[np.uint8]:
+    """Mirror `image` left to right if asked, then turn it clockwise by a multiple of 90 degrees."""
+    if mirrored:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, -(clockwise // 90)))
+
+
+def open_image(file: BinaryIO, container: str, source: Source, settings: Settings) -> Image:
+    """Read the header of a picture and refuse it when it is too large; nothing is decoded yet.
+
+    Only the plugin of the sniffed format may look at it.  Raises `MediaError`.
+    """
+    from PIL import Image as pillow
+
+    title = source.title
+    if container == "heic":
+        _register_heif(title)
+    if container not in _PLUGINS:
+        raise MediaError(Reason.UNSUPPORTED, f"{title} is {container.upper()}: convert it to JPEG or PNG")
+    try:
+        with _pillow_flags():
+            image = pillow.open(file, formats=_PLUGINS[container])
+    except MemoryError as error:
+        raise out_of_memory(title) from error
+    except Exception as error:  # Pillow's plugins raise whatever their parsers meet
+        early = ends_early(source, container)
+        raise MediaError(
+            Reason.TRUNCATED if early else Reason.UNREADABLE,
+            f"{title} begins like {container.upper()} but {'ends early' if early else 'is damaged'}:"
+            f" copy or download it again ({error})",
+        ) from error
+    check_pixels(*image.size, title, settings)
+    return image
+
+
+def check_pixels(width: int, height: int, title: str, settings: Settings) -> None:
+    """Raise `MediaError` when a picture of this size is refused."""
+    if width * height > settings.max_pixels:
+        raise MediaError(
+            Reason.TOO_LARGE,
+            f"{title} claims {width}x{height} pixels, more than max_pixels ({settings.max_pixels}):"
+            " raise max_pixels if you trust it",
+        )
+
+
+class PhotoMedia(Media):
+    """One still picture in a file.  Of several pages the first is taken."""
+
+    kind = MediaKind.PHOTO
+
+    def __init__(self, source: Source, container: str, settings: Settings) -> None:
+        super().__init__()
+        self._source, self._container, self._settings = source, container, settings
+        self._rotation = 0
+        with source.buffered() as file:
+            self._size = open_image(file, container, source, settings).size
+
+    def frames(self) -> Iterator[Frame]:
+        """The picture, once."""
+        self._count = 0
+        image = self._read()
+        self._size = (image.shape[1], image.shape[0])
+        yield self._frame(0.0, image)
+
+    @property
+    def info(self) -> MediaInfo:
+        """Size of the upright picture once it was read."""
+        return MediaInfo(
+            kind=self.kind,
+            container=self._container,
+            codec=self._container,
+            width=self._size[0],
+            height=self._size[1],
+            duration=None,
+            frame_rate=None,
+            rotation=self._rotation,
+            frames_sampled=self._count,
+            size_bytes=self._source.size if self._source.is_file else None,
+            notes=tuple(self._notes.values()),
+        )
+
+    def close(self) -> None:
+        """Free the source."""
+        self._source.close()
+
+    def _read(self) -> NDArray[np.uint8]:
+        title = self._source.title
+        try:
+            return self._decode(tolerant=False)
+        except MediaError:
+            raise
+        except MemoryError as error:
+            raise out_of_memory(title) from error
+        except Exception as error:  # Pillow's plugins raise whatever their parsers meet
+            cause = error
+        early = ends_early(self._source, self._container) or "truncated" in str(cause)
+        try:
+            image = self._decode(tolerant=True)
+        except MemoryError as error:
+            raise out_of_memory(title) from error
+        except Exception:
+            image = None
+        if image is None or image.max() == image.min():
+            if early:
+                raise MediaError(
+                    Reason.TRUNCATED, f"{title} ends early, nothing can be seen: copy or download it again"
+                ) from cause
+            raise MediaError(
+                Reason.UNREADABLE, f"{title} is damaged, nothing can be seen: copy it again ({cause})"
+            ) from cause
+        if early:
+            self._note("truncated", "The picture ends early; the missing part is blank.")
+        else:
+            self._note("damaged", "The picture's data is damaged; parts of it may be wrong or blank.")
+        return image
+
+    def _decode(self, *, tolerant: bool) -> NDArray[np.uint8]:
+        with self._source.buffered() as file:
+            image = open_image(file, self._container, self._source, self._settings)
+            with _pillow_flags(tolerant=tolerant):
+                image.load()
+                clockwise, mirrored = orientation(image)
+            self._rotation = clockwise
+            return turn(np.asarray(flatten(image)), clockwise, mirrored)
+
+
+def ends_early(source: Source, container: str) -> bool:
+    """True when the end mark of the format is missing, or the file is shorter than its header says."""
+    if container == "webp":
+        return int.from_bytes(source.head(8)[4:8], "little") + 8 > source.size
+    mark = {"jpeg": b"\xff\xd9", "png": b"IEND", "gif": b";"}.get(container)
+    if mark is None:
+        return False
+    with source.buffered() as file:
+        file.seek(max(0, source.size - 65_536))
+        return mark not in file.read(65_536)
+
+
+def orientation(image: Image) -> tuple[int, bool]:
+    """Degrees clockwise that make `image` upright, after mirroring it if the second answer says so."""
+    try:
+        return _ORIENTATION.get(image.getexif().get(0x0112, 1), (0, False))
+    except Exception:  # a damaged EXIF block is no reason to refuse the picture
+        return 0, False
+
+
+@contextmanager
+def _pillow_flags(*, tolerant: bool = False) -> Iterator[None]:
+    """Pillow's limits are global; ours are settings.  Held as briefly as possible, one thread at a time.
+
+    Its warnings about odd tags would only litter standard error.
+    """
+    from PIL import Image, ImageFile
+
+    with _pillow:
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS = None
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant or before[1]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _register_heif(title: str) -> None:
+    try:
+        import pillow_heif  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise MediaError(
+            Reason.UNSUPPORTED, f"{title} is HEIC: install pillow-heif, or convert it to JPEG"
+        ) from error
+    pillow_heif.register_heif_opener()
+
+
+def out_of_memory(title: str) -> MediaError:
+    """The error for a picture that does not fit."""
+    return MediaError(Reason.OUT_OF_MEMORY, f"{title} does not fit into memory: make it smaller")

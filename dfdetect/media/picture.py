@@ -1,0 +1,128 @@
+"""Turn a decoded video frame into an upright RGB picture with square pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.media.colour import composite, is_hdr, tone_map
+from dfdetect.media.photo import turn
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+_HD_HEIGHT = 720
+_UNSPECIFIED = 2
+_COMBED_SHARE = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A converted frame and what was done to it."""
+
+    image: NDArray[np.uint8]
+    """RGB, upright, square pixels."""
+    hdr: bool
+    interlaced: bool
+    """Flagged as interlaced, whether or not its fields differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """What turns a stored picture upright: first mirroring left to right, then turning clockwise."""
+
+    clockwise: int = 0
+    mirrored: bool = False
+
+
+def convert(frame: VideoFrame, aspect: Fraction | None, orientation: Orientation) -> Picture:
+    """Convert `frame`, whose pixels are `aspect` times as wide as high."""
+    hdr = is_hdr(int(frame.color_trc))
+    combed = frame.interlaced_frame and _is_combed(frame)
+    image = _rgb(_one_field(frame) if combed else frame, frame.height, hdr=hdr)
+    image = _square(image, aspect, frame.height)
+    upright = turn(image, orientation.clockwise, orientation.mirrored)
+    return Picture(upright, hdr, bool(frame.interlaced_frame))
+
+
+def _rgb(frame: VideoFrame, height: int, *, hdr: bool) -> NDArray[np.uint8]:
+    options: dict[str, Any] = {}
+    if int(frame.colorspace) == _UNSPECIFIED and height >= _HD_HEIGHT:
+        options["src_colorspace"] = "ITU709"  # what players assume; FFmpeg would take BT.601
+    if hdr:
+        deep: Any = frame.to_ndarray(format="rgb48le", **options)
+        return tone_map(deep, int(frame.color_trc))
+    see_through = any(component.is_alpha for component in frame.format.components)
+    pixels: Any = frame.to_ndarray(format="rgba" if see_through else "rgb24", **options)
+    return composite(pixels) if see_through else np.asarray(pixels, np.uint8)
+
+
+def _square(image: NDArray[np.uint8], aspect: Fraction | None, height: int) -> NDArray[np.uint8]:
+    """Enlarge the shorter direction, so that no detail is lost, and fill a single field up to `height`."""
+    stored_height, width = image.shape[:2]
+    if aspect is not None and aspect != 1 and Fraction(1, 8) <= aspect <= 8:
+        if aspect > 1:
+            width = round(width * aspect)
+        else:
+            height = round(height / aspect)
+    if (width, height) == (image.shape[1], stored_height):
+        return image
+    import cv2
+
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def read_orientation(frame: VideoFrame, *, mirrored: bool) -> Orientation:
+    """The orientation that the display matrix of `frame` asks for, to the nearest right angle.
+
+    PyAV tells the direction of the matrix's first column, counter-clockwise; whether the matrix mirrors
+    as well the caller must know.  (`frame.side_data` has all of it, but whoever asks for that ties the
+    frame into a reference cycle, and a batch would run out of memory before Python breaks it.)
+    """
+    clockwise = -frame.rotation + (180 if mirrored else 0)
+    return Orientation(round(clockwise / 90) * 90 % 360, mirrored)
+
+
+def _is_combed(frame: VideoFrame) -> bool:
+    """True when the two fields of an interlaced frame really show different moments.
+
+    Much material is flagged as interlaced and is not; halving its height would only blur it.  A pixel
+    is combed when it differs from both neighbours above and below in the same direction.
+    """
+    grey = frame.to_ndarray(format="gray").astype(np.int16)
+    if grey.shape[0] < 8:
+        return False
+    middle, up, down = grey[1:-1], grey[:-2], grey[2:]
+    combed = (np.minimum(np.abs(middle - up), np.abs(middle - down)) > 12) & (
+        (middle > up) == (middle > down)
+    )
+    field = grey[2:-2]
+    above, below = grey[:-4], grey[4:]
+    usual = (np.minimum(np.abs(field - above), np.abs(field - below)) > 12) & (
+        (field > above) == (field > below)
+    )
+    # A picture taken at one moment differs less from line to line than over two lines.
+    return float(combed.mean()) > 0.4 * float(usual.mean()) + _COMBED_SHARE
+
+
+def _one_field(frame: VideoFrame) -> VideoFrame:
+    """The upper field alone, half as high, with its own colours (planes may have half the lines)."""
+    import av.filter
+
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
+    )
+    field = graph.add("field", "type=top")
+    sink = graph.add("buffersink")
+    source.link_to(field)
+    field.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    pulled = graph.pull()
+    assert isinstance(pulled, av.VideoFrame)
+    return pulled

@@ -1,0 +1,80 @@
+"""Open a photo or a video, whatever it comes in, by what its bytes are."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MediaError
+from dfdetect.media.base import Media
+from dfdetect.media.sniff import Family, Sniffed, sniff
+from dfdetect.media.source import Source, make_source
+from dfdetect.results import Reason
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dfdetect.settings import Settings
+
+__all__ = ["Media", "open_media"]
+
+
+def open_media(
+    source: str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Image, settings: Settings
+) -> Media:
+    """Open a photo or a video: a path, bytes, a binary file object, an array or a Pillow image.
+
+    An array is ``[height, width, 3]`` in RGB (or grey, or RGBA); a file object is read from its
+    current position.  The kind is found from the content, never from the name.  Use the result as a
+    context manager.
+
+    Raises `MediaError`, whose `reason` and message say what is wrong with the file and what to do, and
+    `TypeError` for any other type of `source`.
+    """
+    if isinstance(source, np.ndarray) or _is_pillow(source):
+        from dfdetect.media.memory import ImageMedia
+
+        return ImageMedia(source, settings)
+    made = make_source(source)
+    try:
+        return _open_by_content(made, sniff(made.head()), settings)
+    except BaseException:
+        made.close()
+        raise
+
+
+def _open_by_content(source: Source, sniffed: Sniffed, settings: Settings) -> Media:
+    _refuse(source.title, sniffed)
+    if sniffed.family is Family.PHOTO:
+        from dfdetect.media.animation import AnimationMedia, picture_delays
+        from dfdetect.media.photo import PhotoMedia
+
+        delays = picture_delays(source, sniffed.format)
+        if len(delays) > 1:
+            return AnimationMedia(source, sniffed.format, delays, settings)
+        return PhotoMedia(source, sniffed.format, settings)
+    from dfdetect.media.video import VideoMedia
+
+    return VideoMedia(source, sniffed, settings)
+
+
+def _refuse(title: str, sniffed: Sniffed) -> None:
+    """Raise for what is known not to be media."""
+    if sniffed.format == "html":
+        raise MediaError(
+            Reason.NOT_MEDIA, f"{title} is a web page: the download went wrong, get the media file itself"
+        )
+    if sniffed.family is Family.TEXT:
+        raise MediaError(Reason.NOT_MEDIA, f"{title} is text, not a photo or video: check the file")
+    if sniffed.family is Family.OTHER:
+        raise MediaError(
+            Reason.NOT_MEDIA, f"{title} is {sniffed.format.upper()}: take the photo or video out of it"
+        )
+
+
+def _is_pillow(source: object) -> bool:
+    # By module name, so that Pillow is imported only when a picture comes.
+    return any(kind.__module__ == "PIL.Image" for kind in type(source).__mro__)

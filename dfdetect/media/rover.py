@@ -1,0 +1,104 @@
+"""Sample a long file by jumping to the key pictures near the wanted times, without reading all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from av.error import FFmpegError
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+    from dfdetect.media.decoding import Decoder
+    from dfdetect.media.opening import Opened
+
+_REACH = 2.0
+"""Seconds decoded after a key picture when the wanted time is one of few in a long file."""
+_FIRST_GAP = 2.0
+"""Distance of key pictures that is assumed before any was seen, in seconds."""
+
+_FARTHEST_BACK = 64.0
+
+
+class Rover:
+    """Decodes pictures near given times of a seekable stream whose claimed length was found true."""
+
+    def __init__(self, opened: Opened, decoder: Decoder) -> None:
+        self._opened, self._decoder = opened, decoder
+        stream = opened.stream
+        assert stream.time_base is not None
+        self.unit = Fraction(stream.time_base)
+        self.first = stream.start_time or 0
+
+    def seconds(self, pts: int) -> float:
+        """Time since the first picture."""
+        return float((pts - self.first) * self.unit)
+
+    def is_true(self, duration: float) -> bool:
+        """True when there really are pictures near the end of the claimed `duration` (seconds)."""
+        for place in (0.97, 0.0):
+            try:
+                self._seek(place * duration)
+                packet = next(self._opened.packets(), None)
+            except (FFmpegError, OSError):
+                return False
+            if packet is None or packet.pts is None:
+                return False
+            if not (place * duration - 60.0) <= self.seconds(packet.pts) <= place * duration + 60.0:
+                return False
+        return True
+
+    def frames(self, times: Iterable[float], *, spacing: float, skip: set[int]) -> Iterator[VideoFrame]:
+        """A frame for each of `times` (increasing seconds), with increasing times and none in `skip`.
+
+        Where key pictures are rare and the wanted times, `spacing` seconds apart, much rarer, a frame up
+        to a quarter of that away is good enough.  With `spacing` 0 the times are met as well as possible.
+        """
+        decoded: Iterator[VideoFrame] = iter(())
+        position, gap, last = float("-inf"), _FIRST_GAP, float("-inf")
+        for time in times:
+            target = time
+            if time - position > gap:
+                landed, decoded = self._land(time, time + spacing / 4)
+                gap = max(gap, time - landed)
+                if spacing > 4 * (time - landed):
+                    target = min(time, landed + _REACH)
+            for frame in decoded:
+                if frame.pts is None:
+                    continue
+                position = self.seconds(frame.pts)
+                if position >= target - 1e-6 and position > last and frame.pts not in skip:
+                    last = position
+                    yield frame
+                    break
+            else:
+                return
+
+    def _land(self, time: float, latest: float) -> tuple[float, Iterator[VideoFrame]]:
+        """Frames from the last key picture before `time` on, or from one that is not after `latest`.
+
+        Transport streams land at any picture and decode from the next key picture on: then the way
+        back is doubled until that is early enough.
+        """
+        back = 0.0
+        while True:
+            frames = self._decode_from(max(0.0, time - back))
+            head = next(frames, None)
+            landed = float("inf") if head is None or head.pts is None else self.seconds(head.pts)
+            if landed <= latest or back >= min(time, _FARTHEST_BACK):
+                return landed, frames if head is None else chain([head], frames)
+            back = back * 2 or _FIRST_GAP
+
+    def _decode_from(self, time: float) -> Iterator[VideoFrame]:
+        self._seek(time)
+        self._decoder.reset()
+        for packet in self._opened.packets():
+            yield from self._decoder.feed(packet)
+        yield from self._decoder.feed(None)
+
+    def _seek(self, time: float) -> None:
+        offset = self.first + int(time / self.unit)
+        self._opened.container.seek(offset, stream=self._opened.stream, backward=True)

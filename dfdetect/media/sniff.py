@@ -1,0 +1,184 @@
+"""What kind of file some bytes are, told from the bytes alone; a file's name is never looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+HEAD_BYTES = 65_536
+"""How much of the beginning of a file `sniff` wants to see."""
+
+
+class Family(StrEnum):
+    """Who reads such a file."""
+
+    PHOTO = "photo"
+    """Pillow; GIF, PNG and WebP may turn out to be animated."""
+    VIDEO = "video"
+    """FFmpeg."""
+    AUDIO = "audio"
+    """Sound; FFmpeg decides whether there is a picture as well."""
+    TEXT = "text"
+    """Readable text, e.g. an error page that was saved under the name of a video."""
+    OTHER = "other"
+    """A well-known file that is not media: an archive, a document, a program."""
+    UNKNOWN = "unknown"
+    """No known signature; FFmpeg may still recognise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """The answer of `sniff`: a family and a lower-case format name (empty when unknown)."""
+
+    family: Family
+    format: str
+
+
+_PHOTOS = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jpegxl"),
+    (b"\xff\x0a", "jpegxl"),
+    (b"8BPS", "psd"),
+    (b"\x00\x00\x01\x00", "ico"),
+)
+_VIDEOS = (
+    (b"FLV\x01", "flv"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+    (b"\x00\x00\x01\xb3", "mpegvideo"),
+    (b"\x06\x0e\x2b\x34", "mxf"),
+    (b".RMF", "rm"),
+    (b"DKIF", "ivf"),
+    (b"YUV4MPEG2", "yuv4mpeg"),
+    (b"OggS", "ogg"),
+)
+_SOUNDS = (
+    (b"ID3", "mp3"),
+    (b"fLaC", "flac"),
+    (b"#!AMR", "amr"),
+    (b"caff", "caf"),
+    (b"FORM", "aiff"),
+)
+_OTHERS = (
+    (b"%PDF", "pdf"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!", "rar"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x7fELF", "elf"),
+    (b"SQLite format 3", "sqlite"),
+    (b"\xd0\xcf\x11\xe0", "ole"),
+)
+_ISO_OLD = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def sniff(head: bytes) -> Sniffed:
+    """Tell the family and format from the first bytes of a file (give it `HEAD_BYTES` or all there are)."""
+    for table, family in (
+        (_PHOTOS, Family.PHOTO),
+        (_VIDEOS, Family.VIDEO),
+        (_SOUNDS, Family.AUDIO),
+        (_OTHERS, Family.OTHER),
+    ):
+        for magic, name in table:
+            if head.startswith(magic):
+                return Sniffed(family, name)
+    found = _riff(head) or _iso(head) or _matroska(head) or _bitmap(head) or _transport_stream(head)
+    if found:
+        return found
+    if is_text(head):
+        return Sniffed(Family.TEXT, "html" if _is_html(head) else "text")
+    # MPEG audio without tags: eleven sync bits, and neither the reserved version nor layer.
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08:
+        return Sniffed(Family.AUDIO, "aac" if head[1] & 0x06 == 0 else "mp3")
+    return Sniffed(Family.UNKNOWN, "")
+
+
+def is_text(head: bytes) -> bool:
+    """True for UTF-8 or UTF-16 text: hardly any control characters, no zero bytes."""
+    sample = head[:4096]
+    if not sample:
+        return False
+    if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = sample[: len(sample) & ~1].decode("utf-16", errors="replace")
+        return text.count("\ufffd") < 0.02 * len(text) and sum(c < "\u0250" for c in text) > 0.5 * len(text)
+    if b"\x00" in sample:
+        return False
+    try:
+        text = sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The sample may end in the middle of a character, or the text may be in an 8-bit code.
+        if error.start < len(sample) - 4 and sum(b < 32 or b > 126 for b in sample) > 0.1 * len(sample):
+            return False
+        text = sample.decode("latin-1")
+    return sum(c < " " and c not in "\t\r\n\f\x1b" for c in text) <= 0.02 * len(text)
+
+
+def _is_html(head: bytes) -> bool:
+    start = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in start
+
+
+def _riff(head: bytes) -> Sniffed | None:
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64"):
+        return None
+    form = head[8:12]
+    if form == b"WEBP":
+        return Sniffed(Family.PHOTO, "webp")
+    if form.startswith(b"AVI"):
+        return Sniffed(Family.VIDEO, "avi")
+    return Sniffed(Family.AUDIO, "wav") if form == b"WAVE" else None
+
+
+def _iso(head: bytes) -> Sniffed | None:
+    """MP4, QuickTime, AVIF, HEIC: all begin with a box whose type is at offset 4."""
+    if head[4:8] in _ISO_OLD:
+        return Sniffed(Family.VIDEO, "mov")
+    if head[4:8] == b"styp":
+        return Sniffed(Family.VIDEO, "mp4")
+    if head[4:8] != b"ftyp":
+        return None
+    length = min(int.from_bytes(head[:4], "big"), 512)
+    major = head[8:12]
+    brands = {head[i : i + 4] for i in range(16, length - 3, 4)} | {major}
+    if b"avis" in brands and major != b"avif":
+        return Sniffed(Family.VIDEO, "avif")
+    if b"avif" in brands:
+        return Sniffed(Family.PHOTO, "avif")
+    if major in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"):
+        return Sniffed(Family.PHOTO, "heic")
+    if major in (b"M4A ", b"M4B ", b"M4P "):
+        return Sniffed(Family.AUDIO, "m4a")
+    return Sniffed(Family.VIDEO, "mov" if major == b"qt  " else "mp4")
+
+
+def _matroska(head: bytes) -> Sniffed | None:
+    if not head.startswith(b"\x1a\x45\xdf\xa3"):
+        return None
+    return Sniffed(Family.VIDEO, "webm" if b"webm" in head[:64] else "matroska")
+
+
+def _bitmap(head: bytes) -> Sniffed | None:
+    # "BM" alone is two letters of any text; the size of the second header tells a real bitmap.
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
+        return Sniffed(Family.PHOTO, "bmp")
+    return None
+
+
+def _transport_stream(head: bytes) -> Sniffed | None:
+    for size, first in ((188, 0), (192, 4), (204, 0)):
+        marks = head[first : first + size * 5 : size]
+        if len(marks) >= 3 and set(marks) == {0x47}:
+            return Sniffed(Family.VIDEO, "mpegts")
+    return None

@@ -1,0 +1,280 @@
+"""Sample the frames of a video over its whole length, in order, by presentation time.
+
+Ordinary files are first listed (`survey`): what is there counts, not what the header claims.  Then the
+stretches that hold the chosen pictures are decoded in one pass through the file without a seek.
+Large files whose claimed length proves true are sampled by jumps (`rover`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MediaError
+from dfdetect.media.base import Media
+from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
+from dfdetect.media.opening import Opened, explain, open_video
+from dfdetect.media.photo import check_pixels, out_of_memory
+from dfdetect.media.picture import convert, read_orientation
+from dfdetect.media.rover import Rover
+from dfdetect.media.sampling import choose, choose_closer, clip_window, spread, wanted_times
+from dfdetect.media.structure import inspect
+from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
+from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+    from dfdetect.media.sniff import Sniffed
+    from dfdetect.media.source import Source
+    from dfdetect.settings import Settings
+
+ORDINARY_BYTES, ORDINARY_SECONDS = 100 << 20, 900.0
+"""Files below both are always listed before sampling."""
+SHORT_BYTES, SHORT_SECONDS = 1 << 30, 120.0
+"""So are larger ones that claim to be short."""
+
+
+class VideoMedia(Media):
+    """A video file (or a picture of a format that only FFmpeg reads)."""
+
+    def __init__(self, source: Source, sniffed: Sniffed, settings: Settings) -> None:
+        super().__init__()
+        self._source, self._sniffed, self._settings = source, sniffed, settings
+        self._structure = inspect(source, sniffed.format)
+        self._survey: Survey | None = None
+        self._given: set[int] = set()
+        self._broken = 0
+        self._rotation = 0
+        if self._structure.encrypted:
+            raise explain(source, sniffed, self._structure, "encrypted")
+        opened = open_video(source, sniffed, settings)
+        stream, container = opened.stream, opened.container
+        context = stream.codec_context
+        self._mirrored = stream.id in self._structure.mirrored
+        name = container.format.name
+        self.kind = MediaKind.PHOTO if name.endswith("_pipe") or name == "image2" else MediaKind.VIDEO
+        self._container = sniffed.format or name.split(",")[0]
+        self._codec = context.codec.canonical_name
+        self._aspect = Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None
+        self._size = (context.width, context.height)
+        self._duration = _claimed_seconds(opened)
+        self._rate = float(stream.average_rate) if stream.average_rate else None
+        self._claimed_frames = stream.frames
+        # The length of the whole file may be that of its sound.
+        self._claims_length = bool(stream.duration) or len(container.streams) == 1
+        self._opened: Opened | None = opened
+
+    @property
+    def info(self) -> MediaInfo:
+        """Claims of the header before, facts after `frames`."""
+        moving = self.kind is MediaKind.VIDEO
+        return MediaInfo(
+            kind=self.kind,
+            container=self._container,
+            codec=self._codec,
+            width=self._size[0],
+            height=self._size[1],
+            duration=self._duration if moving else None,
+            frame_rate=self._rate if moving else None,
+            rotation=self._rotation,
+            frames_sampled=self._count,
+            size_bytes=self._source.size if self._source.is_file else None,
+            notes=tuple(self._notes.values()),
+        )
+
+    def close(self) -> None:
+        """Close the file and the decoder."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        self._source.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """The sampled frames; see `Media.frames`."""
+        self._count = 0
+        self._given.clear()
+        try:
+            yield from self._sampled()
+            if not self._count:
+                yield from self._salvaged()
+        except MemoryError as error:
+            raise out_of_memory(self._source.title) from error
+        if self._structure.whole is False:
+            self._note("truncated", "The file ends early: its last part is missing.")
+        if self._broken and "truncated" not in self._notes:
+            self._note("damaged", f"{self._broken} damaged packets were passed over.")
+        if not self._count:
+            raise explain(self._source, self._sniffed, self._structure, "no picture could be decoded")
+
+    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
+        """Further frames inside `windows`; see `Media.closer`."""
+        if self.kind is MediaKind.PHOTO or count <= 0:
+            return
+        survey = self._survey
+        if survey is None:
+            yield from self._roved_closer(windows, count)
+            return
+        rows, times, _ = _timeline(survey)
+        given = np.flatnonzero(np.isin(survey.pts[rows], list(self._given)))
+        yield from self._listed(survey, plan_runs(survey, rows[choose_closer(times, windows, count, given)]))
+
+    def _open(self) -> Opened:
+        """The file as it was opened first, or a fresh one when that was used up."""
+        opened, self._opened = self._opened, None
+        return opened or open_video(self._source, self._sniffed, self._settings)
+
+    def _sampled(self) -> Iterator[Frame]:
+        opened = self._open()
+        try:
+            duration = _claimed_seconds(opened)
+            if self._is_long(duration) and duration is not None:
+                rover = Rover(opened, Decoder(opened))
+                if rover.is_true(duration):
+                    yield from self._roved(rover, duration)
+                    return
+                opened.close()
+                opened = self._open()
+            if self._survey is None:
+                self._survey = take_survey(opened)
+        finally:
+            opened.close()
+        if self._survey.packets:
+            yield from self._surveyed(self._survey, duration)
+
+    def _is_long(self, duration: float | None) -> bool:
+        size = self._source.size
+        if self._survey is not None or duration is None or self._structure.whole is False:
+            return False
+        if self._container == "avi":  # has no presentation times to jump to
+            return False
+        ordinary = size <= ORDINARY_BYTES and duration <= ORDINARY_SECONDS
+        return not ordinary and not (size <= SHORT_BYTES and duration <= SHORT_SECONDS)
+
+    def _surveyed(self, survey: Survey, claim: float | None) -> Iterator[Frame]:
+        rows, times, duration = _timeline(survey)
+        self._compare(survey, claim, duration)
+        self._duration = duration
+        self._rate = survey.packets / duration if duration > 0 else self._rate
+        picks = choose(times, duration, self._settings)
+        if not len(picks):
+            raise self._outside(duration)
+        yield from self._listed(survey, plan_runs(survey, rows[picks]))
+
+    def _compare(self, survey: Survey, claim: float | None, duration: float) -> None:
+        """Note when the header claims more than there is."""
+        longer = self._claims_length and claim is not None and claim > duration / 0.9 + 1.0
+        if not longer and self._claimed_frames * 0.9 - 1 <= survey.packets:
+            return
+        claimed = f"{claim:.1f} s" if longer else f"{self._claimed_frames} pictures"
+        found = f"{duration:.1f} s with {survey.packets} pictures"
+        if self._structure.whole:
+            self._note("wrong_header", f"The header claims {claimed}; the file holds {found}.")
+        else:
+            self._note(
+                "truncated", f"The file ends early: of {claimed} that its header claims it has {found}."
+            )
+
+    def _outside(self, duration: float) -> MediaError:
+        return MediaError(
+            Reason.NO_PICTURE,
+            f"{self._source.title} is {duration:.2f} s long, nothing lies after start"
+            f" ({self._settings.start or 0:g} s): choose an earlier start",
+        )
+
+    def _listed(self, survey: Survey, runs: list[Run]) -> Iterator[Frame]:
+        """Decode `runs`; when key pictures turn out to be none, decode the rest from the beginning."""
+        last = None
+        try:
+            for time, frame in self._decoded(survey, runs):
+                last = time
+                yield self._hand_out(survey.time_of(time), time, frame)
+        except FalseKeyError:
+            rest = [time for run in runs for time in run.wanted if last is None or time > last]
+            for time, frame in self._decoded(survey, [Run(0, survey.packets, rest)]):
+                yield self._hand_out(survey.time_of(time), time, frame)
+
+    def _decoded(
+        self, survey: Survey, runs: list[Run], *, tolerant: bool = False
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        opened = self._open()
+        try:
+            decoder = Decoder(opened, tolerant=tolerant)
+            yield from decode_runs(opened, survey, runs, decoder)
+            self._broken = decoder.broken
+        finally:
+            opened.close()
+
+    def _salvaged(self) -> Iterator[Frame]:
+        """Damaged pictures, where there is no other: whatever comes out of decoding from the beginning."""
+        survey = self._survey
+        if survey is None or not survey.packets:
+            return
+        rows, times, duration = _timeline(survey)
+        picks = choose(times, duration, self._settings)
+        run = Run(0, survey.packets, survey.pts[rows[picks]].tolist())
+        for time, frame in self._decoded(survey, [run], tolerant=True):
+            self._note("damaged", "No picture is whole; parts of what was looked at are missing.")
+            yield self._hand_out(survey.time_of(time), time, frame)
+
+    def _roved(self, rover: Rover, duration: float) -> Iterator[Frame]:
+        self._duration = duration
+        window = clip_window(duration, self._settings.start, self._settings.end)
+        if window is None:
+            raise self._outside(duration)
+        most = round((window[1] - window[0]) * (self._rate or 60.0)) + 1
+        times = wanted_times(window, self._settings, most)
+        yield from self._followed(rover, times, (window[1] - window[0]) / len(times))
+        if self._count < len(times):
+            self._note(
+                "damaged", f"Of {len(times)} places looked at, {len(times) - self._count} gave no picture."
+            )
+
+    def _roved_closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
+        opened = self._open()
+        try:
+            rover = Rover(opened, Decoder(opened))
+            yield from self._followed(rover, spread(windows, count, self._duration or 0.0), 0.0)
+        finally:
+            opened.close()
+
+    def _followed(self, rover: Rover, times: NDArray[np.float64], spacing: float) -> Iterator[Frame]:
+        for frame in rover.frames(times.tolist(), spacing=spacing, skip=set(self._given)):
+            assert frame.pts is not None
+            yield self._hand_out(rover.seconds(frame.pts), frame.pts, frame)
+
+    def _hand_out(self, time: float, pts: int, frame: VideoFrame) -> Frame:
+        """Convert `frame` to an upright picture and keep what it tells about the file."""
+        check_pixels(frame.width, frame.height, self._source.title, self._settings)
+        orientation = read_orientation(frame, mirrored=self._mirrored)
+        picture = convert(frame, self._aspect, orientation)
+        if not self._count:
+            self._rotation = orientation.clockwise
+            self._size = (picture.image.shape[1], picture.image.shape[0])
+        if picture.hdr:
+            self._note("hdr", "High dynamic range was mapped to standard range.")
+        if picture.interlaced:
+            self._note("interlaced", "The video is interlaced; of pictures with combs one field was used.")
+        self._given.add(pts)
+        return self._frame(time, picture.image)
+
+
+def _claimed_seconds(opened: Opened) -> float | None:
+    """The length that the container claims for the picture stream, or else for everything."""
+    stream = opened.stream
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if opened.container.duration:
+        return opened.container.duration / 1_000_000
+    return None
+
+
+def _timeline(survey: Survey) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:
+    """Rows of the usable pictures, their times, and when the last one disappears."""
+    rows = survey.pictures
+    times = survey.seconds[rows]
+    return rows, times, float(times[-1]) + survey.tail if len(times) else 0.0

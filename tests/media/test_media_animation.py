@@ -1,0 +1,110 @@
+import io
+
+import numpy as np
+import pytest
+from make import numbered, read_number
+from PIL import Image
+
+from dfdetect.errors import MediaError
+from dfdetect.media.reader import open_media
+from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+from dfdetect.settings import Settings
+
+
+def animation(form: str, count: int = 10, duration: int | list[int] = 80, **options: object) -> bytes:
+    pictures = [Image.fromarray(picture) for picture in numbered(count)]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, form, save_all=True, append_images=pictures[1:], duration=duration, **options)
+    return buffer.getvalue()
+
+
+def read(data: bytes, **choices: object) -> tuple[list[Frame], MediaInfo]:
+    with open_media(data, Settings(**choices)) as media:
+        assert media.kind is MediaKind.VIDEO
+        return list(media.frames()), media.info
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_animations_are_videos(form):
+    frames, info = read(animation(form), frames=5)
+    assert [read_number(frame.image) for frame in frames] == [1, 3, 5, 7, 9]
+    assert [frame.time for frame in frames] == pytest.approx([0.08, 0.24, 0.4, 0.56, 0.72])
+    assert info.container == form.lower()
+    assert (info.width, info.height, info.frames_sampled) == (64, 64, 5)
+    assert info.duration == pytest.approx(0.8)
+    assert info.frame_rate == pytest.approx(12.5)
+    everything, _ = read(animation(form))
+    assert [read_number(frame.image) for frame in everything] == list(range(10))
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_uneven_delays(form):
+    frames, info = read(animation(form, 4, [100, 500, 50, 350]))
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.6, 0.65])
+    assert info.duration == pytest.approx(1.0)
+
+
+def test_forgotten_delays_are_shown_as_browsers_do():
+    _, info = read(animation("GIF", 4, 0))
+    assert info.duration == pytest.approx(0.4)
+
+
+def test_partial_pictures_with_disposal_are_composed():
+    base = np.full((64, 64, 3), 40, np.uint8)
+    pictures = []
+    for number in range(4):
+        picture = base.copy()
+        picture[8 * number : 8 * number + 8, :16] = 220
+        pictures.append(Image.fromarray(picture))
+    for disposal in (0, 1, 2):
+        buffer = io.BytesIO()
+        pictures[0].save(
+            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=50, disposal=disposal
+        )
+        frames, _ = read(buffer.getvalue())
+        assert len(frames) == 4
+        for number, frame in enumerate(frames):
+            assert np.abs(frame.image.astype(int) - np.asarray(pictures[number])).max() < 8
+
+
+def test_one_picture_is_a_photo():
+    for form in ("GIF", "WEBP", "PNG"):
+        buffer = io.BytesIO()
+        Image.fromarray(next(iter(numbered(1)))).save(buffer, form, save_all=True)
+        with open_media(buffer.getvalue(), Settings()) as media:
+            assert media.kind is MediaKind.PHOTO
+            assert len(list(media.frames())) == 1
+
+
+def test_window_and_closer():
+    data = animation("GIF", 50, 100)
+    frames, _ = read(data, start=1.0, end=2.0, frames=5)
+    assert [read_number(frame.image) for frame in frames] == [11, 13, 15, 17, 19]
+    with open_media(data, Settings(frames=4)) as media:
+        before = [read_number(frame.image) for frame in media.frames()]
+        closer = list(media.closer([(1.0, 2.0)], 3))
+        assert len(closer) == 3
+        assert all(1.0 <= frame.time <= 2.0 for frame in closer)
+        assert not {read_number(frame.image) for frame in closer} & set(before)
+    with pytest.raises(MediaError) as caught:
+        read(data, start=100.0)
+    assert caught.value.reason is Reason.NO_PICTURE
+
+
+def test_truncated_animations():
+    for form in ("GIF", "PNG"):
+        whole = animation(form, 40)
+        frames, info = read(whole[: len(whole) * 6 // 10], frames=99)
+        assert "truncated" in [note.code for note in info.notes]
+        assert 10 < len(frames) < 40
+        assert [read_number(frame.image) for frame in frames[:10]] == list(range(10))
+    whole = animation("WEBP", 40)
+    with pytest.raises(MediaError) as caught:
+        read(whole[: len(whole) * 6 // 10])
+    assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_bombs_are_refused():
+    with pytest.raises(MediaError) as caught:
+        read(animation("GIF"), max_pixels=64 * 64 - 1)
+    assert caught.value.reason is Reason.TOO_LARGE

@@ -1,0 +1,202 @@
+import io
+
+import numpy as np
+import pytest
+from make import corners, png_header, quarters
+from PIL import Image, ImageFile
+
+from dfdetect.errors import MediaError
+from dfdetect.media.reader import open_media
+from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+from dfdetect.settings import Settings
+
+
+def encode(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def read(source: object, settings: Settings | None = None) -> tuple[Frame, MediaInfo]:
+    with open_media(source, settings or Settings()) as media:
+        frames = list(media.frames())
+        assert len(frames) == 1
+        assert media.kind is MediaKind.PHOTO
+        assert not list(media.closer([(0.0, 1.0)], 4))
+        info = media.info
+    image = frames[0].image
+    assert image.dtype == np.uint8
+    assert image.flags["C_CONTIGUOUS"]
+    assert image.shape == (info.height, info.width, 3)
+    assert (frames[0].index, frames[0].time) == (0, 0.0)
+    assert info.frames_sampled == 1
+    assert info.duration is None
+    return frames[0], info
+
+
+def failure(source: object, settings: Settings | None = None) -> MediaError:
+    with pytest.raises(MediaError) as caught, open_media(source, settings or Settings()) as media:
+        list(media.frames())
+    return caught.value
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
+def test_exif_orientations_give_the_same_pixels(orientation, form):
+    upright = Image.fromarray(quarters())
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }.get(orientation)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if form == "WEBP" else {}
+    stored = upright if undo is None else upright.transpose(undo)
+    frame, info = read(encode(stored, form, exif=exif, **options))
+    assert np.array_equal(frame.image, quarters())
+    assert info.container == form.lower()
+    if form != "TIFF":  # Pillow turns TIFF by itself and forgets the tag
+        assert info.rotation == {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}.get(orientation, 0)
+
+
+@pytest.mark.parametrize(
+    ("form", "container"),
+    [("JPEG", "jpeg"), ("PNG", "png"), ("WEBP", "webp"), ("BMP", "bmp"), ("TIFF", "tiff"), ("GIF", "gif"),
+     ("AVIF", "avif"), ("JPEG2000", "jpeg2000"), ("ICO", "ico")],
+)  # fmt: skip
+def test_formats_are_told_by_content(form, container, tmp_path):
+    path = tmp_path / "wrong_name.mp4"
+    path.write_bytes(encode(Image.fromarray(quarters()), form))
+    frame, info = read(path)
+    assert corners(frame.image) == ["red", "green", "blue", "white"]
+    assert info.container == container
+    assert info.size_bytes == path.stat().st_size
+
+
+def test_cmyk_jpeg_is_not_inverted():
+    frame, _ = read(encode(Image.fromarray(quarters()).convert("CMYK"), "JPEG", quality=95))
+    assert corners(frame.image) == ["red", "green", "blue", "white"]
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off():
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(8, axis=0)
+    for form in ("PNG", "TIFF"):
+        frame, _ = read(encode(Image.fromarray(ramp), form))
+        assert np.abs(frame.image[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+
+
+def test_alpha_is_laid_on_grey():
+    image = np.dstack((quarters(), np.full((64, 96), 255, np.uint8)))
+    image[:, 48:, 3] = 0
+    frame, _ = read(encode(Image.fromarray(image), "PNG"))
+    assert np.array_equal(frame.image[:, :48], quarters()[:, :48])
+    assert (frame.image[:, 48:] == 128).all()
+
+
+def test_transparent_palette_and_grey():
+    image = Image.fromarray(quarters()).convert("P", palette=Image.Palette.ADAPTIVE, colors=8)
+    index = image.getpixel((2, 2))
+    frame, _ = read(encode(image, "PNG", transparency=index))
+    assert tuple(frame.image[2, 2]) == (128, 128, 128)
+    grey, _ = read(encode(Image.fromarray(quarters()).convert("L"), "PNG"))
+    assert (np.ptp(grey.image, axis=2) == 0).all()
+    mask, _ = read(encode(Image.fromarray(quarters()).convert("1"), "PNG"))
+    assert set(np.unique(mask.image)) == {0, 255}
+
+
+def test_first_page_counts():
+    pages = [Image.fromarray(quarters()), Image.new("RGB", (10, 10))]
+    frame, _ = read(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    assert np.array_equal(frame.image, quarters())
+
+
+def test_mpo_is_its_first_picture():
+    pages = [Image.fromarray(quarters()), Image.new("RGB", (96, 64))]
+    frame, info = read(encode(pages[0], "MPO", save_all=True, append_images=pages[1:]))
+    assert corners(frame.image) == ["red", "green", "blue", "white"]
+    assert info.container == "jpeg"
+
+
+def test_bomb_is_refused_before_decoding():
+    error = failure(png_header(40_000, 40_000))
+    assert error.reason is Reason.TOO_LARGE
+    assert "max_pixels" in error.message
+    picture = encode(Image.fromarray(quarters()), "PNG")
+    assert failure(picture, Settings(max_pixels=96 * 64 - 1)).reason is Reason.TOO_LARGE
+    read(picture, Settings(max_pixels=96 * 64))
+
+
+def test_truncated_jpeg_gives_what_is_there_and_says_so():
+    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
+    whole = encode(Image.fromarray(noise), "JPEG", quality=95)
+    full, info = read(whole)
+    assert not info.notes
+    frame, info = read(whole[: len(whole) * 7 // 10])
+    assert [note.code for note in info.notes] == ["truncated"]
+    assert np.array_equal(frame.image[:48], full.image[:48])
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    assert failure(whole[: whole.index(b"\xff\xda") + 8]).reason is Reason.TRUNCATED
+
+
+def test_damaged_png_is_read_or_refused():
+    whole = bytearray(encode(Image.fromarray(quarters(256, 256)), "PNG", compress_level=0))
+    whole[len(whole) // 2] ^= 0xFF
+    _, info = read(bytes(whole))
+    assert [note.code for note in info.notes] == ["damaged"]
+    assert failure(whole[:40]).reason is Reason.TRUNCATED
+
+
+def test_truncated_webp():
+    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
+    whole = encode(Image.fromarray(noise), "WEBP")
+    assert failure(whole[: len(whole) // 2]).reason is Reason.TRUNCATED
+
+
+def test_arrays():
+    frame, info = read(quarters())
+    assert np.array_equal(frame.image, quarters())
+    assert (info.container, info.codec, info.size_bytes) == ("array", "", None)
+    grey, _ = read(quarters()[..., 0])
+    assert np.array_equal(grey.image[..., 2], quarters()[..., 0])
+    deep, _ = read(quarters().astype(np.uint16) * 257)
+    assert np.array_equal(deep.image, quarters())
+    floats, _ = read(quarters() / 255)
+    assert np.array_equal(floats.image, quarters())
+    clear, _ = read(np.zeros((4, 4, 4), np.uint8))
+    assert (clear.image == 128).all()
+    for wrong in (
+        np.zeros((2, 8, 8, 3), np.uint8),
+        np.zeros((8, 8, 2)),
+        np.zeros((0, 8, 3)),
+        np.zeros((8, 8), int),
+    ):
+        assert failure(wrong).reason is Reason.UNSUPPORTED
+    assert failure(quarters(), Settings(max_pixels=10)).reason is Reason.TOO_LARGE
+
+
+def test_pillow_images():
+    image = Image.fromarray(quarters())
+    exif = image.getexif()
+    exif[0x0112] = 3
+    frame, info = read(image)
+    assert np.array_equal(frame.image, quarters()[::-1, ::-1])
+    assert (info.container, info.rotation) == ("array", 180)
+    opened, _ = read(Image.open(io.BytesIO(encode(image.convert("RGBA"), "PNG"))))
+    assert np.array_equal(opened.image, quarters())
+
+
+def test_heic_names_what_to_install():
+    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+    try:
+        import pillow_heif  # noqa: F401
+    except ImportError:
+        error = failure(heic)
+        assert error.reason is Reason.UNSUPPORTED
+        assert "pillow-heif" in error.message
+    else:
+        assert failure(heic).reason is Reason.UNREADABLE

@@ -1,0 +1,233 @@
+import io
+import os
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make import quarters, video
+from PIL import Image
+
+from dfdetect.errors import MediaError
+from dfdetect.media.reader import open_media
+from dfdetect.media.sniff import Family, sniff
+from dfdetect.media.source import View, make_source
+from dfdetect.results import Reason
+from dfdetect.settings import Settings
+
+
+def reason(source: object) -> Reason:
+    with pytest.raises(MediaError) as caught, open_media(source, Settings()) as media:
+        list(media.frames())
+    assert ": " in caught.value.message  # what is wrong: what to do
+    return caught.value.reason
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(quarters()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_missing_and_forbidden(tmp_path):
+    assert reason(tmp_path / "nothing.jpg") is Reason.MISSING
+    assert reason("https://example.org/clip.mp4") is Reason.MISSING
+    assert reason("zero\x00byte.jpg") is Reason.MISSING
+    assert reason(tmp_path) is Reason.UNSUPPORTED
+    assert reason("x" * 5000) is Reason.UNREADABLE
+    path = tmp_path / "secret.png"
+    path.write_bytes(png())
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert reason(path) is Reason.NOT_PERMITTED
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert reason(tmp_path / "pipe") is Reason.UNSUPPORTED
+
+
+def test_empty(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    assert reason(tmp_path / "empty.jpg") is Reason.EMPTY
+    assert reason(b"") is Reason.EMPTY
+    assert reason(io.BytesIO()) is Reason.EMPTY
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"this is no picture\n" * 20,
+        "Kein Bild, sondern Text: äöü €\n".encode() * 10,
+        "utf-16 text".encode("utf-16"),
+        b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+        b"PK\x03\x04" + bytes(100),
+        bytes(5000),
+        b"ffconcat version 1.0\nfile other.mp4\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:3.0,\nfile:///etc/passwd\n\x00",
+        b"x",
+    ],
+)
+def test_not_media(data):
+    assert reason(data) is Reason.NOT_MEDIA
+
+
+def test_a_playlist_in_disguise_opens_no_other_file(tmp_path):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(video([quarters()] * 3))
+    # Zero bytes keep it from being taken for text, so that FFmpeg sees it.
+    assert reason(f"ffconcat version 1.0\nfile '{clip}'\n#".encode() + bytes(200)) is Reason.NOT_MEDIA
+
+
+def test_files_are_read_from_where_they_are_and_left_there():
+    file = io.BytesIO(b"header" + png())
+    file.seek(6)
+    with open_media(file, Settings()) as media:
+        assert len(list(media.frames())) == 1
+        assert media.info.size_bytes is None
+    assert file.tell() == 6
+    with open_media(png(), Settings()) as media:
+        assert media.info.container == "png"
+
+
+def test_a_stream_that_cannot_seek():
+    class Pipe(io.RawIOBase):
+        def __init__(self, data: bytes) -> None:
+            self._data = io.BytesIO(data)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            return self._data.readinto(buffer)
+
+    for data, frames in ((png(), 1), (video([quarters()] * 3), 3)):
+        with open_media(Pipe(data), Settings()) as media:
+            assert len(list(media.frames())) == frames
+
+
+def test_wrong_types_are_the_callers_fault(tmp_path):
+    with pytest.raises(TypeError, match="int"):
+        open_media(3, Settings())
+    (tmp_path / "a.txt").write_text("text")
+    with (tmp_path / "a.txt").open() as text, pytest.raises(TypeError, match="text mode"):
+        open_media(text, Settings())
+
+
+def test_odd_names(tmp_path):
+    for name in ("名前 é.jpg", "%03d.png", "a:b.mp4", "-", "pipe:0", b"\xff\xfe.jpg"):
+        path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+        with open(path, "wb") as file:
+            file.write(png())
+        with open_media(os.fsdecode(path), Settings()) as media:
+            assert len(list(media.frames())) == 1
+        with open(path, "wb") as file:
+            file.write(video([quarters()] * 2))
+        with open_media(os.fsdecode(path), Settings()) as media:
+            assert len(list(media.frames())) == 2
+
+
+@given(st.binary(min_size=1, max_size=300), st.lists(st.tuples(st.integers(-400, 400), st.integers(0, 2))))
+def test_a_view_is_a_file_of_fixed_size(data, moves):
+    raw = io.BytesIO(b"before" + data + b"after")
+    view, model = View(raw, 6, len(data), owned=True), io.BytesIO(data)
+    for offset, whence in moves:
+        base = (0, model.tell(), len(data))[whence]
+        if base + offset < 0:
+            with pytest.raises(OSError, match="beginning"):
+                view.seek(offset, whence)
+            continue
+        assert view.seek(offset, whence) == model.seek(offset, whence)
+        assert view.read(7) == model.read(7)
+    view.close()
+    assert raw.closed
+
+
+def test_a_growing_file_has_the_size_it_had(tmp_path):
+    path = tmp_path / "growing.bin"
+    path.write_bytes(b"abc")
+    source = make_source(path)
+    with path.open("ab") as file:
+        file.write(b"def")
+    with source.open() as view:
+        assert view.read() == b"abc"
+
+
+STARTS = [
+    b"",
+    b"\xff\xd8\xff\xe0\x00\x10JFIF",
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+    b"GIF89a",
+    b"II*\x00",
+    b"BM",
+    b"RIFF\x00\x00\x00\x00WEBPVP8X",
+    b"RIFF\x00\x00\x00\x00AVI LIST",
+    b"\x00\x00\x00\x18ftypmp42",
+    b"\x00\x00\x00\x18ftypavif",
+    b"\x00\x00\x00\x10moov",
+    b"\x1a\x45\xdf\xa3",
+    b"FLV\x01\x05",
+    b"OggS",
+    b"ID3",
+    b"\x00\x00\x01\xba",
+    b"\x00\x00\x01\xb3",
+    b"\x00\x00\x00\x01\x67",
+    b"DKIF",
+    b"YUV4MPEG2 W8 H8\n",
+]
+
+
+@settings(max_examples=150, deadline=5000)
+@given(st.sampled_from(STARTS), st.binary(max_size=3000))
+def test_random_bytes_raise_nothing_but_media_errors(start, rest):
+    with suppress(MediaError), open_media(start + rest, Settings()) as media:
+        assert all(frame.image.ndim == 3 for frame in media.frames())
+
+
+@settings(max_examples=60, deadline=10_000)
+@given(st.data())
+def test_damaged_media_raise_nothing_but_media_errors(data):
+    whole = data.draw(st.sampled_from(damageable()))
+    broken = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 12))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(broken)))
+    content = bytes(broken[:cut] if data.draw(st.booleans()) else broken)
+    with suppress(MediaError), open_media(content, Settings(frames=4)) as media:
+        times = [frame.time for frame in media.frames()]
+        assert times == sorted(set(times))
+        assert media.info.frames_sampled == len(times) > 0
+
+
+def damageable(cache: list[bytes] = []) -> list[bytes]:  # noqa: B006  (made once)
+    if not cache:
+        pictures = [quarters()] * 6
+        cache += [png(), video(pictures), video(pictures, form="matroska"), video(pictures, form="mpegts")]
+        cache += [
+            video(pictures, codec="mpeg2video", form="mpeg"),
+            video(pictures, codec="mjpeg", form="avi", pix_fmt="yuvj420p"),
+        ]
+        for form in ("JPEG", "WEBP", "TIFF", "GIF", "AVIF"):
+            buffer = io.BytesIO()
+            Image.fromarray(quarters()).save(buffer, form)
+            cache.append(buffer.getvalue())
+        frames = [Image.fromarray(quarters()), Image.new("RGB", (96, 64), "navy")] * 2
+        for form in ("GIF", "WEBP", "PNG"):
+            buffer = io.BytesIO()
+            frames[0].save(buffer, form, save_all=True, append_images=frames[1:], duration=80)
+            cache.append(buffer.getvalue())
+    return cache
+
+
+def test_sniffing_tells_families():
+    assert sniff(png()).format == "png"
+    assert sniff(video([quarters()])).format == "mp4"
+    assert sniff(video([quarters()], form="mov")).format == "mov"
+    assert sniff(video([quarters()], form="matroska")).format == "matroska"
+    assert sniff(video([quarters()], codec="libvpx", form="webm")).format == "webm"
+    assert sniff(video([quarters()] * 9, form="mpegts")).format == "mpegts"
+    assert sniff(b"YUV4MPEG2 W8 H8\nFRAME\n").family is Family.VIDEO
+    assert sniff(b"BM is how this text begins").family is Family.TEXT
