@@ -1,0 +1,49 @@
+"""The reference face detector: facenet-pytorch's own MTCNN, on torch.
+
+Slower than `dfdetect.faces.mtcnn`, and needs torch; for comparison, and for those who have a GPU at hand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.errors import MissingExtraError
+from dfdetect.results import Box, Face
+
+
+class FacenetMtcnn:
+    """``facenet_pytorch.MTCNN(keep_all=True)`` with its default thresholds.
+
+    `threads` 0 leaves torch's own choice; a number is set for the whole process, as torch knows no other way.
+    Raises `MissingExtraError` where torch, torchvision or facenet-pytorch is not installed.
+    """
+
+    def __init__(self, threads: int = 0, device: str = "cpu") -> None:
+        try:
+            import torch
+
+            from dfdetect.faces.torchvision_nms import ensure_torchvision
+
+            ensure_torchvision()
+            from facenet_pytorch import MTCNN
+        except ImportError as error:
+            raise MissingExtraError(
+                f"the face detector 'facenet-pytorch' needs {error.name}: pip install 'dfdetect[torch]'"
+            ) from error
+        if threads:
+            torch.set_num_threads(threads)
+        self._mtcnn = MTCNN(keep_all=True, device=torch.device(device))
+
+    def detect(self, image: NDArray[np.uint8], min_size: float) -> list[Face]:
+        """All faces of an RGB picture ``[h, w, 3]`` of at least `min_size` pixels, largest first."""
+        if 12.0 / min_size * min(image.shape[:2]) < 12:
+            return []  # no level in its pyramid: facenet-pytorch would raise
+        self._mtcnn.min_face_size = min_size
+        boxes, probabilities, landmarks = self._mtcnn.detect(image, landmarks=True)
+        if boxes is None:
+            return []
+        return [
+            Face(Box(*(float(v) for v in box)), np.asarray(points, np.float32), float(probability))
+            for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
+        ]

@@ -1,0 +1,149 @@
+"""The chain as a whole, through `Detector`, with the shipped model."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfdetect import Detector, Label, Reason, ScanResult
+from dfdetect.errors import ModelError, SettingsError
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector()
+
+
+def test_a_photo_is_judged(detector: Detector) -> None:
+    result = detector.scan(DATA / "astronaut.jpg")
+    assert result.label in set(Label)
+    assert result.reason is None
+    assert 0 < (result.fake_probability or 0) < 1
+    assert [track.id for track in result.tracks] == [1]
+    assert result.media is not None
+    assert result.media.kind == "photo"
+    assert result.model is not None
+    assert set(result.model.sha256) >= {"card.json", "calibration.json", "model.onnx"}
+
+
+def test_a_video_says_who_and_when(detector: Detector) -> None:
+    result = detector.scan(DATA / "moving_forged.mp4")
+    (track,) = result.tracks
+    times = [face.time for face in track.faces]
+    assert len(times) == 16
+    assert times == sorted(times)
+    assert 0 <= track.start <= times[0]
+    assert times[-1] <= track.end <= 3
+
+
+def test_the_forged_half_scores_higher_than_the_real_half(detector: Detector) -> None:
+    (track,) = detector.scan(DATA / "moving_forged.mp4").tracks
+    real = [face.logit for face in track.faces if face.time < 1.45]
+    forged = [face.logit for face in track.faces if face.time > 1.55]
+    assert np.mean(forged) > np.mean(real)
+
+
+def test_path_bytes_file_array_and_image_agree(detector: Detector) -> None:
+    path = DATA / "astronaut.jpg"
+    picture = Image.open(path).convert("RGB")
+    sources = [str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), np.asarray(picture), picture]
+    logits = [detector.scan(source).logit for source in sources]
+    assert logits == pytest.approx([detector.scan(path).logit] * len(logits), abs=1e-5)
+
+
+def test_no_face_is_a_reason_and_never_a_probability(detector: Detector) -> None:
+    result = detector.scan(DATA / "coffee.jpg")
+    assert (result.label, result.reason, result.fake_probability) == (None, Reason.NO_FACE, None)
+
+
+def test_small_faces_are_too_small(detector: Detector) -> None:
+    small = Image.open(DATA / "astronaut.jpg").resize((100, 100))
+    assert detector.scan(small).reason is Reason.FACE_TOO_SMALL
+
+
+def test_dark_faces_are_too_dark(detector: Detector) -> None:
+    picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))
+    result = detector.scan((picture * 0.045).astype(np.uint8))
+    assert result.reason in (Reason.FACE_TOO_DARK, Reason.NO_FACE)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", Reason.EMPTY), (b"hello, this is no picture at all " * 10, Reason.NOT_MEDIA)],
+)
+def test_bad_content_is_a_reason(detector: Detector, content: bytes, reason: Reason) -> None:
+    assert detector.scan(content).reason is reason
+
+
+def test_a_missing_file_is_a_reason_and_wrong_use_raises(detector: Detector, tmp_path: Path) -> None:
+    assert detector.scan(tmp_path / "none.jpg").reason is Reason.MISSING
+    with pytest.raises(TypeError):
+        detector.scan(3)  # type: ignore[arg-type]
+
+
+def test_two_people_are_two_tracks(detector: Detector) -> None:
+    picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))[:300, 60:400]
+    pair = np.concatenate([picture, picture[:, ::-1]], axis=1)
+    result = detector.scan(pair)
+    assert [track.id for track in result.tracks] == [1, 2]
+    assert result.fake_probability == max(track.fake_probability or 0 for track in result.tracks)
+
+
+def test_a_result_repeats_exactly(detector: Detector) -> None:
+    def without_time(result: ScanResult) -> tuple[object, ...]:
+        return (result.label, result.logit, result.tracks, result.media, result.notes)
+
+    first = detector.scan(DATA / "moving.mp4")
+    assert without_time(first) == without_time(Detector().scan(DATA / "moving.mp4"))
+
+
+def test_a_prior_moves_the_probability(detector: Detector) -> None:
+    low = Detector(prior=0.01).scan(DATA / "astronaut.jpg").fake_probability
+    high = Detector(prior=0.9).scan(DATA / "astronaut.jpg").fake_probability
+    assert low is not None
+    assert high is not None
+    assert low < high
+
+
+def test_heatmaps_average_to_the_logit_of_the_expert() -> None:
+    result = Detector(heatmaps=True, model="light").scan(DATA / "astronaut.jpg")
+    (face,) = result.tracks[0].faces
+    assert face.heatmap is not None
+    assert np.mean(face.heatmap) == pytest.approx(face.experts[0], abs=1e-3)
+
+
+def test_frames_and_times_can_be_chosen() -> None:
+    result = Detector(frames=4, start=1.0, end=2.0).scan(DATA / "moving.mp4")
+    times = [face.time for face in result.tracks[0].faces]
+    assert len(times) == 4
+    assert min(times) >= 1.0
+    assert max(times) <= 2.0
+
+
+def test_wrong_settings_and_models_raise() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'frames'"):
+        Detector(frame=3)
+    with pytest.raises(ModelError, match="no-such-model"):
+        Detector(model="no-such-model")
+
+
+def test_a_scan_imports_no_torch() -> None:
+    code = (
+        "import sys; from dfdetect import Detector; "
+        f"r = Detector().scan({str(DATA / 'astronaut.jpg')!r}); assert r.label is not None; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'sklearn', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0
+
+
+def test_importing_dfdetect_is_light() -> None:
+    code = "import sys, dfdetect; sys.exit(any(m in sys.modules for m in ('numpy', 'cv2', 'av', 'PIL', 'click')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,0 +1,89 @@
+"""The README's examples, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dfdetect.cli.group import COMMANDS, commands
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+LINES = [
+    line.split("  #")[0].strip()
+    for kind, block in BLOCKS
+    if kind == ""
+    for line in block.splitlines()
+    if re.match(r"(dfdetect|find) ", line) and "\n$" not in line
+]
+RUN = [line for line in LINES if not re.match(r"dfdetect (train|calibrate|evaluate|scan clip.mp4 --model)", line)]
+PARSED = [line for line in LINES if line not in RUN]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what the examples name, made of the samples."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copy(ROOT / "data" / "moving.mp4", place / "clip.mp4")
+    for folder, sample in (("archive", "astronaut.jpg"), ("more", "coffee.jpg"), ("inbox", "astronaut.jpg")):
+        (place / folder).mkdir()
+        shutil.copy(ROOT / "data" / sample, place / folder)
+    (place / "last").touch()
+    (place / "more" / "coffee.jpg").touch()
+    return place
+
+
+@pytest.mark.parametrize("line", RUN)
+def test_command(line: str, workplace: Path) -> None:
+    command = line.replace("dfdetect ", f"'{sys.executable}' -m dfdetect ", 1)
+    done = subprocess.run(command, shell=True, cwd=workplace, capture_output=True, text=True, timeout=110)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", PARSED)
+def test_longer_command_is_understood(line: str) -> None:
+    _, name, *words = line.split()
+    command = commands.get_command(commands.make_context("dfdetect", [name], resilient_parsing=True), name)
+    assert command is not None
+    command.make_context(name, words)
+
+
+@pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "python"])
+def test_python(block: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_first_output_is_what_the_first_command_prints() -> None:
+    shown = BLOCKS[1][1]
+    command = [sys.executable, "-m", "dfdetect", "scan", "data/"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+
+    def steady(text: str) -> list[str]:
+        # Time differs from run to run, and so may the order.  Other processors round the last digit otherwise.
+        lines = [re.sub(r" in [\d.]+ s$", "", line) for line in text.strip().splitlines()]
+        return sorted(re.sub(r"\d+ %", "n %", line) for line in lines)
+
+    assert steady(done.stdout) == steady(shown)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_is_mentioned(name: str) -> None:
+    assert f"dfdetect {name}" in README
+
+
+def test_ci_calls_the_test_command() -> None:
+    command = 'python -m pip install -e ".[test]" && python -m pytest'
+    assert command in README
+    ci = ROOT / ".ci" / "run"
+    if ci.exists():
+        assert command.replace("install -e", "install -q -e") in ci.read_text(encoding="utf-8")
