@@ -63,7 +63,9 @@ def camera(picture: Image, count: int = 36, side: int = 320) -> list[Image]:
         matrix[:, 2] += np.array([side / 2, side / 2]) - [224 + 20 * t, 140 + 10 * np.sin(5 * t)]
         views.append(
             np.asarray(
-                cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101),
+                cv2.warpAffine(
+                    picture, matrix, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101
+                ),
                 np.uint8,
             )
         )
@@ -76,7 +78,9 @@ def main() -> None:
     jpeg = [cv2.IMWRITE_JPEG_QUALITY, 90]
     cv2.imwrite(str(HERE / "astronaut.jpg"), astronaut[..., ::-1], jpeg)
     cv2.imwrite(str(HERE / "astronaut_forged.jpg"), forged(astronaut, 5)[..., ::-1], jpeg)
-    coffee = cv2.resize(np.asarray(data.coffee(), np.uint8), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    coffee = cv2.resize(
+        np.asarray(data.coffee(), np.uint8), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA
+    )
     cv2.imwrite(str(HERE / "coffee.jpg"), coffee[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     views = camera(astronaut)
     clip(HERE / "moving.mp4", views)

@@ -22,7 +22,9 @@ LINES = [
     for line in block.splitlines()
     if re.match(r"(dfdetect|find) ", line) and "\n$" not in line
 ]
-RUN = [line for line in LINES if not re.match(r"dfdetect (train|calibrate|evaluate|scan clip.mp4 --model)", line)]
+RUN = [
+    line for line in LINES if not re.match(r"dfdetect (train|calibrate|evaluate|scan clip.mp4 --model)", line)
+]
 PARSED = [line for line in LINES if line not in RUN]
 
 
@@ -69,7 +71,7 @@ def test_first_output_is_what_the_first_command_prints() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
 
     def steady(text: str) -> list[str]:
-        # Time differs from run to run, and so may the order.  Other processors round the last digit otherwise.
+        # Time and order differ from run to run; other processors round the last digit otherwise.
         lines = [re.sub(r" in [\d.]+ s$", "", line) for line in text.strip().splitlines()]
         return sorted(re.sub(r"\d+ %", "n %", line) for line in lines)
 

@@ -33,9 +33,9 @@ Examples:
 def calibrate(labels: Path, error_rate: float, jobs: int | None, **words: Any) -> None:
     """Fit aggregation, calibration and the uncertain band of a model.
 
-    LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds labels.csv,
-    or a folder with folders real and fake. Use media of sources that the model was not trained on. The model
-    folder (--model) is changed in place.
+    LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds
+    labels.csv, or a folder with folders real and fake. Use media of sources that the model was not trained
+    on. The model folder (--model) is changed in place.
     """
     settings = settings_from(words)
     from dfdetect.evaluate.run import calibrate_folder

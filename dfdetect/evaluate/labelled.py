@@ -31,8 +31,9 @@ class Labelled:
 
 
 def read_labels(path: str | Path) -> list[Labelled]:
-    """Labels from a CSV (columns file, label; optional family, method, source, group; paths relative to it), or
-    from a folder that holds ``labels.csv``, or folders ``real`` and ``fake``.
+    """Labels from a CSV, from a folder that holds ``labels.csv``, or from folders ``real`` and ``fake``.
+
+    Columns: file (relative to the CSV) and label; optional family, method, source and group.
 
     Raises `InputError` that names the line for a label that is neither real nor fake.
     """

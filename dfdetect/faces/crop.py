@@ -117,14 +117,16 @@ def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> ND
         shifted[:, 0] /= fx
         shifted[:, 1] /= fy
     out = cv2.warpAffine(
-        np.ascontiguousarray(part), shifted, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        np.ascontiguousarray(part),
+        shifted,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(out, np.uint8)
 
 
-def _similarity(
-    source: NDArray[np.float64], target: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
+def _similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Least-squares rotation, scale and shift from `source` to `target` (Umeyama 1991, without mirror)."""
     a, b = source - source.mean(0), target - target.mean(0)
     spread = float((a**2).sum())

@@ -59,8 +59,8 @@ def compute_features(
 
 
 def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
-    """At most so many rows of each source and label, rare ones first: the encoder is the slow part, and what it
-    has done when time runs out should cover every source.
+    """At most so many rows of each source and label, in turns: the encoder is the slow part, and what it has
+    done when time runs out should cover every source.
     """
     count: Counter[tuple[str, bool]] = Counter()
     ranked = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-COLUMNS = "file label family method medium source group x0 y0 x1 y1 pair".split()
+COLUMNS = ["file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair"]
 FIVE = np.array([[52, 62], [88, 62], [70, 84], [56, 102], [84, 102]], np.float32)
 
 
@@ -29,7 +29,20 @@ def make_crop_folder(root: Path, sources: int = 4, per_source: int = 3) -> Path:
                 names.append(name)
                 family = "real" if label == "real" else "swap"
                 pair = f"real{source}{k}.png" if label == "fake" else ""
-                row = [name, label, family, "m", "photo", f"s{source}", f"g{source}{k}", 40, 35, 100, 115, pair]
+                row = [
+                    name,
+                    label,
+                    family,
+                    "m",
+                    "photo",
+                    f"s{source}",
+                    f"g{source}{k}",
+                    40,
+                    35,
+                    100,
+                    115,
+                    pair,
+                ]
                 rows.append(dict(zip(COLUMNS, row, strict=True)))
     with (root / "faces.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
@@ -43,4 +56,6 @@ def round_mesh(seed: int = 0) -> np.ndarray:
     """468 points spread over the face of `make_crop_folder`, enough for hulls of any part."""
     rng = np.random.default_rng(seed)
     angle, radius = rng.uniform(0, 2 * np.pi, 468), np.sqrt(rng.random(468))
-    return np.stack([70 + 34 * radius * np.cos(angle), 80 + 42 * radius * np.sin(angle)], 1).astype(np.float32)
+    return np.stack([70 + 34 * radius * np.cos(angle), 80 + 42 * radius * np.sin(angle)], 1).astype(
+        np.float32
+    )

@@ -44,7 +44,9 @@ RECIPE = Recipe(
 def test_a_trained_folder_is_a_model_that_scores_like_torch(tmp_path: Path) -> None:
     data = make_crop_folder(tmp_path / "crops")
     out = tmp_path / "model"
-    report = run(Inputs((data,), tmp_path / "work"), dataclasses.replace(RECIPE, fold=0, folds=2), out, workers=0)
+    report = run(
+        Inputs((data,), tmp_path / "work"), dataclasses.replace(RECIPE, fold=0, folds=2), out, workers=0
+    )
     assert report["faces"] > 0
     folder = load_model(out)
     assert folder.card.recipe["backbone"] == "test_efficientnet"
@@ -56,9 +58,12 @@ def test_a_trained_folder_is_a_model_that_scores_like_torch(tmp_path: Path) -> N
     assert lines[-1]["step"] == RECIPE.steps
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = read_faces(make_crop_folder(tmp_path / "crops"))
     monkeypatch.setattr("dfdetect.train.loop.CHECKPOINT_EVERY", 2)
+
     class Killed(Exception):
         pass
 
