@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.evaluate import metrics
+from dfdetect.evaluate.baselines import baseline_scores, best_direction_auc
 from dfdetect.evaluate.labelled import Labelled
 from dfdetect.results import Label, MediaKind, ScanResult
 
@@ -42,9 +43,9 @@ def report(pairs: Sequence[Pair], rng: np.random.Generator, draws: int = 1000) -
         if chosen:
             table["decided"][medium.value] = _decided(chosen)
             table["decided"][medium.value]["ece"] = _ece(chosen)
-            for name, score in BASELINES.items():
+            for name in baseline_scores(chosen[0][1]):
                 row = table["baselines"].setdefault(name, {})
-                row[medium.value] = _auc(chosen, score, rng, draws)
+                row[medium.value] = _baseline(chosen, name)
     return table
 
 
@@ -94,48 +95,50 @@ def _ece(pairs: Sequence[Pair]) -> float:
     return round(float(metrics.ece(labels, probability, metrics.balanced_weights(labels))), 3)
 
 
-def _face_sharpness(result: ScanResult) -> float | None:
-    values = [face.quality.sharpness for track in result.tracks for face in track.faces]
-    return -float(np.median(values)) if values else None
-
-
-def _face_size(result: ScanResult) -> float | None:
-    values = [face.quality.size for track in result.tracks for face in track.faces]
-    return -float(np.median(values)) if values else None
-
-
-def _file_size(result: ScanResult) -> float | None:
-    if result.media is None or result.media.size_bytes is None:
-        return None
-    return -float(result.media.size_bytes)
-
-
-BASELINES: dict[str, Score] = {
-    "blur alone": _face_sharpness,
-    "small face alone": _face_size,
-    "small file alone": _file_size,
-}
-"""What a score must beat to mean anything; an AUC far below .5 is just as telling as one far above."""
-
-
 def shortcut_figures(pairs: Sequence[Pair]) -> dict[str, float]:
     """Rank correlation of the score on *reals* with sharpness, face size and file size; 0 is good."""
-    reals = [result for item, result in pairs if not item.fake and result.label is not None]
+    reals = [result for item, result in pairs if not item.fake and result.logit is not None]
+    measures: dict[str, Score] = {
+        "sharpness": lambda r: _negative(baseline_scores(r)["sharpness alone"]),
+        "file_size": lambda r: _negative(baseline_scores(r)["file size alone"]),
+        "face_size": lambda r: float(np.median(sizes)) if (sizes := _face_sizes(r)) else None,
+    }
     out = {}
-    for name, score in (("sharpness", _face_sharpness), ("face_size", _face_size), ("file_size", _file_size)):
-        rows = [(r.logit, value) for r in reals if (value := score(r)) is not None]
+    for name, measure in measures.items():
+        rows = [(r.logit, value) for r in reals if (value := measure(r)) is not None]
         if len(rows) > 2:
             table = np.array(rows, np.float64)
-            out[name] = round(-_spearman(table[:, 0], table[:, 1]), 3)
+            out[name] = round(spearman(table[:, 0], table[:, 1]), 3)
     return out
 
 
-def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Pearson correlation of mean ranks."""
+def _baseline(pairs: Sequence[Pair], name: str) -> float | None:
+    """AUC of a trivial score, whichever way round it does better."""
+    scored = [(item.fake, baseline_scores(result)[name]) for item, result in pairs]
+    kept = [(fake, value) for fake, value in scored if value is not None]
+    labels = np.array([fake for fake, _ in kept], np.int64)
+    if not 0 < labels.sum() < len(labels):
+        return None
+    return round(best_direction_auc(labels, np.array([value for _, value in kept], np.float64)), 3)
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _face_sizes(result: ScanResult) -> list[float]:
+    return [face.quality.size for track in result.tracks for face in track.faces]
+
+
+def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Rank correlation: Pearson's of the mean ranks."""
 
     def ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
         _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
         ends = np.cumsum(counts)
         return np.asarray((ends - (counts - 1) / 2)[inverse], np.float64)
 
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+    x, y = ranks(a), ranks(b)
+    if not x.std() or not y.std():
+        return 0.0  # what never changes goes with nothing
+    return float(np.corrcoef(x, y)[0, 1])

@@ -54,8 +54,9 @@ def face_report(
     """AUC over faces: all, per medium, per family (against the reals of the same medium), and the rank
     correlation of the score on reals with sharpness.
     """
-    from scipy.stats import spearmanr
     from sklearn.metrics import roc_auc_score
+
+    from dfdetect.evaluate.report import spearman
 
     fake = np.array([row.fake for row in rows])
     medium = np.array([row.medium for row in rows])
@@ -71,5 +72,5 @@ def face_report(
         for name in sorted(set(family[fake & (medium == kind)])):
             report[f"auc_{kind}_{name}"] = auc((medium == kind) & (~fake | (family == name)))
     if (~fake).sum() > 2:
-        report["sharpness_correlation_on_reals"] = round(float(spearmanr(logit[~fake], sharp[~fake])[0]), 3)
+        report["sharpness_correlation_on_reals"] = round(spearman(logit[~fake], sharp[~fake]), 3)
     return report
