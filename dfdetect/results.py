@@ -164,7 +164,8 @@ class Face:
 
     box: Box
     landmarks: NDArray[np.float32]
-    """``[5, 2]``: eye, eye, nose, mouth corner, mouth corner; picture's left first; frame pixels."""
+    """``[5, 2]``: eye, eye, nose, mouth corner, mouth corner in frame pixels; of each two the one on the left of
+    the upright face first."""
     probability: float
     """The detector's own confidence that this is a face, 0–1."""
 

@@ -60,7 +60,8 @@ def likeness(a: Sequence[Appearance], b: Sequence[Appearance]) -> NDArray[np.flo
 
     The logit of a regression; `dfdetect.faces.tracks` says what is enough.
     """
-    face = 1.0 - np.stack([x.face for x in a]) @ np.stack([x.face for x in b]).T
+    # Not by BLAS: its threads cost more than they bring here, and their number would sway the last digits.
+    face = 1.0 - np.einsum("ik,jk->ij", np.stack([x.face for x in a]), np.stack([x.face for x in b]))
     head = _differences([x.head for x in a], [x.head for x in b]).mean(axis=2)
     clothes = np.sort(
         _differences([x.clothes for x in a], [x.clothes for x in b]), axis=2

@@ -180,7 +180,7 @@ def test_windows_equal_the_resized_part() -> None:
         np.testing.assert_allclose(window, part, rtol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 330), limit=st.sampled_from([0.3, 0.5, 0.7]))
 def test_suppression_equals_the_plain_algorithm(seed: int, count: int, limit: float) -> None:
     rng = np.random.default_rng(seed)
