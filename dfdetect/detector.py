@@ -5,6 +5,7 @@ The command line, a worker process and a Python user all call `Detector.scan`.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter, defaultdict
@@ -14,11 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 from dfdetect import __version__
 from dfdetect.errors import MediaError
 from dfdetect.faces.crop import cut
-from dfdetect.faces.detect import create_detector
+from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
 from dfdetect.media.reader import open_media
 from dfdetect.results import (
+    Face,
     FaceScore,
     Frame,
     MediaInfo,
@@ -61,7 +63,7 @@ class Detector:
         self._model = load_model(base.model)
         self._scorer = Scorer(self._model, base)
         self._judge = Judge(self._model.calibration, base)
-        self._faces = create_detector(base)
+        self._finder: FaceDetector | None = None
 
     def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
         """Judge one photo or video.
@@ -86,10 +88,19 @@ class Detector:
         except MemoryError:
             text = "memory ran out while scanning this file; scan it alone or on a machine with more memory"
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock)
-        return self._result(path, verdict, info, clock)
+        return self._result(path, verdict, info, evidence, clock)
 
-    def _result(self, path: str, verdict: Verdict, info: MediaInfo, clock: float) -> ScanResult:
-        engine = self._scorer.engine if self._scorer.is_loaded else self.settings.engine
+    def find_faces(self, image: NDArray[np.uint8]) -> list[Face]:
+        """All faces of an RGB picture, largest first; the networks are loaded at the first call."""
+        if self._finder is None:
+            self._finder = create_detector(self.settings)
+        return self._finder.detect(image)
+
+    def _result(
+        self, path: str, verdict: Verdict, info: MediaInfo, evidence: _Evidence, clock: float
+    ) -> ScanResult:
+        # A file without scored faces must not tell whether another one had loaded the engine before it.
+        engine = self._scorer.engine if evidence.scored else self.settings.engine
         return ScanResult(
             path=path,
             label=verdict.label,
@@ -100,7 +111,7 @@ class Detector:
             band=verdict.band,
             tracks=verdict.tracks,
             media=info,
-            notes=_unique([*info.notes, *verdict.notes]),
+            notes=_unique([*info.notes, *evidence.notes(), *verdict.notes]),
             model=self._model.stamp(engine),
             settings=self.settings.as_dict(),
             tool_version=__version__,
@@ -108,9 +119,8 @@ class Detector:
         )
 
     def _failed(self, path: str, reason: Reason, message: str, clock: float) -> ScanResult:
-        from dfdetect.batch.failures import failed_result
-
-        return failed_result(path, reason, message, self.settings, time.perf_counter() - clock)
+        elapsed = time.perf_counter() - clock
+        return ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed)
 
 
 class _Evidence:
@@ -123,7 +133,9 @@ class _Evidence:
         self._scores: dict[int, list[FaceScore]] = defaultdict(list)
         self._times: dict[int, list[float]] = defaultdict(list)
         self._failed: dict[int, Counter[Reason]] = defaultdict(Counter)
+        self._largest: dict[int, float] = defaultdict(float)
         self._frame_times: list[float] = []
+        self._dropped = 0
 
     @property
     def frames(self) -> int:
@@ -140,10 +152,13 @@ class _Evidence:
         self._score()
 
     def _crops(self, frame: Frame) -> Iterator[TrackedCrop]:
-        faces = self._d._faces.detect(frame.image)[: self._d.settings.max_faces]
+        found = self._d.find_faces(frame.image)
+        faces = found[: self._d.settings.max_faces]
+        self._dropped = max(self._dropped, len(found) - len(faces))
         for face, track in zip(faces, self._tracker.assign(frame, faces), strict=True):
             self._times[track].append(frame.time)
             quality = measure_quality(frame.image, face)
+            self._largest[track] = max(self._largest[track], quality.size)
             reason = self._d._judge.gate(quality)
             if reason is not None:
                 self._failed[track][reason] += 1
@@ -170,22 +185,38 @@ class _Evidence:
             )
         self._waiting.clear()
 
+    @property
+    def scored(self) -> bool:
+        """Whether any face was scored."""
+        return bool(self._scores)
+
+    def notes(self) -> list[Note]:
+        """What a reader of the verdict must know of the faces."""
+        if not self._dropped:
+            return []
+        limit = self._d.settings.max_faces
+        text = (
+            f"up to {self._dropped} more faces in a frame were not looked at, only the {limit} largest; "
+            "raise --max-faces"
+        )
+        return [Note("faces_dropped", text)]
+
     def worth_a_closer_look(self, kind: MediaKind) -> list[tuple[float, float]]:
-        """Time windows around faces when no person has been seen in enough frames; else none.
+        """Time windows around the faces of every person seen in too few frames to be judged.
 
         A face that is there for one second of a minute falls between the samples; a second pass looks where
-        the first has seen something.
+        the first has seen something.  Persons none of whose faces can be judged are not worth it.
         """
-        if kind is not MediaKind.VIDEO or not self._times:
+        if kind is not MediaKind.VIDEO:
             return []
-        persons = Counter[int]()
+        need = min(self._d.settings.min_frames, self.frames)
+        seen: dict[int, list[float]] = defaultdict(list)
         final = self._tracker.final_ids()
         for track, scores in self._scores.items():
-            persons[final[track]] += len(scores)
-        if persons and max(persons.values()) >= min(self._d.settings.min_frames, self.frames):
-            return []
-        gap = self._spacing()
-        return [(max(0.0, t - gap), t + gap) for t in sorted({t for ts in self._times.values() for t in ts})]
+            seen[final[track]] += [score.time for score in scores]
+        times = sorted({t for person in seen.values() if len(person) < need for t in person})
+        first, last, gap = self._d.settings.start or 0.0, self._d.settings.end or math.inf, self._spacing()
+        return [(max(first, t - gap), min(last, t + gap)) for t in times]
 
     def _spacing(self) -> float:
         times = sorted(self._frame_times)
@@ -211,6 +242,7 @@ class _Evidence:
             faces_small=failed[Reason.FACE_TOO_SMALL],
             faces_blurred=failed[Reason.FACE_TOO_BLURRED],
             faces_dark=failed[Reason.FACE_TOO_DARK],
+            largest=max((self._largest[track] for track in members), default=None),
             times=tuple(times),
         )
 

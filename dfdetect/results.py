@@ -39,7 +39,7 @@ class Label(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a file (or a person in it) has no label.  `FILE_FAULTS` are faults of the file itself."""
+    """Why a file (or a person in it) has no label; `is_file_fault` tells faults of the file itself."""
 
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
@@ -164,8 +164,8 @@ class Face:
 
     box: Box
     landmarks: NDArray[np.float32]
-    """``[5, 2]``: eye, eye, nose, mouth corner, mouth corner in frame pixels; of each two the one on the left of
-    the upright face first."""
+    """``[5, 2]``: eye, eye, nose, mouth corner, mouth corner in frame pixels; of each two first the one that
+    is on the left in the upright face."""
     probability: float
     """The detector's own confidence that this is a face, 0–1."""
 
@@ -217,7 +217,7 @@ class TrackResult:
     start: float
     end: float
     faces: tuple[FaceScore, ...]
-    """Every scored face in order of time; empty for a track that could not be judged."""
+    """Every scored face in order of time, also those of a track that could not be judged."""
     faces_found: int
     """Faces linked to this track, judged or not."""
 
@@ -264,3 +264,32 @@ class ScanResult:
             raise ValueError("a result has either a label or a reason, never both and never neither")
         if (self.label is None) != (self.fake_probability is None):
             raise ValueError("a result has a probability exactly when it has a label")
+        if self.fake_probability is not None and not 0.0 <= self.fake_probability <= 1.0:
+            raise ValueError(f"a probability lies between 0 and 1, not at {self.fake_probability}")
+
+    @classmethod
+    def failed(
+        cls, path: str, reason: Reason, message: str, settings: Mapping[str, Any], elapsed: float = 0.0
+    ) -> ScanResult:
+        """The result of a file about which nothing is known but why.
+
+        `message` is one sentence for people that says what to do; `elapsed` is in wall seconds.
+        """
+        from dfdetect import __version__
+
+        return cls(
+            path=path,
+            label=None,
+            reason=reason,
+            message=message,
+            fake_probability=None,
+            logit=None,
+            band=None,
+            tracks=(),
+            media=None,
+            notes=(),
+            model=None,
+            settings=settings,
+            tool_version=__version__,
+            elapsed=elapsed,
+        )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dfdetect.errors import SettingsError
+from dfdetect.numbers import is_number
 
 DEFAULT_MODEL = "light"
 ENGINES = ("onnxruntime", "openvino", "torch")
@@ -88,6 +88,9 @@ def _check(s: Settings) -> None:
         fail("engine", "one of " + ", ".join(ENGINES))
     if s.detector not in DETECTORS:
         fail("detector", "one of " + ", ".join(DETECTORS))
+    for name in ("model", "device"):
+        if not isinstance(getattr(s, name), str) or not getattr(s, name):
+            fail(name, "a text")
     if s.device != "cpu" and not s.device.startswith("cuda"):
         fail("device", "'cpu' or 'cuda'")
     if s.device != "cpu" and s.engine != "torch":
@@ -106,19 +109,15 @@ def _check(s: Settings) -> None:
             fail(name, f"a whole number of at least {low}")
     for name in ("threshold", "prior"):
         value = getattr(s, name)
-        if value is not None and not (_finite(value) and 0.0 < value < 1.0):
+        if value is not None and not (is_number(value) and 0.0 < value < 1.0):
             fail(name, "between 0 and 1 (both excluded)")
-    if s.fps is not None and not (_finite(s.fps) and 0 < s.fps <= 1000):
+    if s.fps is not None and not (is_number(s.fps) and 0 < s.fps <= 1000):
         fail("fps", "a positive number of frames a second")
     for name in ("start", "end"):
         value = getattr(s, name)
-        if value is not None and not (_finite(value) and value >= 0):
+        if value is not None and not (is_number(value) and value >= 0):
             fail(name, "a number of seconds, 0 or more")
     if s.start is not None and s.end is not None and s.end <= s.start:
         raise SettingsError(f"end ({s.end:g} s) must lie after start ({s.start:g} s)")
-    if not (_finite(s.timeout) and s.timeout > 0):
+    if not (is_number(s.timeout) and s.timeout > 0):
         fail("timeout", "a positive number of seconds")
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

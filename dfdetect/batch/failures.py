@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import traceback
 
-from dfdetect import __version__
 from dfdetect.errors import MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
@@ -14,26 +13,8 @@ from dfdetect.settings import Settings
 def failed_result(
     path: str, reason: Reason, message: str, settings: Settings, elapsed: float = 0.0
 ) -> ScanResult:
-    """The result of a file about which nothing is known but why.
-
-    `message` is one sentence for people that says what to do; `elapsed` is in wall seconds.
-    """
-    return ScanResult(
-        path=path,
-        label=None,
-        reason=reason,
-        message=message,
-        fake_probability=None,
-        logit=None,
-        band=None,
-        tracks=(),
-        media=None,
-        notes=(),
-        model=None,
-        settings=settings.as_dict(),
-        tool_version=__version__,
-        elapsed=elapsed,
-    )
+    """`ScanResult.failed` with the settings in force."""
+    return ScanResult.failed(path, reason, message, settings.as_dict(), elapsed)
 
 
 def raised_result(path: str, error: Exception, settings: Settings, elapsed: float) -> ScanResult:

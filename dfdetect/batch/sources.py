@@ -102,7 +102,7 @@ class _Search:
             return
         folder, key = self._place(path)
         if key in self._named or (
-            folder in self._searched and os.path.isfile(path) and _looks_like_media(path)
+            folder in self._searched and os.path.isfile(path) and looks_like_media(path)
         ):
             self._survey.repeated += 1
             return
@@ -156,7 +156,7 @@ class _Search:
             self._survey.linked += 1
         elif os.path.join(place, entry.name) in self._named:
             self._survey.repeated += 1
-        elif not _is_file(entry) or not _looks_like_media(entry.path):
+        elif not _is_file(entry) or not looks_like_media(entry.path):
             self._survey.skipped += 1
         else:
             return True
@@ -177,7 +177,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _looks_like_media(path: str) -> bool:
+def looks_like_media(path: str) -> bool:
     """By suffix or, where that says nothing, by the first bytes; True also if those cannot be read."""
     name = os.path.basename(path)
     suffix = os.path.splitext(name)[1][1:].lower()

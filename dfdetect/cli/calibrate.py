@@ -16,8 +16,8 @@ from dfdetect.cli.options import settings_from, settings_options
     context_settings=COMMAND_SETTINGS,
     epilog="""\b
 Examples:
-  dfdetect calibrate labels.csv --model my-model
-  dfdetect calibrate folder-with-real-and-fake/ --model my-model --error-rate 0.05""",
+  dfdetect calibrate labels.csv --model ./my-model
+  dfdetect calibrate folder-with-real-and-fake/ --model ./my-model --error-rate 0.05""",
 )
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option(

@@ -21,10 +21,11 @@ Examples:
 )
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option("--results", type=click.Path(path_type=Path), help="Also write a record per file (JSON lines).")
+@click.option("--card-as", metavar="NAME", help="Write the figures into the model's card under this name.")
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes.")
 @settings_options
 @debug_option
-def evaluate(labels: Path, results: Path | None, jobs: int | None, **words: Any) -> None:
+def evaluate(labels: Path, results: Path | None, card_as: str | None, jobs: int | None, **words: Any) -> None:
     """Measure a model on labelled media: AUC with intervals, per medium and family, beside baselines.
 
     LABELS is a CSV (columns file and label; optional family, method, source and group), a folder that holds
@@ -33,4 +34,4 @@ def evaluate(labels: Path, results: Path | None, jobs: int | None, **words: Any)
     settings = settings_from(words)
     from dfdetect.evaluate.run import evaluate_labels
 
-    click.echo(json.dumps(evaluate_labels(labels, settings, jobs, results), indent=2))
+    click.echo(json.dumps(evaluate_labels(labels, settings, jobs, results, card_as), indent=2))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import click
 
-from dfdetect.batch.sources import Survey, find_media
+from dfdetect.batch.sources import Survey, find_media, looks_like_media
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
 from dfdetect.reports.words import plural, printable
@@ -60,7 +60,9 @@ class Inputs:
 
     def count(self) -> int | None:
         """How many paths there are, by searching once more; None if that cannot be known beforehand."""
-        return None if self.files_from == STDIN else sum(1 for _ in self._search(Survey()))
+        if self.files_from is not None and not os.path.isfile(self.files_from):
+            return None  # standard input or a pipe: reading it twice would lose what it holds
+        return sum(1 for _ in self._search(Survey()))
 
     def original(self, result: ScanResult) -> ScanResult:
         """The result under the name that the user knows: a spooled file is ``-``."""
@@ -74,7 +76,9 @@ class Inputs:
         return result.reason is Reason.MISSING and result.path in self.paths and glob.has_magic(result.path)
 
     def spare(self, report: str) -> None:
-        """Refuse a report that would overwrite what is to be scanned."""
+        """Refuse a report that would overwrite what is to be scanned, or any photo or video."""
+        if os.path.isfile(report) and looks_like_media(report):
+            raise InputError(f"the report '{printable(report)}' would overwrite a photo or a video")
         if os.path.realpath(report) in {os.path.realpath(path) for path in self.paths}:
             raise InputError(f"the report '{printable(report)}' would overwrite a file that is to be scanned")
 

@@ -134,7 +134,7 @@ def _folds(
         raise MissingExtraError(
             f'calibrating needs scikit-learn ({error}); run: pip install "dfdetect[train]"'
         ) from error
-    by = [r.source for r in records] if opts.fold_by == "source" else [r.group for r in records]
+    by = _linked(records) if opts.fold_by == "source" else [r.group for r in records]
     names = set(by)
     count = min(opts.folds, len(names))
     seed = int(rng.integers(2**31))
@@ -149,6 +149,23 @@ def _folds(
                 f"at least two {opts.fold_by}s"
             )
     return [np.asarray(test, np.intp) for test in held if len(test)]
+
+
+def _linked(records: Sequence[Record]) -> list[str]:
+    """For each record a name for all sources that share a group with its own, so that a person or clip that
+    turns up in two sources is never on both sides of a fold.
+    """
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for record in records:
+        a, b = root("source " + record.source), root("group " + record.group)
+        parent[max(a, b)] = min(a, b)
+    return [root("source " + record.source) for record in records]
 
 
 def _try(

@@ -60,7 +60,7 @@ def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
         fake=label == FAKE,
         family=record.get("family") or label,
         method=record.get("method") or "",
-        source=record.get("source") or record["file"],
+        source=record.get("source") or record.get("group") or record["file"],
         group=record.get("group") or record["file"],
     )
 

@@ -50,7 +50,7 @@ class CropSpec:
         """Read the spec from a model card."""
         try:
             return cls(align=values["align"], size=int(values["size"]), zoom=float(values["zoom"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"the model card's crop needs align, size and zoom ({error})") from error
 
     def as_dict(self) -> dict[str, Any]:

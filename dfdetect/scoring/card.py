@@ -8,7 +8,6 @@ Reading is strict: a missing or mistyped field raises `ModelError` with the file
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import CropSpec
+from dfdetect.numbers import is_number
 
 CARD_FORMAT = 1
 """Version of card.json that this release reads and writes."""
@@ -93,11 +93,6 @@ def is_plain_name(name: object) -> bool:
     return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def is_number(value: object) -> bool:
-    """True for a finite int or float (JSON knows no other numbers; a bool is none)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def read_card(folder: Path) -> ModelCard:
     """Read and check ``folder/card.json``; raises `ModelError` naming the file and the field."""
     path = folder / CARD_FILE
@@ -110,7 +105,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also bad UTF-8, endless digits, absurd nesting
         raise ModelError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} must hold a JSON object, not {type(value).__name__}")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
-from dfdetect.scoring.card import CALIBRATION_FILE, ExpertCard, is_number
+from dfdetect.numbers import is_number
+from dfdetect.scoring.card import CALIBRATION_FILE, ExpertCard
 from dfdetect.scoring.engines import Engine, create_engine
 from dfdetect.scoring.models import ModelFolder
 from dfdetect.settings import Settings

@@ -155,7 +155,7 @@ def _overlay(rng: np.random.Generator, seed: int) -> Step:
 
 
 def _storing(rng: np.random.Generator, seed: int) -> Step:
-    """The way the training crops were stored: longest side at most 256, JPEG 87."""
+    """The way stored training crops were encoded: JPEG 87."""
 
     def step(image: Image) -> Image:
         return _through_codec(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 87])

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MediaError
-from dfdetect.faces.detect import create_detector
+from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.media.reader import open_media
-from dfdetect.results import Face, Frame
+from dfdetect.results import Face
 from dfdetect.settings import Settings
 
 MARGIN = 1.6
@@ -45,6 +45,10 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
         raise InputError(f"cannot read {labels}: {error.strerror}") from error
     if records and not {"file", "label"} <= set(records[0]):
         raise InputError(f"{labels} needs the columns file and label")
+    for number, record in enumerate(records, start=2):
+        record["label"] = (record["label"] or "").strip().lower()
+        if record["label"] not in ("real", "fake"):
+            raise InputError(f"{labels}, line {number}: label must be real or fake, not {record['label']!r}")
     key = hashlib.sha256(str(labels.resolve()).encode()).hexdigest()[:8]
     folder = cache / f"faces-{labels.parent.name}-{key}"
     (folder / "crops").mkdir(parents=True, exist_ok=True)
@@ -60,46 +64,49 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
 
 
 def _one_file(
-    path: Path, record: Mapping[str, str], folder: Path, settings: Settings, detector: Any
+    path: Path, record: Mapping[str, str], folder: Path, settings: Settings, detector: FaceDetector
 ) -> list[dict[str, Any]]:
-    done = folder / "crops" / f"{path.stem}.json"
+    """Rows of one file.  Only what was found in its pixels is kept; what the table says is read anew."""
+    # Keyed by the whole relative path: real/1.mp4 and fake/1.mp4 are two files.
+    key = hashlib.sha256(record["file"].encode()).hexdigest()[:16]
+    done = folder / "crops" / f"{key}.json"
     if done.exists():
-        return list(json.loads(done.read_text(encoding="utf-8")))
-    rows = []
-    try:
-        with open_media(path, settings) as media:
-            for frame in media.frames():
-                faces = [f for f in detector.detect(frame.image) if f.box.height >= MIN_FACE]
-                if faces:
-                    rows.append(_crop(frame, faces[0], record, path.stem, folder))
-            medium = str(media.kind)
-    except MediaError as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        return []
-    for row in rows:
-        row["medium"] = record.get("medium") or medium
-    part = done.with_suffix(".part")
-    part.write_text(json.dumps(rows), encoding="utf-8")
-    os.replace(part, done)
-    return rows
-
-
-def _crop(frame: Frame, face: Face, record: Mapping[str, str], stem: str, folder: Path) -> dict[str, Any]:
-    picture, box, five = stored_crop(frame.image, face)
-    name = f"crops/{stem}-{frame.index:03d}.jpg"
-    cv2.imwrite(str(folder / name), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-    label = record["label"]
-    return {
-        "file": name,
-        "label": label,
-        "family": record.get("family") or ("real" if label == "real" else "edit"),
+        found = json.loads(done.read_text(encoding="utf-8"))
+    else:
+        try:
+            found = _find(path, key, folder, settings, detector)
+        except MediaError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return []
+        part = done.with_suffix(".part")
+        part.write_text(json.dumps(found), encoding="utf-8")
+        os.replace(part, done)
+    told = {
+        "label": record["label"],
+        "family": record.get("family") or ("real" if record["label"] == "real" else "edit"),
         "method": record.get("method") or "",
-        "source": record.get("source") or stem,
-        "group": record.get("group") or stem,
+        "source": record.get("source") or record.get("group") or record["file"],
+        "group": record.get("group") or record["file"],
         "pair": "",
-        **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
-        "five": five,
     }
+    return [{**item, **told} for item in found]
+
+
+def _find(
+    path: Path, key: str, folder: Path, settings: Settings, detector: FaceDetector
+) -> list[dict[str, Any]]:
+    found = []
+    with open_media(path, settings) as media:
+        for frame in media.frames():
+            faces = [f for f in detector.detect(frame.image) if f.box.height >= MIN_FACE]
+            if not faces:
+                continue
+            picture, box, five = stored_crop(frame.image, faces[0])
+            name = f"crops/{key}-{frame.index:03d}.jpg"
+            cv2.imwrite(str(folder / name), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+            corners = dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))
+            found.append({"file": name, "medium": str(media.kind), **corners, "five": five})
+    return found
 
 
 def stored_crop(

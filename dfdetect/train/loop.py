@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from dfdetect.errors import InputError
 from dfdetect.train.network import FaceNet, load_backbone
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.stream import Batch, FaceStream
@@ -57,7 +59,6 @@ def train(
     of the same recipe there goes on from it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    recipe.save(folder / "recipe.json")
     width = len(next(iter(teacher.values()))) if teacher else 0
     torch.manual_seed(recipe.seed)
     net = FaceNet(recipe.backbone, width).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -65,7 +66,9 @@ def train(
         load_backbone(net, weights)
     average = {key: value.detach().clone() for key, value in net.state_dict().items()}
     optimiser = _optimiser(net, recipe)
-    step = _resume(folder, net, average, optimiser, recipe)
+    run = _fingerprint(rows, meshes, teacher, recipe)
+    step = _resume(folder, net, average, optimiser, run)
+    recipe.save(folder / "recipe.json")
     stream = FaceStream(rows, meshes, teacher, recipe)
     loader = torch.utils.data.DataLoader(
         _Numbered(stream, step, recipe.steps - step),
@@ -75,7 +78,7 @@ def train(
     )
     net.train()
     progress = _Progress(folder / "log.jsonl", recipe)
-    for batch in _endless(loader):
+    for batch in loader:
         if step >= recipe.steps:
             break
         for group in optimiser.param_groups:
@@ -90,7 +93,7 @@ def train(
         _follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
         progress(step, parts)
         if step % CHECKPOINT_EVERY == 0 or step == recipe.steps:
-            _save(folder, net, average, optimiser, step, recipe)
+            _save(folder, net, average, optimiser, step, run)
     net.load_state_dict(average)
     return net.eval()
 
@@ -161,7 +164,7 @@ def _save(
     average: dict[str, Tensor],
     optimiser: torch.optim.AdamW,
     step: int,
-    recipe: Recipe,
+    run: str,
 ) -> None:
     part = folder / "checkpoint.pt.part"
     state = {
@@ -169,31 +172,38 @@ def _save(
         "average": average,
         "optimiser": optimiser.state_dict(),
         "step": step,
-        "recipe": json.dumps(recipe.as_dict(), sort_keys=True),
+        "run": run,
     }
     torch.save(state, part)
     os.replace(part, folder / "checkpoint.pt")  # a kill in between leaves the older one whole
 
 
+def _fingerprint(
+    rows: Sequence[FaceRow], meshes: Mapping[str, Any], teacher: Mapping[str, Any], recipe: Recipe
+) -> str:
+    """What a checkpoint must agree with: the recipe, and which faces have labels, landmarks and targets."""
+    known = [(row.name, row.fake, row.name in meshes, row.name in teacher) for row in rows]
+    width = len(next(iter(teacher.values()))) if teacher else 0
+    text = json.dumps([recipe.as_dict(), known, width], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _resume(
-    folder: Path, net: FaceNet, average: dict[str, Tensor], optimiser: torch.optim.AdamW, recipe: Recipe
+    folder: Path, net: FaceNet, average: dict[str, Tensor], optimiser: torch.optim.AdamW, run: str
 ) -> int:
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != json.dumps(recipe.as_dict(), sort_keys=True):
-        print(f"{path} belongs to another recipe and is not used", file=sys.stderr)
-        return 0
+    if state["run"] != run:
+        raise InputError(
+            f"{path} belongs to a run with another recipe or other faces; give another --work, or delete it"
+        )
     net.load_state_dict(state["net"])
     optimiser.load_state_dict(state["optimiser"])
     for key, value in state["average"].items():
         average[key].copy_(value)
     return int(state["step"])
-
-
-def _endless(loader: torch.utils.data.DataLoader[Batch]) -> Iterator[Batch]:
-    yield from loader
 
 
 class _Progress:

@@ -34,7 +34,7 @@ class Recipe:
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     self_blend: float = 0.15
-    """Share of real faces of a batch that are accompanied by a self-blended copy (as its pair)."""
+    """Share of all faces of a batch that are self-blended copies, each beside its real."""
     warp: float = 0.10
     """The same with a local warp (mouth, lower face, eyes)."""
     swap: float = 0.08

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,12 +46,12 @@ UNCALIBRATED = {
     "aggregator": {"kind": "mean"},
     "file": {"kind": "max", "track_penalty": 0.0},
     "calibrator": {kind: {"kind": "platt", "a": 1.0, "b": 0.0} for kind in ("photo", "video")},
-    "band": {"error_rate": 0.1, "photo": [0.1, 0.9], "video": [0.1, 0.9]},
+    "band": {"photo": [0.0, 1.0], "video": [0.0, 1.0]},
     "prior": 0.5,
     "quality": {"min_sharpness": 4.0, "min_brightness": 0.06, "min_contrast": 0.02},
     "fitted_on": {"source": "nothing yet: run `dfdetect calibrate`", "files": 0},
 }
-"""What a freshly trained folder holds until it is calibrated: a wide uncertain band."""
+"""What a freshly trained folder holds until it is calibrated: every answer is uncertain, and says why."""
 
 
 def gather(inputs: Inputs) -> list[FaceRow]:
@@ -75,6 +76,7 @@ def run(
     inputs.work.mkdir(parents=True, exist_ok=True)
     rows = gather(inputs)
     kept, held = split(rows, recipe.fold, recipe.folds)
+    _check(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
     teacher = {}
@@ -96,12 +98,22 @@ def run(
     return report
 
 
+def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
+    """Refuse early what would fail, or never end, hours later."""
+    if all(row.fake for row in rows):
+        raise InputError("training needs real faces; none is left to train on")
+    forging = inputs.mesh is not None and recipe.self_blend + recipe.warp + recipe.swap > 0
+    if not forging and not any(row.fake for row in rows):
+        raise InputError("there are no fakes to train on; give --mesh to forge them from the reals")
+
+
 def write_folder(
     net: FaceNet, recipe: Recipe, rows: Sequence[FaceRow], report: dict[str, Any], out: Path
 ) -> None:
     """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
     out.mkdir(parents=True, exist_ok=True)
-    export_onnx(net.cpu(), recipe.crop.size, out / "model.onnx")
+    export_onnx(net.cpu(), recipe.crop.size, out / "model.onnx.part")
+    os.replace(out / "model.onnx.part", out / "model.onnx")
     (out / "calibration.json").write_text(json.dumps(UNCALIBRATED, indent=2) + "\n", encoding="utf-8")
     expert = ExpertCard(
         name="cnn",
@@ -115,7 +127,7 @@ def write_folder(
         arch=recipe.backbone,
     )
     card = ModelCard(
-        name=out.name,
+        name=out.resolve().name,
         version="1",
         summary=f"{recipe.backbone} on aligned face crops of {recipe.crop.size} px",
         licence="Apache-2.0",

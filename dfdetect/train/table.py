@@ -70,10 +70,14 @@ def read_faces(folder: str | Path) -> list[FaceRow]:
 
 
 def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceRow:
+    if record["label"] not in ("real", "fake"):
+        raise ValueError(f"{record['file']}: label must be real or fake, not {record['label']!r}")
     family = record["family"]
+    # Two folders of one name must not share landmarks and targets.
+    space = f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
     return FaceRow(
         path=str(root / record["file"]),
-        name=f"{root.name}/{record['file']}",
+        name=f"{space}/{record['file']}",
         fake=record["label"] == "fake",
         family=family if family in FAMILIES else "edit",
         method=record["method"],
@@ -82,7 +86,7 @@ def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceR
         group=record["group"],
         box=Box(*(float(record[k]) for k in ("x0", "y0", "x1", "y1"))),
         five=five,
-        pair=f"{root.name}/{record['pair']}" if record.get("pair") else None,
+        pair=f"{space}/{record['pair']}" if record.get("pair") else None,
     )
 
 

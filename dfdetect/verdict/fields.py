@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from dfdetect.errors import ModelError
+from dfdetect.numbers import is_number
 
 
 def fail(name: str, want: str, value: object) -> NoReturn:
@@ -32,7 +33,7 @@ def number(
 ) -> float:
     """A finite number of the calibration, from `low` to `high`; `default` None: it must be there."""
     value = values.get(name, default)
-    if not _is_number(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         limits = "" if math.isinf(low) and math.isinf(high) else f" from {low:g} to {high:g}"
         fail(inside + name, f"be a finite number{limits}", value)
     return float(value)
@@ -41,10 +42,6 @@ def number(
 def numbers(values: Mapping[str, Any], name: str, inside: str = "") -> tuple[float, ...]:
     """A list of finite numbers of the calibration."""
     value = values.get(name)
-    if not isinstance(value, list) or not all(_is_number(v) for v in value):
+    if not isinstance(value, list) or not all(is_number(v) for v in value):
         fail(inside + name, "be a list of finite numbers", value)
     return tuple(float(v) for v in value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -38,6 +38,8 @@ class TrackEvidence:
     """Faces that were not scored since they are too blurred."""
     faces_dark: int = 0
     """Faces that were not scored since they are too dark."""
+    largest: float | None = None
+    """Height in pixels of the largest face found, scored or not."""
     times: tuple[float, ...] = ()
     """Times of all faces found, in seconds; the scores' own times are added."""
 
@@ -74,6 +76,8 @@ class Judge:
     def __init__(self, calibration: Mapping[str, Any], settings: Settings) -> None:
         self._calibration = Calibration.from_mapping(calibration)
         self._settings = settings
+        fitted = calibration.get("fitted_on")
+        self._fitted = not isinstance(fitted, Mapping) or bool(fitted.get("files", True))
 
     def gate(self, quality: FaceQuality) -> Reason | None:
         """Why a face cannot be judged, None when it can; lets a scan skip scoring what will not count."""
@@ -192,8 +196,15 @@ class Judge:
             logit=top.logit - penalty,
             band=band,
             tracks=tuple(tracks),
-            notes=(person_note(unjudged, len(tracks)),) if unjudged else (),
+            notes=self._notes(unjudged, len(tracks)),
         )
+
+    def _notes(self, unjudged: list[tuple[int, Reason]], persons: int) -> tuple[Note, ...]:
+        notes = [person_note(unjudged, persons)] if unjudged else []
+        if not self._fitted:
+            text = "this model is not calibrated, so its probabilities mean nothing; run dfdetect calibrate"
+            notes.append(Note("uncalibrated", text))
+        return tuple(notes)
 
     def _unjudged(self, kind: MediaKind, found: list[_Sorted], need: int, frames_sampled: int) -> Verdict:
         tracks = tuple(_unjudged_track(person, _reason(person)) for person in found)
@@ -205,7 +216,7 @@ class Judge:
             reason = _most(sum((person.failed for person in found), Counter()))
         limits = Limits(
             min_face=self._settings.min_face,
-            largest=max((s.quality.size for p in found for s in p.evidence.scores), default=None),
+            largest=max((p.evidence.largest for p in found if p.evidence.largest), default=None),
             faces=sum(_faces_found(p.evidence) for p in found),
             usable_frames=max((len(p.usable) for p in found), default=0),
             needed_frames=need,
@@ -236,7 +247,7 @@ def _unjudged_track(person: _Sorted, reason: Reason) -> TrackResult:
         logit=None,
         start=start,
         end=end,
-        faces=(),
+        faces=tuple(sorted(person.evidence.scores, key=lambda s: (s.time, s.frame))),
         faces_found=_faces_found(person.evidence),
     )
 

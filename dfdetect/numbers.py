@@ -1,0 +1,15 @@
+"""What counts as a number in settings, cards and calibrations."""
+
+from __future__ import annotations
+
+import math
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float that fits a float; a bool is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int of hundreds of digits
+        return False
