@@ -148,3 +148,34 @@ def test_importing_dfdetect_is_light() -> None:
     heavy = ("numpy", "cv2", "av", "PIL", "click")
     code = f"import sys, dfdetect; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path) -> None:
+    """A face for half a second of 12: one of 16 samples shows it, the closer look finds more."""
+    import av
+
+    face = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320)))
+    nothing = np.full_like(face, 120)
+    path = tmp_path / "brief.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 320
+        stream.pix_fmt = "yuv420p"
+        for number in range(120):
+            picture = face if 60 <= number < 66 else nothing
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    result = Detector().scan(path)
+    assert result.label is not None
+    times = [item.time for item in result.tracks[0].faces]
+    assert len(times) >= 2
+    assert min(times) >= 5.9
+    assert max(times) <= 6.6
+
+
+def test_faces_beyond_the_limit_are_mentioned() -> None:
+    picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))[:300, 60:400]
+    pair = np.concatenate([picture, picture[:, ::-1]], axis=1)
+    result = Detector(max_faces=1).scan(pair)
+    assert len(result.tracks) == 1
+    assert "faces_dropped" in {note.code for note in result.notes}

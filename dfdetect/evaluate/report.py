@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -73,7 +74,7 @@ def _auc(pairs: Sequence[Pair], score: Score, rng: np.random.Generator, draws: i
     found = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), groups, rng, draws)
     return {
         "auc": round(found.value, 3),
-        "interval": [round(found.low, 3), round(found.high, 3)],
+        "interval": None if math.isnan(found.low) else [round(found.low, 3), round(found.high, 3)],
         "fakes": int(labels.sum()),
         "reals": int(len(labels) - labels.sum()),
     }

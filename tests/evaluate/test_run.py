@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dfdetect.errors import InputError, SettingsError
+from dfdetect.evaluate.run import calibrate_folder, evaluate_labels
+from dfdetect.scoring.card import read_card
+from dfdetect.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    table = tmp_path / "labels.csv"
+    rows = "".join(
+        f"{ROOT / 'data' / name},{label}\n"
+        for name, label in (
+            ("astronaut.jpg", "real"),
+            ("astronaut_forged.jpg", "fake"),
+            ("coffee.jpg", "real"),
+        )
+    )
+    table.write_text("file,label\n" + rows)
+    return table
+
+
+def test_figures_records_and_card_come_from_one_scan(labels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "models" / "light", folder)
+    records = tmp_path / "out.jsonl"
+    table = evaluate_labels(labels, Settings(model=str(folder)), 1, records, "mine")
+    assert (table["files"], table["judged"], table["not_judged"]) == (3, 2, {"no_face": 1})
+    assert len([json.loads(line) for line in records.read_text().splitlines()]) == 3
+    measured = read_card(folder).measured
+    assert isinstance(measured, dict)
+    assert measured["mine"]["files"] == 3
+    with pytest.raises(InputError, match="new file"):
+        evaluate_labels(labels, Settings(model=str(folder)), 1, records)
+
+
+def test_shipped_models_are_not_recalibrated(labels: Path) -> None:
+    with pytest.raises(SettingsError, match="copy its folder"):
+        calibrate_folder(labels, Settings(model="light"), 0.1)
+
+
+def test_too_few_files_are_refused_and_leave_the_model_alone(labels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "models" / "light", folder)
+    before = (folder / "calibration.json").read_bytes()
+    with pytest.raises(InputError, match="at least"):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, jobs=1)
+    assert (folder / "calibration.json").read_bytes() == before
