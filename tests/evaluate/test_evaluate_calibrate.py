@@ -32,7 +32,12 @@ QUICK = Options(folds=3, candidates=("mean", "linear"))
 
 
 def records(
-    count: int, seed: int = 0, experts: int = 1, crowds: float = 0.0, short_edits: bool = False
+    count: int,
+    seed: int = 0,
+    experts: int = 1,
+    crowds: float = 0.0,
+    short_edits: bool = False,
+    groups: int = 1000,
 ) -> list[Record]:
     """Files in which the first person may be fake; videos are offset, the second expert is noise."""
     rng = np.random.default_rng(seed)
@@ -50,7 +55,7 @@ def records(
                 logits[: max(1, frames // 4)] += 5
             tracks.append(logits)
         medium = MediaKind.VIDEO if video else MediaKind.PHOTO
-        made.append(Record(label, medium, f"g{i // 4}", f"s{rng.integers(12)}", tuple(tracks)))
+        made.append(Record(label, medium, f"g{i // 4 % groups}", f"s{i // 4 % 12}", tuple(tracks)))
     return made
 
 
@@ -147,9 +152,10 @@ def test_unjudged_files_are_left_out_and_counted() -> None:
         records(12),
         [r for r in records(80) if r.label],
         [Record(r.label, r.medium, r.group, "one", r.tracks) for r in records(80)],
-        [Record(r.label, r.medium, r.group, str(r.label), r.tracks) for r in records(80)],
+        [Record(r.label, r.medium, f"{r.label}{r.group}", str(r.label), r.tracks) for r in records(80)],
+        [Record(r.label, r.medium, r.group, f"s{i}", r.tracks) for i, r in enumerate(records(80, groups=1))],
     ],
-    ids=["none", "few", "one class", "one source", "a source per class"],
+    ids=["none", "few", "one class", "one source", "a source per class", "one group through all sources"],
 )
 def test_too_little_is_refused(data: list[Record]) -> None:
     with pytest.raises(InputError, match=r"calibrating needs|separate sources"):
