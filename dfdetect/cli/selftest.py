@@ -27,7 +27,7 @@ def selftest(as_json: bool, **words: Any) -> ExitCode:
     The model names samples and their scores. Another processor, decoder or engine may move a score a
     little; more than the tolerance means that its probabilities do not hold on this machine.
     """
-    from dfdetect.scoring.selftest import run_selftest
+    from dfdetect.evaluate.selftest import run_selftest
 
     outcomes = run_selftest(settings_from(words))
     failed = sum(not outcome.passed for outcome in outcomes)

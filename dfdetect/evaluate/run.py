@@ -18,10 +18,10 @@ from dfdetect.evaluate.calibrate import Options, fit_calibration
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
 from dfdetect.evaluate.records import record_from_result
 from dfdetect.evaluate.report import Pair, report, shortcut_figures
+from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
 from dfdetect.scoring.models import ModelFolder, list_models, load_model, save_calibration, write_card
-from dfdetect.scoring.selftest import make_goldens
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dfdetect.cli.main import main
-from dfdetect.scoring.selftest import SelftestResult
+from dfdetect.evaluate.selftest import SelftestResult
 from dfdetect.settings import Settings
 
 GOOD = SelftestResult("a.png", 1.0, 1.01, 0.05, True, "a.png: reproduces the shipped score")
@@ -27,7 +27,7 @@ def test_outcome(
         seen.append(settings)
         return outcomes
 
-    monkeypatch.setattr("dfdetect.scoring.selftest.run_selftest", run_selftest)
+    monkeypatch.setattr("dfdetect.evaluate.selftest.run_selftest", run_selftest)
     assert main(["selftest", "--engine", "openvino"]) == code
     got = capsys.readouterr()
     assert got.out.splitlines()[0] == "ok      a.png: reproduces the shipped score"

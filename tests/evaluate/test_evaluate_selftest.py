@@ -6,16 +6,16 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from scoring_nets import SIZE, make_folder
 
 from dfdetect.errors import ModelError
+from dfdetect.evaluate.selftest import Scan, make_goldens, run_selftest
 from dfdetect.results import Label, ScanResult
 from dfdetect.scoring.card import Golden, read_card
 from dfdetect.scoring.models import load_model, write_card
 from dfdetect.scoring.scorer import Scorer
-from dfdetect.scoring.selftest import Scan, make_goldens, run_selftest
 from dfdetect.settings import Settings
 from dfdetect.verdict.calibration import to_probability
+from tests.scoring.scoring_nets import SIZE, make_folder
 
 
 @pytest.fixture
