@@ -23,7 +23,6 @@ from dfdetect.batch.process import (
     Task,
     Worker,
     choose_start_method,
-    interrupts_held,
     native_threads,
     prepare,
 )
@@ -39,6 +38,7 @@ from dfdetect.batch.worker import (
     scan_one,
 )
 from dfdetect.errors import DfdetectError, SettingsError
+from dfdetect.interrupts import interrupts_held
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 

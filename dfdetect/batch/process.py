@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -72,22 +71,6 @@ def prepare(method: StartMethod) -> None:
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Deliver Ctrl-C and SIGTERM only after the block: no process is forgotten or left half-stopped.
-
-    A process started inside also begins with them held back, until it has chosen what they mean.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from dfdetect.errors import InputError
+from dfdetect.interrupts import interrupts_held
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
 from dfdetect.reports.summary import Summary
@@ -62,19 +59,6 @@ class ReportFile:
                 self._place.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Deliver Ctrl-C and a request to end only after the block, so that all reports say the same."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class ReportSet:
     """Feeds one stream of results to several reports at once.
 
@@ -116,7 +100,7 @@ class ReportSet:
 
     def add(self, result: ScanResult) -> None:
         """Count the result and hand it to every report: to all, or by an interruption to none."""
-        with _interrupts_held():
+        with interrupts_held():
             self.summary.add(result)
             for report, _ in self._entries:
                 report.add(result)
@@ -126,7 +110,7 @@ class ReportSet:
     ) -> None:
         if error is not None:
             self.summary.complete = False
-        with _interrupts_held():
+        with interrupts_held():
             failures = [failure for entry in self._entries if (failure := self._finish(*entry))]
         # After an error its consequences are not news: typically the reader of standard output is gone.
         if failures and error is None:

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.faces.crop import cut
 from dfdetect.train.loop import to_input
 from dfdetect.train.network import FaceNet
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.table import FaceRow
+from dfdetect.train.table import FaceRow, aligned
 
 
 @torch.inference_mode()
@@ -25,12 +24,7 @@ def predict(
     net.eval()
     out = []
     for first in range(0, len(rows), 32):
-        crops = []
-        for row in rows[first : first + 32]:
-            picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise OSError(f"cannot read {row.path}")
-            crops.append(cut(np.ascontiguousarray(picture[..., ::-1]), row.box, row.five, recipe.crop))
+        crops = [aligned(row, recipe.crop) for row in rows[first : first + 32]]
         out.append(net(to_input(np.stack(crops), recipe, device))[0].double().cpu().numpy())
     return np.concatenate(out) if out else np.zeros(0)
 
@@ -39,10 +33,7 @@ def sharpness(rows: Sequence[FaceRow], recipe: Recipe) -> NDArray[np.float64]:
     """Variance of the Laplacian of the grey crop, ``[n]``: the commonest shortcut."""
     values = []
     for row in rows:
-        picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-        if picture is None:
-            raise OSError(f"cannot read {row.path}")
-        crop = cut(np.ascontiguousarray(picture[..., ::-1]), row.box, row.five, recipe.crop)
+        crop = aligned(row, recipe.crop)
         grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (112, 112), interpolation=cv2.INTER_AREA)
         values.append(float(cv2.Laplacian(grey, cv2.CV_64F).var()))
     return np.array(values)

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.faces.mesh import FaceMesh
 from dfdetect.results import Face
-from dfdetect.train.table import FaceRow
+from dfdetect.train.table import FaceRow, read_picture
 
 MIN_SCORE = 0.0
 """Faces that the landmark network itself does not believe in (logit below 0) are not forged."""
@@ -33,17 +32,10 @@ def compute_meshes(
         print(f"landmarks of {len(missing)} faces …", file=sys.stderr, flush=True)
         mesh = FaceMesh(mesh_file)
         for row in missing:
-            points, score = mesh.landmarks(_read(row), Face(row.box, row.five, 1.0))
+            points, score = mesh.landmarks(read_picture(row), Face(row.box, row.five, 1.0))
             known[row.name] = points if score >= MIN_SCORE else np.full((468, 2), np.nan, np.float32)
         cache.mkdir(parents=True, exist_ok=True)
         part = cache / "meshes.part.npz"
         np.savez(part, name=np.array(list(known)), points=np.stack(list(known.values())))
         os.replace(part, path)
     return {name: points for name, points in known.items() if not np.isnan(points).any()}
-
-
-def _read(row: FaceRow) -> NDArray[np.uint8]:
-    picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise OSError(f"cannot read {row.path}")
-    return np.ascontiguousarray(picture[..., ::-1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from dfdetect.faces.crop import crop_matrix, warp
 from dfdetect.train.augment import Damage
 from dfdetect.train.forge.blend import local_warp, self_blend, swap
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.table import FAMILIES, FaceRow, sampling_weights
+from dfdetect.train.table import FAMILIES, FaceRow, read_picture, sampling_weights
 
 Image = NDArray[np.uint8]
 
@@ -82,10 +81,10 @@ class FaceStream:
             row = self._rows[int(rng.choice(self._fake, p=self._fake_p))]
             partner = self._by_name.get(row.pair) if row.pair else None
             if partner is not None and rng.random() < recipe.pairs:
-                return self._finish(rng, row, _read(row), partner, _read(partner))
-            return self._finish(rng, row, _read(row))
+                return self._finish(rng, row, read_picture(row), partner, read_picture(partner))
+            return self._finish(rng, row, read_picture(row))
         row = self._rows[int(rng.choice(self._real, p=self._real_p))]
-        image = _read(row)
+        image = read_picture(row)
         # A forgery takes the place of a fake from disk: the shares are of all faces, reals are half.
         shares = np.array([recipe.self_blend, recipe.warp, recipe.swap]) * 2
         pick = rng.random()
@@ -100,7 +99,7 @@ class FaceStream:
             donor = self._donor(rng, row)
             if donor is None:
                 return self._finish(rng, row, image)
-            forged = swap(image, mesh, rng, _read(donor), self._meshes[donor.name])[0]
+            forged = swap(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
         return self._finish(rng, row, image, row, forged, forged=True)
 
     def _donor(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
@@ -161,13 +160,6 @@ class _Sample:
     fake: bool
     family: int
     teacher: NDArray[np.float32] | None
-
-
-def _read(row: FaceRow) -> Image:
-    picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise OSError(f"cannot read {row.path}")
-    return np.ascontiguousarray(picture[..., ::-1])
 
 
 def _yaw(five: NDArray[np.float32]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError
+from dfdetect.faces.crop import CropSpec, cut
 from dfdetect.results import Box
 
 FAMILIES = (
@@ -88,6 +89,21 @@ def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceR
         five=five,
         pair=f"{space}/{record['pair']}" if record.get("pair") else None,
     )
+
+
+def read_picture(row: FaceRow) -> NDArray[np.uint8]:
+    """The stored crop of a row, RGB ``[h, w, 3]``; raises `OSError` when it cannot be read."""
+    import cv2
+
+    picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise OSError(f"cannot read {row.path}")
+    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+
+
+def aligned(row: FaceRow, spec: CropSpec) -> NDArray[np.uint8]:
+    """The face of a row, cut as a scan would, ``[size, size, 3]``."""
+    return cut(read_picture(row), row.box, row.five, spec)
 
 
 def fold_of(source: str, folds: int) -> int:

@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.faces.crop import CropSpec, cut
-from dfdetect.train.table import FaceRow, fold_of
+from dfdetect.faces.crop import CropSpec
+from dfdetect.train.table import FaceRow, aligned, fold_of
 
 CHUNK = 200
 CROP = CropSpec("five_point", 224, 0.95)
@@ -73,12 +72,7 @@ def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
 def _chunk(rows: Sequence[FaceRow], encoder: object) -> NDArray[np.float16]:
     out = []
     for first in range(0, len(rows), 16):
-        crops = []
-        for row in rows[first : first + 16]:
-            picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise OSError(f"cannot read {row.path}")
-            crops.append(cut(np.ascontiguousarray(picture[..., ::-1]), row.box, row.five, CROP))
+        crops = [aligned(row, CROP) for row in rows[first : first + 16]]
         out.append(encoder.features(crops))  # type: ignore[attr-defined]
     return np.concatenate(out)
 
