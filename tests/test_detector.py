@@ -71,8 +71,7 @@ def test_small_faces_are_too_small(detector: Detector) -> None:
 
 def test_dark_faces_are_too_dark(detector: Detector) -> None:
     picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))
-    result = detector.scan((picture * 0.045).astype(np.uint8))
-    assert result.reason in (Reason.FACE_TOO_DARK, Reason.NO_FACE)
+    assert detector.scan((picture * 0.1).astype(np.uint8)).reason is Reason.FACE_TOO_DARK
 
 
 @pytest.mark.parametrize(

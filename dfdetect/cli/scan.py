@@ -30,7 +30,7 @@ Examples:
   dfdetect scan clip.mp4
   dfdetect scan photos/ 'clips/*.mp4' --jobs 4
   dfdetect scan photos/ --json --report csv=scan.csv > scan.json
-  find . -newer last -print0 | dfdetect scan --files-from - -0
+  find . -name '*.mp4' -newer last -print0 | dfdetect scan --files-from - -0
   curl -s https://example.org/a.jpg | dfdetect scan -
 
 \b

@@ -7,7 +7,6 @@ blurred, scraped fakes are small).  Scores are higher for what is more often fak
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,11 +26,6 @@ def sharpness_alone(qualities: Sequence[FaceQuality]) -> float | None:
 def file_size_alone(media: MediaInfo) -> float | None:
     """Minus the logarithm of the file's bytes; None for what is not a file."""
     return None if media.size_bytes is None else -math.log(max(media.size_bytes, 1))
-
-
-def path_size_alone(path: str | os.PathLike[str]) -> float:
-    """The same from the file itself; raises `OSError` when it is not there."""
-    return -math.log(max(os.stat(path).st_size, 1))
 
 
 def bit_rate_alone(media: MediaInfo) -> float | None:

@@ -45,8 +45,7 @@ def face_report(
     """AUC over faces: all, per medium, per family (against the reals of the same medium), and the rank
     correlation of the score on reals with sharpness.
     """
-    from sklearn.metrics import roc_auc_score
-
+    from dfdetect.evaluate import metrics
     from dfdetect.evaluate.report import spearman
 
     fake = np.array([row.fake for row in rows])
@@ -55,7 +54,7 @@ def face_report(
 
     def auc(chosen: NDArray[np.bool_]) -> float | None:
         both = 0 < fake[chosen].sum() < chosen.sum()
-        return round(float(roc_auc_score(fake[chosen], logit[chosen])), 3) if both else None
+        return round(metrics.auc(fake[chosen].astype(np.int64), logit[chosen]), 3) if both else None
 
     report: dict[str, Any] = {"faces": len(rows), "auc": auc(np.ones(len(rows), bool))}
     for kind in sorted(set(medium)):

@@ -14,12 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dfdetect.scoring.models import list_models
 from dfdetect.settings import DEFAULT_MODEL
-
-pytestmark = pytest.mark.skipif(
-    DEFAULT_MODEL not in list_models(), reason=f"the model '{DEFAULT_MODEL}' is not in models/"
-)
 
 NAMES = ["broken.jpg", "empty.mp4", "face.png", "noise.png", "notes.txt"]
 

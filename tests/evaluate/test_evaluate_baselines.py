@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,6 @@ from dfdetect.evaluate.baselines import (
     best_direction_auc,
     bit_rate_alone,
     file_size_alone,
-    path_size_alone,
     sharpness_alone,
 )
 from dfdetect.results import FaceQuality, MediaInfo, MediaKind, Reason, ScanResult
@@ -44,13 +41,6 @@ def test_nothing_to_go_by_is_no_score() -> None:
     assert bit_rate_alone(media(None)) is None
     result = ScanResult("a", None, Reason.EMPTY, "empty", None, None, None, (), None, (), None, {}, "0", 0.1)
     assert set(baseline_scores(result).values()) == {None}
-
-
-def test_size_of_a_path(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * 100)
-    assert path_size_alone(tmp_path / "a") == file_size_alone(media(100))
-    with pytest.raises(OSError, match="gone"):
-        path_size_alone(tmp_path / "gone")
 
 
 def test_baseline_gets_its_better_direction() -> None:
