@@ -116,6 +116,7 @@ class Detector:
             settings=self.settings.as_dict(),
             tool_version=__version__,
             elapsed=time.perf_counter() - clock,
+            novelty=verdict.novelty,
         )
 
     def _failed(self, path: str, reason: Reason, message: str, clock: float) -> ScanResult:

@@ -257,6 +257,9 @@ class ScanResult:
     tool_version: str
     elapsed: float
     """Wall seconds that this scan took."""
+    novelty: float | None = None
+    """How unlike the model's calibration media this file is: the share of them (0–1) that are less unusual;
+    None when not judged or when the calibration does not say."""
     schema_version: str = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -266,6 +269,8 @@ class ScanResult:
             raise ValueError("a result has a probability exactly when it has a label")
         if self.fake_probability is not None and not 0.0 <= self.fake_probability <= 1.0:
             raise ValueError(f"a probability lies between 0 and 1, not at {self.fake_probability}")
+        if self.novelty is not None and not 0.0 <= self.novelty <= 1.0:
+            raise ValueError(f"the novelty is a share between 0 and 1, not {self.novelty}")
 
     @classmethod
     def failed(

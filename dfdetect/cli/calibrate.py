@@ -11,26 +11,40 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
 from dfdetect.cli.options import settings_from, settings_options
 
+_RATE = click.FloatRange(0.005, 0.5)
+
 
 @click.command(
     context_settings=COMMAND_SETTINGS,
     epilog="""\b
 Examples:
   dfdetect calibrate labels.csv --model ./my-model
-  dfdetect calibrate folder-with-real-and-fake/ --model ./my-model --error-rate 0.05""",
+  dfdetect calibrate folder-with-real-and-fake/ --model ./my-model --error-rate 0.05 --miss-rate 0.1
+  dfdetect calibrate labels.csv --model ./my-model --results scans.jsonl""",
 )
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option(
-    "--error-rate",
-    type=click.FloatRange(0.005, 0.5),
-    default=0.1,
-    show_default=True,
-    help="Share of reals that may be called fake, and of fakes called real.",
+    "--error-rate", type=_RATE, default=0.1, show_default=True, help="Share of reals that may be called fake."
+)
+@click.option(
+    "--miss-rate", type=_RATE, help="Share of fakes that may be called real; default: --error-rate."
+)
+@click.option(
+    "--results",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the records (JSON or JSON lines) of an earlier scan with this model instead of scanning.",
 )
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes.")
 @settings_options
 @debug_option
-def calibrate(labels: Path, error_rate: float, jobs: int | None, **words: Any) -> None:
+def calibrate(
+    labels: Path,
+    error_rate: float,
+    miss_rate: float | None,
+    results: Path | None,
+    jobs: int | None,
+    **words: Any,
+) -> None:
     """Fit aggregation, calibration and the uncertain band of a model.
 
     LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds
@@ -38,8 +52,8 @@ def calibrate(labels: Path, error_rate: float, jobs: int | None, **words: Any) -
     on. The model folder (--model) is changed in place.
     """
     settings = settings_from(words)
-    from dfdetect.evaluate.run import calibrate_folder
+    from dfdetect.evaluate.recalibrate import calibrate_folder
 
-    report = calibrate_folder(labels, settings, error_rate, jobs)
+    report = calibrate_folder(labels, settings, error_rate, jobs, miss_rate=miss_rate, results=results)
     click.echo(json.dumps(report, indent=2))
     say(f"wrote the calibration of {settings.model}")

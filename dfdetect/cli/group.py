@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dfdetect.cli.evaluate:evaluate",
         "Measure a model on labelled media: AUC with intervals, per medium and family, beside baselines.",
     ),
+    "robustness": (
+        "dfdetect.cli.robustness:robustness",
+        "Measure how a model bears JPEG, H.264, shrinking, blur and noise: AUC at every level of damage.",
+    ),
     "completion": ("dfdetect.cli.completion:completion", "Print a script for completion in the shell."),
 }
 """Name → where the command is, and its line in the help (a test keeps it equal to the command's own)."""

@@ -1,4 +1,4 @@
-"""Trivial scores that a detector must beat: sharpness alone and file size alone.
+"""Trivial scores that a detector must beat: sharpness, file size and bit rate alone.
 
 A detector that is not above them may have learned nothing but how the data set was made (FF++ fakes are
 blurred, scraped fakes are small).  Scores are higher for what is more often fake: blurred, small.
@@ -10,10 +10,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dfdetect.evaluate.metrics import Labels, auc
-from dfdetect.results import FaceQuality, MediaInfo, ScanResult
+from dfdetect.results import FaceQuality, MediaInfo, MediaKind, ScanResult
 
 
 def sharpness_alone(qualities: Sequence[FaceQuality]) -> float | None:
@@ -47,7 +45,15 @@ def baseline_scores(result: ScanResult) -> dict[str, float | None]:
     }
 
 
-def best_direction_auc(labels: Labels, scores: NDArray[np.float64]) -> float:
-    """AUC of a baseline whichever way round it does better, so that nobody can say it was held down."""
-    found = auc(labels, scores)
-    return max(found, 1 - found)
+def bits_per_pixel(media: MediaInfo) -> float | None:
+    """Bits of the file for each pixel of each picture; None where size, length or frame rate is unknown.
+
+    Sound and metadata count too, since only the whole file's size is known.
+    """
+    frames = 1.0
+    if media.kind is MediaKind.VIDEO:
+        if not media.duration or not media.frame_rate:
+            return None
+        frames = max(1.0, media.duration * media.frame_rate)
+    pixels = media.width * media.height * frames
+    return None if media.size_bytes is None or pixels <= 0 else 8.0 * media.size_bytes / pixels

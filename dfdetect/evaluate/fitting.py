@@ -1,4 +1,4 @@
-"""Small fits behind a calibration: penalised logistic regression, Platt scaling, the conformal band."""
+"""Small fits behind a calibration: penalised logistic regression, calibrators, the conformal band."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.errors import MissingExtraError
 from dfdetect.evaluate.metrics import balanced_weights
-from dfdetect.verdict.calibration import Platt, to_log_odds, to_probability
+from dfdetect.verdict.calibration import Isotonic, Platt, to_log_odds, to_probability
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
@@ -51,12 +52,19 @@ def _loss(
     return float(weights @ (np.logaddexp(0, z) - targets * z) + 0.5 * strength @ (beta - centre) ** 2)
 
 
-def fit_platt(logits: Floats, labels: Labels, centre: Platt | None = None, strength: float = 0.0) -> Platt:
+def fit_platt(
+    logits: Floats,
+    labels: Labels,
+    centre: Platt | None = None,
+    strength: float = 0.0,
+    offset: bool = True,
+) -> Platt:
     """Platt scaling ``[n]`` → ``a * logit + b`` at prior one half, with Platt's smoothed targets.
 
     `centre` and `strength` draw the fit towards another one, as `strength` further files would on which that
-    one is right.  A slope below 0 (the score says nothing, or the contrary) becomes 0.  With one class only,
-    `centre` is returned, or the identity without one.
+    one is right.  `offset` False keeps `b` at 0: temperature scaling.  A slope below 0 (the score says
+    nothing, or the contrary) becomes 0.  With one class only, `centre` is returned, or the identity without
+    one.
     """
     fakes = int(np.sum(labels))
     reals = len(labels) - fakes
@@ -64,72 +72,108 @@ def fit_platt(logits: Floats, labels: Labels, centre: Platt | None = None, stren
         return centre if centre is not None else Platt(1.0, 0.0)
     targets = np.where(np.asarray(labels) == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     weights = balanced_weights(labels)
-    mean, spread = float(logits.mean()), float(logits.std()) or 1.0
+    mean = float(logits.mean()) if offset else 0.0
+    spread = float(logits.std()) or 1.0
     z = (logits - mean) / spread
     if centre is not None and strength > 0:
         said = np.array([to_probability(centre.log_odds(float(v))) for v in logits])
         z, targets = np.concatenate([z, z]), np.concatenate([targets, said])
         weights = np.concatenate([weights, np.full(len(said), strength / len(said))])
-    pull = np.array([1e-3, 0.0])  # keeps the slope finite where the classes do not overlap
+    # The first keeps the slope finite where the classes do not overlap.
+    pull = np.array([1e-3, 0.0 if offset else 1e9])
     slope, bias = fit_logistic(z[:, None], targets, weights, np.zeros(2), pull)
     if slope < 0:
-        slope, bias = 0.0, to_log_odds(float(np.average(targets, weights=weights)))
-    return Platt(float(slope / spread), float(bias - slope * mean / spread))
+        slope, bias = 0.0, to_log_odds(float(np.average(targets, weights=weights))) if offset else 0.0
+    return Platt(float(slope / spread), float(bias - slope * mean / spread) if offset else 0.0)
 
 
-def fit_weights(x: Floats, labels: Labels, strength: float, positive: bool) -> Floats:
-    """Weights ``[k + 1]`` (bias last) of features ``[n, k]`` for a fake, drawn towards 0 when standardised.
+def fit_isotonic(logits: Floats, labels: Labels) -> Isotonic:
+    """Isotonic regression ``[n]`` → probability at prior one half; needs both classes.
 
-    `positive`: features whose weight would be below 0 are left out one by one.
+    Its ends are kept off 0 and 1 by as much as so many files of a class can show (Laplace's rule).
     """
-    used = list(range(x.shape[1]))
+    try:
+        from sklearn.isotonic import IsotonicRegression
+    except ImportError as error:
+        raise MissingExtraError(
+            f'calibrating needs scikit-learn ({error}); run: pip install "dfdetect[train]"'
+        ) from error
+    fakes = int(np.sum(labels))
+    least, most = 1 / (len(labels) - fakes + 2), 1 - 1 / (fakes + 2)
+    model = IsotonicRegression(y_min=least, y_max=most, out_of_bounds="clip")
+    model.fit(logits, np.asarray(labels, np.float64), sample_weight=balanced_weights(labels))
+    x, y = model.X_thresholds_, model.y_thresholds_
+    return Isotonic(tuple(float(v) for v in x), tuple(float(v) for v in y))
+
+
+def fit_weights(
+    x: Floats,
+    labels: Labels,
+    strength: float | Floats,
+    positive: int = 0,
+    centre: Floats | None = None,
+) -> Floats:
+    """Weights ``[k + 1]`` (bias last) of features ``[n, k]`` for a fake.
+
+    Each is drawn with its `strength` (one for all, or ``[k]``) towards `centre` ``[k]`` (None: 0), in units
+    of the standardised features.  Of the first `positive` features those whose weight would be below 0 are
+    left out one by one.
+    """
+    k = x.shape[1]
+    pull = np.broadcast_to(np.asarray(strength, np.float64), (k,))
+    goal = np.zeros(k) if centre is None else centre
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread < 1e-9, 1.0, spread)
+    used = np.ones(k, bool)
     while True:
-        mean, spread = x[:, used].mean(axis=0), x[:, used].std(axis=0)
-        spread = np.where(spread < 1e-9, 1.0, spread)
-        pull = np.array([strength] * len(used) + [0.0])
-        targets = np.asarray(labels, np.float64)
         beta = fit_logistic(
-            (x[:, used] - mean) / spread, targets, balanced_weights(labels), np.zeros(len(pull)), pull
+            ((x - mean) / spread)[:, used],
+            np.asarray(labels, np.float64),
+            balanced_weights(labels),
+            np.append((goal * spread)[used], 0.0),
+            np.append(pull[used], 0.0),
         )
-        worst = int(np.argmin(beta[:-1]))
-        if not positive or beta[worst] >= 0 or len(used) == 1:
-            break
-        del used[worst]
-    full = np.zeros(x.shape[1] + 1)
-    full[used] = beta[:-1] / spread
-    full[-1] = beta[-1] - float((beta[:-1] * mean / spread).sum())
-    return full
+        full = np.zeros(k)
+        full[used] = beta[:-1] / spread[used]
+        if positive == 0 or full[:positive].min() >= 0 or used[:positive].sum() == 1:
+            return np.append(full, beta[-1] - float(full @ mean))
+        used[int(np.argmin(full[:positive] * spread[:positive]))] = False
 
 
 def conformal_band(
-    log_odds: Floats, labels: Labels, groups: Sequence[str], error_rate: float
+    log_odds: Floats,
+    labels: Labels,
+    groups: Sequence[str],
+    error_rate: float,
+    miss_rate: float | None = None,
 ) -> tuple[float, float]:
     """Class-conditional conformal band (Mondrian): probabilities (real below, fake from).
 
-    At most `error_rate` of the reals of a new group are called fake, and of the fakes real, as far as new
-    groups are like those fitted on.  Of each group the worst file counts, which is conservative.  With fewer
-    than ``1 / error_rate - 1`` groups of a class that side cannot be promised and stays open (0 or 1).
+    A real file of a new group is called fake with probability `error_rate` at most, a fake one real with
+    `miss_rate` (None: the same), as far as new groups are like those fitted on.  A group's files share one
+    vote among them, after Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023).
+    With fewer than ``1 / rate - 1`` groups of a class that side cannot be promised and stays open (0 or 1).
     """
     fake = np.asarray(labels) == 1
-    names = np.asarray(groups, dtype=object)
-    most_real_fakes = _worst(log_odds[fake], names[fake], np.min)
-    most_fake_reals = _worst(log_odds[~fake], names[~fake], np.max)
-    fake_floor = -_conformal_bound(-most_real_fakes, error_rate)
-    real_ceiling = _conformal_bound(most_fake_reals, error_rate)
+    names = np.asarray(groups, dtype=object).astype(str)
+    missed = error_rate if miss_rate is None else miss_rate
+    fake_floor = -_conformal_bound(-log_odds[fake], names[fake], missed)
+    real_ceiling = _conformal_bound(log_odds[~fake], names[~fake], error_rate)
     # A file is called fake when real is ruled out and fake is not, and the other way round.
     low, high = min(fake_floor, real_ceiling), max(fake_floor, real_ceiling)
     # A verdict is fake *from* the upper limit on; the calibration's own borderline real must not be.
     return _probability(low), min(1.0, _probability(high) + 1e-9)
 
 
-def _conformal_bound(scores: Floats, error_rate: float) -> float:
-    """The value that a new score exceeds with probability `error_rate` at most; infinite for too few."""
-    rank = math.ceil((len(scores) + 1) * (1 - error_rate) - 1e-9)
-    return float(np.sort(scores)[rank - 1]) if 1 <= rank <= len(scores) else math.inf
-
-
-def _worst(values: Floats, groups: NDArray[Any], pick: Any) -> Floats:
-    return np.array([pick(values[groups == g]) for g in sorted(set(groups.tolist()))], np.float64)
+def _conformal_bound(scores: Floats, groups: NDArray[Any], rate: float) -> float:
+    """The value that the score of a new group's file exceeds with probability `rate` at most; infinite for
+    too few groups.
+    """
+    names, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(scores, kind="stable")
+    # The new group has a vote too, and it might lie anywhere: at infinity.
+    reached = np.cumsum(1.0 / sizes[member[order]]) >= (len(names) + 1) * (1 - rate) - 1e-9
+    return float(scores[order][int(np.argmax(reached))]) if reached.any() else math.inf
 
 
 def _probability(log_odds: float) -> float:

@@ -28,6 +28,8 @@ class Labelled:
     """Where the file comes from; what cross-validation holds out."""
     group: str
     """Files of the same person or clip; the unit of the bootstrap."""
+    name: str = ""
+    """The file as the labels write it."""
 
 
 def read_labels(path: str | Path) -> list[Labelled]:
@@ -35,19 +37,25 @@ def read_labels(path: str | Path) -> list[Labelled]:
 
     Columns: file (relative to the CSV) and label; optional family, method, source and group.
 
-    Raises `InputError` that names the line for a label that is neither real nor fake.
+    Raises `InputError` that names the line for a label that is neither real nor fake, and for a file that is
+    listed twice: it would count twice, or under both labels.
     """
     path = Path(path)
     if path.is_dir() and not (path / "labels.csv").exists():
         return list(_from_folders(path))
     table = path / "labels.csv" if path.is_dir() else path
     try:
-        with table.open(newline="", encoding="utf-8") as stream:
+        with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
             records = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read labels from {table}: {error}") from error
     if not records or not {"file", "label"} <= set(records[0]):
         raise InputError(f"{table} must be a CSV with at least the columns file and label")
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records, start=2):
+        first = seen.setdefault(record["file"] or "", number)
+        if first != number:
+            raise InputError(f"{table}, line {number}: {record['file']!r} is listed in line {first} already")
     return [_from_row(table, number, record) for number, record in enumerate(records, start=2)]
 
 
@@ -55,6 +63,8 @@ def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
     label = (record["label"] or "").strip().lower()
     if label not in (REAL, FAKE):
         raise InputError(f"{table}, line {number}: label must be real or fake, not {record['label']!r}")
+    if not record["file"]:
+        raise InputError(f"{table}, line {number}: the name of the file is missing")
     return Labelled(
         path=str(table.parent / record["file"]),
         fake=label == FAKE,
@@ -62,6 +72,7 @@ def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
         method=record.get("method") or "",
         source=record.get("source") or record.get("group") or record["file"],
         group=record.get("group") or record["file"],
+        name=record["file"],
     )
 
 
@@ -71,7 +82,8 @@ def _from_folders(root: Path) -> Iterator[Labelled]:
         for path in sorted((root / label).rglob("*")) if (root / label).is_dir() else ():
             if path.is_file() and not path.name.startswith("."):
                 found = True
-                yield Labelled(str(path), label == FAKE, label, "", path.name, path.name)
+                name = path.relative_to(root).as_posix()
+                yield Labelled(str(path), label == FAKE, label, "", name, name, name)
     if not found:
         raise InputError(f"{root} holds neither labels.csv nor folders named real and fake with files")
 

@@ -14,24 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import MissingExtraError
+from dfdetect.evaluate import weighted
+from dfdetect.evaluate.weighted import Interval
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 Statistic = Callable[[NDArray[np.intp]], float]
 
 _TINY = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % bootstrap interval over groups."""
-
-    value: float
-    low: float
-    high: float
-    groups: int
-    """Number of groups that were drawn from; below 20 the interval is rough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +44,8 @@ def auc(labels: Labels, scores: Floats) -> float:
     """Probability that a fake scores higher than a real (ties count half)."""
     if not _both(labels):
         return math.nan
-    # By ranks: the bootstrap calls this thousands of times, and scikit-learn checks its input for longer
-    # than it takes to compute.
+    # By ranks: `bootstrap` calls this thousands of times, and scikit-learn checks its input for longer than
+    # it takes to compute.
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     fake = np.asarray(labels) == 1
@@ -65,32 +55,17 @@ def auc(labels: Labels, scores: Floats) -> float:
 
 def average_precision(labels: Labels, scores: Floats) -> float:
     """Area under precision over recall, as scikit-learn defines it; depends on the share of fakes."""
-    if not _both(labels):
-        return math.nan
-    return float(_sklearn().average_precision_score(labels, scores))
+    return float(_roc(labels, scores).average_precision()[0]) if _both(labels) else math.nan
 
 
 def eer(labels: Labels, scores: Floats) -> float:
     """Equal error rate: where as many reals are called fake as fakes are called real, 0–1."""
-    if not _both(labels):
-        return math.nan
-    fpr, tpr, _ = _sklearn().roc_curve(labels, scores, drop_intermediate=False)
-    gap = (1 - tpr) - fpr
-    after = int(np.argmax(gap <= 0))
-    if after == 0:
-        return float(fpr[0])
-    before = after - 1
-    # The curve between two points is a straight line; the rates meet where the gap is 0.
-    share = gap[before] / (gap[before] - gap[after])
-    return float(fpr[before] + share * (fpr[after] - fpr[before]))
+    return float(_roc(labels, scores).eer()[0]) if _both(labels) else math.nan
 
 
 def tpr_at_fpr(labels: Labels, scores: Floats, limit: float) -> float:
     """Share of fakes found by the lowest threshold that calls at most `limit` of the reals fake."""
-    if not _both(labels):
-        return math.nan
-    fpr, tpr, _ = _sklearn().roc_curve(labels, scores, drop_intermediate=False)
-    return float(tpr[fpr <= limit + 1e-12].max())
+    return float(_roc(labels, scores).tpr_at_fpr(limit)[0]) if _both(labels) else math.nan
 
 
 def balanced_accuracy(labels: Labels, called_fake: NDArray[np.bool_]) -> float:
@@ -106,13 +81,8 @@ def ece(labels: Labels, probabilities: Floats, weights: Floats | None = None, bi
 
     Biased upward for few files: with 200 of them, figures below about .04 are noise.
     """
-    order = np.argsort(probabilities, kind="stable")
-    w = _weights(len(order), weights)[order]
-    y, p = np.asarray(labels, np.float64)[order], probabilities[order]
-    edges = (np.cumsum(w) - w / 2) * bins
-    bin_of = np.minimum(edges.astype(int), bins - 1)
-    gap = np.bincount(bin_of, w * (y - p), minlength=bins)
-    return float(np.abs(gap).sum())
+    w = _weights(len(probabilities), weights)[None, :]
+    return float(weighted.ece(np.asarray(labels) == 1, np.asarray(probabilities, np.float64), w, bins)[0])
 
 
 def brier(labels: Labels, probabilities: Floats, weights: Floats | None = None) -> float:
@@ -197,11 +167,13 @@ def _weights(count: int, weights: Floats | None) -> Floats:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def _sklearn() -> Any:
-    try:
-        from sklearn import metrics
-    except ImportError as error:
-        raise MissingExtraError(
-            f'measuring needs scikit-learn ({error}); run: pip install "dfdetect[train]"'
-        ) from error
-    return metrics
+def _roc(labels: Labels, scores: Floats) -> weighted.Roc:
+    """The one curve of the files as they are."""
+    scores = np.asarray(scores, np.float64)
+    return weighted.Roc.of(np.asarray(labels) == 1, scores, np.ones((1, len(scores))))
+
+
+def spearman(a: Floats, b: Floats) -> float:
+    """Rank correlation of two rows of numbers ``[n]``; 0 where one of them never changes."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return float(weighted.rank_correlation(a, b, np.ones((1, len(a))))[0])

@@ -1,145 +1,166 @@
-"""Figures of scanned, labelled files: over all, per medium, per family, beside simple baselines."""
+"""The report of an evaluation: everything that can be said of scanned, labelled files, as typed figures.
+
+`report` computes it, the renderers (`dfdetect.evaluate.rendering`) only format it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dfdetect.evaluate import metrics
-from dfdetect.evaluate.baselines import baseline_scores, best_direction_auc
-from dfdetect.evaluate.labelled import Labelled
-from dfdetect.results import Label, MediaKind, ScanResult
+from dfdetect.evaluate.columns import Files, Pair, columns
+from dfdetect.evaluate.curves import Curves, curves
+from dfdetect.evaluate.shortcuts import Baseline, Shortcut, baselines, shortcuts
+from dfdetect.evaluate.slices import FIGURES, Slice, face_slices, file_slices
+from dfdetect.evaluate.weighted import Draws
+from dfdetect.results import Label
 
-Pair = tuple[Labelled, ScanResult]
-Score = Callable[[ScanResult], float | None]
+REPORT_VERSION = "1.0"
+"""Version of the JSON form."""
+_MISTAKES = 8
 
 
-def report(pairs: Sequence[Pair], rng: np.random.Generator, draws: int = 1000) -> dict[str, Any]:
-    """Everything that a model card states about a set of labelled files.
+class Origin(StrEnum):
+    """Where the verdicts come from."""
 
-    AUC is over judged files, with 95 % bootstrap intervals over groups; a family is measured against all
-    reals of the same medium.  The files that could not be judged are counted by reason.
+    SCANNED = "scanned"
+    RESCORED = "rescored"
+    """Stored scores, judged by the present calibration."""
+    STORED = "stored"
+    """As the results had them."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was measured, and how."""
+
+    labels: str
+    """Name of the labels' file or folder."""
+    model: str
+    model_version: str
+    tool_version: str
+    origin: Origin
+    threshold: float
+    """Probability from which on balanced accuracy counts a file as called fake."""
+    prior: float | None
+    """Share of fakes that the probabilities assume; None: as calibrated."""
+    seed: int
+    draws: int
+    """Bootstrap draws behind each interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A real with a high or a fake with a low probability."""
+
+    file: str
+    fake: bool
+    """The label."""
+    medium: str
+    family: str
+    source: str
+    probability: float
+    answer: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All figures of one evaluation."""
+
+    about: About
+    files: int
+    """Labelled files that have a result."""
+    fakes: int
+    reals: int
+    groups: int
+    judged: int
+    not_judged: Mapping[str, int]
+    """Reason → number of files without an answer."""
+    missing: tuple[str, ...]
+    """Labelled files of which there is no stored result; they are in no figure."""
+    slices: tuple[Slice, ...]
+    """Over files first, then over faces."""
+    baselines: tuple[Baseline, ...]
+    shortcuts: tuple[Shortcut, ...]
+    curves: tuple[Curves, ...]
+    mistakes: tuple[Mistake, ...]
+    """The reals called fake, and the fakes called real, with the most certainty; worst first."""
+
+
+def report(
+    pairs: Sequence[Pair],
+    rng: np.random.Generator,
+    about: About,
+    missing: Sequence[str] = (),
+) -> Evaluation:
+    """Measure labelled results.  Raises `ValueError` without any.
+
+    Intervals are 95 %, from `about.draws` draws of whole groups by `rng`; the same draws serve all figures.
     """
-    judged = [pair for pair in pairs if pair[1].label is not None]
-    reasons: dict[str, int] = {}
-    for _, result in pairs:
-        if result.reason is not None:
-            reasons[result.reason.value] = reasons.get(result.reason.value, 0) + 1
-    table: dict[str, Any] = {
-        "files": len(pairs),
-        "judged": len(judged),
-        "not_judged": reasons,
-        "auc": {},
-        "decided": {},
-        "baselines": {},
-    }
-    for name, chosen in _slices(judged):
-        table["auc"][name] = _auc(chosen, lambda r: r.fake_probability, rng, draws)
-    for medium in MediaKind:
-        chosen = [p for p in judged if p[1].media is not None and p[1].media.kind is medium]
-        if chosen:
-            table["decided"][medium.value] = _decided(chosen)
-            table["decided"][medium.value]["ece"] = _ece(chosen)
-            for name in baseline_scores(chosen[0][1]):
-                row = table["baselines"].setdefault(name, {})
-                row[medium.value] = _baseline(chosen, name)
-    return table
+    if not pairs:
+        raise ValueError("there is nothing to measure")
+    files = columns(pairs)
+    draws = Draws.of(files.group, rng, about.draws)
+    reasons = Counter(result.reason.value for _, result in pairs if result.reason is not None)
+    return Evaluation(
+        about=about,
+        files=len(pairs),
+        fakes=int(files.fake.sum()),
+        reals=int((~files.fake).sum()),
+        groups=len(set(files.group)),
+        judged=int(files.judged.sum()),
+        not_judged=dict(reasons.most_common()),
+        missing=tuple(missing),
+        slices=(*file_slices(files, draws, about.threshold), *face_slices(files, draws)),
+        baselines=baselines(files, draws),
+        shortcuts=shortcuts(files, draws),
+        curves=curves(files, [result.band for _, result in pairs], draws),
+        mistakes=_mistakes(pairs, files),
+    )
 
 
-def _slices(pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
-    """All, per medium, and each family of a medium with the reals of that medium."""
-    out = [("all", list(pairs))]
-    for medium in MediaKind:
-        own = [p for p in pairs if p[1].media is not None and p[1].media.kind is medium]
-        out.append((medium.value, own))
-        for family in sorted({p[0].family for p in own if p[0].fake}):
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Plain dicts and lists with figures of four decimals and null for what is not known."""
+    plain = _plain(dataclasses.asdict(evaluation))
+    assert isinstance(plain, dict)
+    return {"format": "dfdetect evaluation", "version": REPORT_VERSION, "figures": dict(FIGURES), **plain}
+
+
+def _mistakes(pairs: Sequence[Pair], files: Files) -> tuple[Mistake, ...]:
+    out: list[Mistake] = []
+    for fake, wrong in ((False, Label.FAKE), (True, Label.REAL)):
+        own = np.flatnonzero((files.fake == fake) & (files.answer == wrong.value))
+        distance = files.probability[own] if fake else -files.probability[own]
+        for i in own[np.argsort(distance, kind="stable")][:_MISTAKES]:
+            item = pairs[i][0]
             out.append(
-                (f"{medium.value}/{family}", [p for p in own if not p[0].fake or p[0].family == family])
+                Mistake(
+                    file=item.name or item.path,
+                    fake=fake,
+                    medium=str(files.medium[i]),
+                    family=item.family,
+                    source=item.source,
+                    probability=float(files.probability[i]),
+                    answer=wrong,
+                )
             )
-    return out
+    return tuple(out)
 
 
-def _auc(pairs: Sequence[Pair], score: Score, rng: np.random.Generator, draws: int) -> dict[str, Any] | None:
-    values = [(pair[0], score(pair[1])) for pair in pairs]
-    kept = [(item, value) for item, value in values if value is not None]
-    labels = np.array([item.fake for item, _ in kept], np.int64)
-    if not 0 < labels.sum() < len(labels):
-        return None
-    scores = np.array([value for _, value in kept], np.float64)
-    groups = [item.group for item, _ in kept]
-    found = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), groups, rng, draws)
-    return {
-        "auc": round(found.value, 3),
-        "interval": None if math.isnan(found.low) else [round(found.low, 3), round(found.high, 3)],
-        "fakes": int(labels.sum()),
-        "reals": int(len(labels) - labels.sum()),
-    }
-
-
-def _decided(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How the three answers fall on reals and on fakes, as shares."""
-    out: dict[str, Any] = {}
-    for side, fake in (("reals", False), ("fakes", True)):
-        own = [result.label for item, result in pairs if item.fake == fake]
-        if own:
-            out[side] = {label.value: round(own.count(label) / len(own), 3) for label in Label}
-    return out
-
-
-def _ece(pairs: Sequence[Pair]) -> float:
-    labels = np.array([item.fake for item, _ in pairs], np.int64)
-    probability = np.array([r.fake_probability for _, r in pairs], np.float64)
-    return round(float(metrics.ece(labels, probability, metrics.balanced_weights(labels))), 3)
-
-
-def shortcut_figures(pairs: Sequence[Pair]) -> dict[str, float]:
-    """Rank correlation of the score on *reals* with sharpness, face size and file size; 0 is good."""
-    reals = [result for item, result in pairs if not item.fake and result.logit is not None]
-    measures: dict[str, Score] = {
-        "sharpness": lambda r: _negative(baseline_scores(r)["sharpness alone"]),
-        "file_size": lambda r: _negative(baseline_scores(r)["file size alone"]),
-        "face_size": lambda r: float(np.median(sizes)) if (sizes := _face_sizes(r)) else None,
-    }
-    out = {}
-    for name, measure in measures.items():
-        rows = [(r.logit, value) for r in reals if (value := measure(r)) is not None]
-        if len(rows) > 2:
-            table = np.array(rows, np.float64)
-            out[name] = round(spearman(table[:, 0], table[:, 1]), 3)
-    return out
-
-
-def _baseline(pairs: Sequence[Pair], name: str) -> float | None:
-    """AUC of a trivial score, whichever way round it does better."""
-    scored = [(item.fake, baseline_scores(result)[name]) for item, result in pairs]
-    kept = [(fake, value) for fake, value in scored if value is not None]
-    labels = np.array([fake for fake, _ in kept], np.int64)
-    if not 0 < labels.sum() < len(labels):
-        return None
-    return round(best_direction_auc(labels, np.array([value for _, value in kept], np.float64)), 3)
-
-
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-def _face_sizes(result: ScanResult) -> list[float]:
-    return [face.quality.size for track in result.tracks for face in track.faces]
-
-
-def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Rank correlation: Pearson's of the mean ranks."""
-
-    def ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
-        ends = np.cumsum(counts)
-        return np.asarray((ends - (counts - 1) / 2)[inverse], np.float64)
-
-    x, y = ranks(a), ranks(b)
-    if not x.std() or not y.std():
-        return 0.0  # what never changes goes with nothing
-    return float(np.corrcoef(x, y)[0, 1])
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, float):
+        return round(value, 4) + 0.0 if math.isfinite(value) else None
+    return value

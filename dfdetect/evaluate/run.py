@@ -1,4 +1,4 @@
-"""Whole evaluations: scan labelled media, then measure or calibrate."""
+"""Whole evaluations: scan labelled media, or take stored results, then measure."""
 
 from __future__ import annotations
 
@@ -7,26 +7,36 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dfdetect.detector import Detector
-from dfdetect.errors import InputError, SettingsError
-from dfdetect.evaluate.calibrate import Options, fit_calibration
+from dfdetect import __version__
+from dfdetect.errors import InputError
+from dfdetect.evaluate.card_figures import card_figures
+from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
-from dfdetect.evaluate.records import record_from_result
-from dfdetect.evaluate.report import Pair, report, shortcut_figures
-from dfdetect.evaluate.selftest import make_goldens
+from dfdetect.evaluate.report import About, Evaluation, Origin, report
+from dfdetect.evaluate.stored import Rejudge, match
+from dfdetect.reports.parse import read_results
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
-from dfdetect.scoring.models import ModelFolder, list_models, load_model, save_calibration, write_card
+from dfdetect.scoring.models import ModelFolder, load_model, write_card
 from dfdetect.settings import Settings
-from dfdetect.verdict.judge import Judge
 
-SAMPLES = ("astronaut.jpg", "astronaut_forged.jpg", "moving.mp4")
-"""Samples of the package that become a model's goldens."""
+DRAWS = 500
+"""Bootstrap draws behind an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Results of an earlier scan, to be measured without scanning."""
+
+    path: Path
+    """JSON or JSON Lines as ``dfdetect scan`` and ``dfdetect evaluate --results`` write them."""
+    as_stored: bool = False
+    """Keep the verdicts instead of judging the stored scores by the model's present calibration."""
 
 
 def evaluate_labels(
@@ -35,29 +45,92 @@ def evaluate_labels(
     jobs: int | None = None,
     results: Path | None = None,
     card_as: str | None = None,
-) -> dict[str, Any]:
-    """Scan and measure; `results` keeps every record as JSON lines, `card_as` writes the figures into the
-    model's card under that name.
+    stored: Stored | None = None,
+    draws: int = DRAWS,
+) -> Evaluation:
+    """Scan labelled media, or take `stored` results, and measure.
+
+    `results` keeps every record of a scan as JSON lines, `card_as` writes the main figures into the model's
+    card under that name.  Raises `InputError` for labels or results that cannot be used and `ModelError` for
+    such a model, before anything is scanned.
     """
     labelled = read_labels(labels)
+    model = load_model(settings.model)
+    missing: tuple[Labelled, ...] = ()
+    if stored is None:
+        pairs = _scanned(labelled, settings, jobs, results)
+    else:
+        pairs, missing = _matched(labelled, stored, model, settings)
+    evaluation = report(
+        pairs,
+        np.random.default_rng(settings.seed),
+        _about(Path(labels), model, settings, stored, pairs, draws),
+        [item.name for item in missing],
+    )
+    if card_as is not None:
+        _into_card(model, card_as, evaluation)
+    return evaluation
+
+
+def _scanned(
+    labelled: list[Labelled], settings: Settings, jobs: int | None, results: Path | None
+) -> list[Pair]:
     with _writer(results) as write:
         pairs = []
         for pair in _told(scan_labelled(labelled, settings, jobs), len(labelled)):
             pairs.append(pair)
             write(pair[1])
-    table = report(pairs, np.random.default_rng(settings.seed), draws=500)
-    table["score_on_reals_correlates_with"] = shortcut_figures(pairs)
-    model = load_model(settings.model)
-    table["model"] = model.card.name
-    if card_as is not None:
-        _into_card(model, card_as, table)
-    return table
+    return pairs
 
 
-def _into_card(model: ModelFolder, name: str, table: dict[str, Any]) -> None:
+def _matched(
+    labelled: list[Labelled], stored: Stored, model: ModelFolder, settings: Settings
+) -> tuple[list[Pair], tuple[Labelled, ...]]:
+    found = match(labelled, read_results(stored.path))
+    if not found.pairs:
+        raise InputError(
+            f"none of the {len(labelled)} labelled files (the first is {labelled[0].path}) has a result in "
+            f"{stored.path}; these are results of other files"
+        )
+    if stored.as_stored:
+        return list(found.pairs), found.missing
+    judge = Rejudge(model, settings)
+    return [(item, judge(result)) for item, result in found.pairs], found.missing
+
+
+def _about(
+    labels: Path,
+    model: ModelFolder,
+    settings: Settings,
+    stored: Stored | None,
+    pairs: list[Pair],
+    draws: int,
+) -> About:
+    origin = Origin.SCANNED
+    name, version = model.card.name, model.card.version
+    if stored is not None:
+        origin = Origin.STORED if stored.as_stored else Origin.RESCORED
+    if origin is Origin.STORED:
+        # The model that gave these verdicts; it need not be the one that --model names.
+        stamps = {(r.model.name, r.model.version) for _, r in pairs if r.model is not None}
+        name, version = next(iter(stamps)) if len(stamps) == 1 else ("several models", "")
+    return About(
+        labels=labels.resolve().name,
+        model=name,
+        model_version=version,
+        tool_version=__version__,
+        origin=origin,
+        threshold=settings.threshold if settings.threshold is not None else 0.5,
+        prior=settings.prior,
+        seed=settings.seed,
+        draws=draws,
+    )
+
+
+def _into_card(model: ModelFolder, name: str, evaluation: Evaluation) -> None:
     """Write figures into the card of a model folder, under a name of their own."""
     measured = {} if isinstance(model.card.measured, str) else dict(model.card.measured)
-    figures = {key: value for key, value in table.items() if key != "model"}
+    figures = card_figures(evaluation)
     write_card(model.path, dataclasses.replace(model.card, measured={**measured, name: figures}))
 
 
@@ -75,41 +148,7 @@ def _writer(path: Path | None) -> Iterator[Callable[[ScanResult], None]]:
         yield lambda result: print(json.dumps(plain_result(result)), file=stream, flush=True)
 
 
-def calibrate_folder(
-    labels: str | Path, settings: Settings, error_rate: float, jobs: int | None = None
-) -> dict[str, Any]:
-    """Scan, fit and write the calibration of the model folder `settings.model`; returns what was fitted."""
-    if settings.model in list_models():
-        raise SettingsError(
-            f"'{settings.model}' came with dfdetect and is left as it is; copy its folder and "
-            "name the copy by its path, as in: --model ./my-model"
-        )
-    model = load_model(settings.model)
-    gate = Judge(model.calibration, settings).gate
-    records = []
-    labelled = read_labels(labels)
-    for item, result in _told(scan_labelled(labelled, settings, jobs), len(labelled)):
-        record = record_from_result(result, int(item.fake), item.group, item.source, gate)
-        if record is not None:
-            records.append(record)
-    if not records:
-        raise InputError(f"none of the files of {labels} could be judged")
-    options = Options(error_rate=error_rate, quality=dict(model.calibration.get("quality", {})))
-    fit = fit_calibration(records, np.random.default_rng(settings.seed), options, source=Path(labels).name)
-    save_calibration(model.path, fit.calibration)
-    _renew_goldens(settings.model)
-    return fit.calibration
-
-
-def _renew_goldens(name: str) -> None:
-    """Score the samples of `dfdetect selftest` anew: a new calibration moves their logits."""
-    model = load_model(name)
-    detector = Detector(Settings(model=name))
-    goldens = make_goldens(model, SAMPLES, detector.scan)
-    write_card(model.path, dataclasses.replace(model.card, golden=goldens))
-
-
-def _told(pairs: Iterator[tuple[Labelled, ScanResult]], total: int) -> Iterator[Pair]:
+def _told(pairs: Iterator[Pair], total: int) -> Iterator[Pair]:
     for number, pair in enumerate(pairs, start=1):
         if number % 50 == 0 or number == total:
             print(f"scanned {number}/{total}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from dfdetect.results import Box
 
 # Where eyes, nose and mouth corners of a frontal face lie in a unit square that just holds the face:
 # the usual 112 x 96 reference positions of face recognition (SphereFace, ArcFace), divided by 112.
-_REFERENCE = np.array(
+REFERENCE = np.array(
     [[0.3419, 0.4616], [0.6565, 0.4598], [0.5003, 0.6405], [0.3710, 0.8247], [0.6315, 0.8232]], np.float64
 )
 
@@ -65,7 +65,7 @@ def crop_matrix(box: Box, landmarks: NDArray[np.floating[Any]], spec: CropSpec) 
     detection) fall back to the upright square.
     """
     if spec.align == "five_point":
-        target = ((_REFERENCE - 0.5) * spec.zoom + 0.5) * spec.size
+        target = ((REFERENCE - 0.5) * spec.zoom + 0.5) * spec.size
         matrix = _similarity(np.asarray(landmarks, np.float64), target)
         if matrix is not None:
             return matrix

@@ -35,6 +35,7 @@ COLUMNS = (
     "model_version",
     "tool_version",
     "elapsed",
+    "novelty",
 )
 """The columns, in this order; new ones are only ever added at the end."""
 
@@ -102,6 +103,7 @@ def _cells(result: ScanResult) -> tuple[object, ...]:
         safe_cell(model.get("version", "")),
         record["tool_version"],
         record["elapsed"],
+        record["novelty"],
     )
 
 

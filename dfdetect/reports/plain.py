@@ -36,6 +36,7 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
         "fake_probability": _probability(result.fake_probability),
         "logit": _number(result.logit),
         "band": None if result.band is None else [_probability(edge) for edge in result.band],
+        "novelty": _probability(result.novelty),
         "tracks": [_track(track) for track in result.tracks],
         "media": None if result.media is None else _media(result.media),
         "notes": _notes(result.notes),

@@ -111,6 +111,10 @@ def _details(result: ScanResult) -> list[str]:
         details.append(_media(result.media))
     notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
     details += [printable(f"note: {note.text}") for note in notes]
+    if result.novelty is not None:
+        details.append(
+            f"more unusual than {percent(result.novelty)} of the media the model was calibrated on"
+        )
     if result.model is not None:
         stamp = f"model {result.model.name} {result.model.version} ({result.model.engine})"
         details.append(printable(stamp) + f", {result.elapsed:.2f} s")

@@ -49,6 +49,9 @@ class ExpertCard:
     """Name of the output with one logit per crop (positive: fake), ``[n]`` or ``[n, 1]``."""
     heatmap: str | None = None
     """Name of the output ``[n, gh, gw]`` whose mean is the logit up to a constant, if there is one."""
+    quick_file: str | None = None
+    """The same network with signed 8-bit weights: quicker, and right only on processors whose 8-bit kernels
+    do not overflow (see `dfdetect.scoring.engines`)."""
     arch: str = ""
     sha256: str = ""
     """Of `file`; filled in by `write_card`."""
@@ -168,6 +171,7 @@ def _expert_values(expert: ExpertCard) -> dict[str, Any]:
     return {
         "name": expert.name,
         "file": expert.file,
+        **({} if expert.quick_file is None else {"quick_file": expert.quick_file}),
         "sha256": expert.sha256,
         "arch": expert.arch,
         "crop": expert.crop.as_dict(),
@@ -195,6 +199,7 @@ def _expert(values: _Fields) -> ExpertCard:
     return ExpertCard(
         name=values.text("name"),
         file=values.file("file"),
+        quick_file=values.file("quick_file") if values.has("quick_file") else None,
         crop=crop,
         mean=values.triple("mean"),
         std=std,
@@ -227,6 +232,9 @@ def _hashes(root: _Fields, experts: tuple[ExpertCard, ...]) -> dict[str, str]:
                 inner.fail(key, "name a file of the model folder itself")
         if found.setdefault(name, digest) != digest:
             inner.fail(key, "have the same sha256 as elsewhere in the card")
+    for expert in experts:
+        if expert.quick_file is not None and expert.quick_file not in found:
+            root.fail("files", f"vouch for {expert.quick_file}")
     return found
 
 

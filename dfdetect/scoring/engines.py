@@ -6,16 +6,18 @@ the processor has it, and a score must not depend on the machine.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError, ModelError, SettingsError
+from dfdetect.scoring.kernels import signed_bytes_are_exact
 from dfdetect.settings import ENGINES, Settings
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class Engine(Protocol):
         score that is not finite.
         """
 
+    def view(self, expert: ExpertCard) -> Engine:
+        """The same loaded network for another expert of the same file; raises `ModelError`."""
+
 
 def create_engine(path: Path, expert: ExpertCard, settings: Settings) -> Engine:
     """Load the ONNX file `path` into the engine of `settings`.
@@ -58,7 +63,21 @@ def thread_count(settings: Settings) -> int:
     return settings.threads or max(1, min(2, os.cpu_count() or 1))
 
 
-class _OnnxRuntime:
+class _Loaded:
+    """A network in memory, which can serve several experts of one file."""
+
+    def _serve(self, path: Path, inputs: list[str], outputs: list[str], expert: ExpertCard) -> None:
+        _check_names(path, inputs, [expert.input])
+        _check_names(path, outputs, _outputs(expert, True))
+        self._path, self._inputs, self._outputs, self._expert = path, inputs, outputs, expert
+
+    def _view(self, expert: ExpertCard) -> Self:
+        other = copy.copy(self)
+        other._serve(self._path, self._inputs, self._outputs, expert)
+        return other
+
+
+class _OnnxRuntime(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
         import onnxruntime
 
@@ -68,23 +87,27 @@ class _OnnxRuntime:
         options.log_severity_level = 3
         # Threads that wait by spinning take the cores from the decoder and from other workers.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if expert.quick_file is not None and signed_bytes_are_exact():
+            path = path.with_name(expert.quick_file)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises a class per status code, without a common base
             raise _cannot_load(path, "onnxruntime", error) from error
-        _check_names(path, [i.name for i in self._session.get_inputs()], [expert.input])
-        _check_names(path, [o.name for o in self._session.get_outputs()], _outputs(expert, True))
-        self._path, self._expert = path, expert
+        inputs = [i.name for i in self._session.get_inputs()]
+        self._serve(path, inputs, [o.name for o in self._session.get_outputs()], expert)
         self.label = f"onnxruntime {onnxruntime.__version__} cpu"
 
     def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
         outputs = self._session.run(_outputs(self._expert, heatmap), {self._expert.input: batch})
         return _checked(self._path, len(batch), outputs)
 
+    def view(self, expert: ExpertCard) -> Engine:
+        return self._view(expert)
 
-class _OpenVino:
+
+class _OpenVino(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
         try:
             import openvino
@@ -102,12 +125,10 @@ class _OpenVino:
             model = core.read_model(path)
             inputs = [name for port in model.inputs for name in port.names]
             outputs = [name for port in model.outputs for name in port.names]
-            _check_names(path, inputs, [expert.input])
-            _check_names(path, outputs, _outputs(expert, True))
+            self._serve(path, inputs, outputs, expert)
             self._request = core.compile_model(model, "CPU", config).create_infer_request()
         except RuntimeError as error:
             raise _cannot_load(path, "openvino", error) from error
-        self._path, self._expert = path, expert
         self.label = f"openvino {openvino.__version__.split('-')[0]} cpu"
 
     def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
@@ -116,8 +137,11 @@ class _OpenVino:
         outputs = [np.array(self._request.get_tensor(n).data) for n in _outputs(self._expert, heatmap)]
         return _checked(self._path, len(batch), outputs)
 
+    def view(self, expert: ExpertCard) -> Engine:
+        return self._view(expert)
 
-class _Torch:
+
+class _Torch(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
         try:
             import onnx  # noqa: F401  (the graph is read with it)
@@ -133,14 +157,15 @@ class _Torch:
             )
         torch.set_num_threads(thread_count(settings))
         self._graph = TorchGraph.load(path, settings.device)
-        _check_names(path, self._graph.inputs, [expert.input])
-        _check_names(path, self._graph.outputs, _outputs(expert, True))
-        self._path, self._expert = path, expert
+        self._serve(path, list(self._graph.inputs), list(self._graph.outputs), expert)
         self.label = f"torch {torch.__version__} {settings.device}"
 
     def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
         outputs = self._graph.run({self._expert.input: batch}, _outputs(self._expert, heatmap))
         return _checked(self._path, len(batch), outputs)
+
+    def view(self, expert: ExpertCard) -> Engine:
+        return self._view(expert)
 
 
 _MAKERS: dict[str, Callable[[Path, ExpertCard, Settings], Engine]] = {

@@ -104,10 +104,15 @@ class Scorer:
 
     def _loaded(self) -> list[Engine]:
         if self._engines is None:
-            self._engines = [
-                create_engine(self._folder.path / expert.file, expert, self._settings)
-                for expert in self._experts
-            ]
+            self._engines = []
+            by_file: dict[str, Engine] = {}
+            for expert in self._experts:
+                if expert.file in by_file:
+                    engine = by_file[expert.file].view(expert)
+                else:
+                    engine = create_engine(self._folder.path / expert.file, expert, self._settings)
+                by_file[expert.file] = engine
+                self._engines.append(engine)
         return self._engines
 
 

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.train.codecs import through_picture, through_video
+
 Image = NDArray[np.uint8]
 Step = Callable[[Image], Image]
 
@@ -88,8 +90,7 @@ def _noise(rng: np.random.Generator, seed: int) -> Step:
     def step(image: Image) -> Image:
         own = np.random.default_rng(seed)
         shape = (*image.shape[:2], 1) if grey else image.shape
-        noisy = image.astype(np.float32) + own.normal(0, sigma, shape).astype(np.float32)
-        return np.clip(noisy, 0, 255).astype(np.uint8)
+        return _clipped(image + own.standard_normal(shape, np.float32) * np.float32(sigma))
 
     return step
 
@@ -112,20 +113,150 @@ def _grey(rng: np.random.Generator, seed: int) -> Step:
     return step
 
 
-def _jpeg(rng: np.random.Generator, seed: int) -> Step:
-    quality = int(rng.integers(28, 97))
-    kind, flag = (
-        (".jpg", cv2.IMWRITE_JPEG_QUALITY) if rng.random() < 0.8 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
-    )
+def _night(rng: np.random.Generator, seed: int) -> Step:
+    """Little light: dark, noise that grows with the signal, colour noise smoothed by the camera."""
+    gain, gamma, lift = rng.uniform(0.35, 0.8), rng.uniform(1.0, 1.3), rng.uniform(1.0, 1.8)
+    shot, read = rng.uniform(0.1, 0.8), rng.uniform(1.0, 5.0)
+    tint = np.array([rng.uniform(0.9, 1.15), 1.0, rng.uniform(0.8, 1.1)], np.float32)
+    denoise = rng.random() < 0.6
 
     def step(image: Image) -> Image:
-        return _through_codec(image, kind, [flag, quality])
+        own = np.random.default_rng(seed)
+        levels = np.arange(256, dtype=np.float32)[:, None] / 255.0
+        table = np.clip(levels**gamma * gain * tint * 255.0, 0, 255).astype(np.uint8)[None]
+        dark = np.asarray(cv2.LUT(image, table), np.float32)
+        noise = own.standard_normal(image.shape, np.float32) * np.sqrt(shot * dark + read**2)
+        noisy = _clipped((dark + noise.astype(np.float32)) * lift)
+        if not denoise:
+            return noisy
+        ycc = cv2.cvtColor(noisy, cv2.COLOR_RGB2YCrCb)
+        ycc[..., 1:] = cv2.blur(ycc[..., 1:], (5, 5))
+        return np.asarray(cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), np.uint8)
+
+    return step
+
+
+def _filter(rng: np.random.Generator, seed: int) -> Step:
+    """The look of an app's filter: colour grading by a matrix and a tone curve, vignette, glow."""
+    matrix = np.eye(3) + rng.normal(0, 0.06, (3, 3))
+    matrix /= matrix.sum(1, keepdims=True)  # grey stays grey, the curve tints it
+    black, white = rng.uniform(0, 35, 3), rng.uniform(215, 255, 3)
+    levels = np.arange(256) / 255.0
+    curved = levels + rng.uniform(-0.12, 0.12) * np.sin(2 * np.pi * levels)
+    table = np.clip(black + curved[:, None] * (white - black), 0, 255).astype(np.uint8)[None]
+    vignette = rng.uniform(0.2, 0.7) if rng.random() < 0.4 else 0.0
+    cx, cy = rng.uniform(-0.3, 0.3, 2)
+    glow = rng.uniform(0.1, 0.35) if rng.random() < 0.25 else 0.0
+
+    def step(image: Image) -> Image:
+        out = cv2.LUT(cv2.transform(image, matrix), table)
+        height, width = image.shape[:2]
+        if glow:
+            out = cv2.addWeighted(out, 1 - glow / 2, cv2.blur(out, (15, 15)), glow, 0)
+        if vignette:
+            xs = (np.linspace(-1, 1, width, dtype=np.float32) - np.float32(cx)) ** 2
+            ys = (np.linspace(-1, 1, height, dtype=np.float32) - np.float32(cy)) ** 2
+            shade = 1 - np.float32(vignette / 2) * np.minimum(xs[None] + ys[:, None], 2.0)
+            out = _clipped(out * shade[..., None])
+        return np.asarray(out, np.uint8)
+
+    return step
+
+
+def _screen(rng: np.random.Generator, seed: int) -> Step:
+    """A screenshot or a screen filmed: resampled off the grid, with a faint moiré per colour channel."""
+    factor = rng.uniform(0.6, 1.7)
+    kind = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(rng.integers(3))]
+    amount = rng.uniform(0.01, 0.07) if rng.random() < 0.6 else 0.0
+    fx, fy = rng.uniform(-2.6, 2.6, 2)  # radians a pixel: up to near the finest grid
+    phases = rng.uniform(0, 2 * np.pi) + np.arange(3) * rng.uniform(0, 2.1)
+
+    def step(image: Image) -> Image:
+        height, width = image.shape[:2]
+        size = (max(8, int(width * factor)), max(8, int(height * factor)))
+        out = cv2.resize(cv2.resize(image, size, interpolation=kind), (width, height))
+        if amount:
+            angle = np.float32(fx) * np.arange(width, dtype=np.float32)[None]
+            angle = angle + np.float32(fy) * np.arange(height, dtype=np.float32)[:, None]
+            wave = np.stack([np.sin(angle + np.float32(phase)) for phase in phases], 2)
+            out = _clipped(out * (1 + np.float32(amount) * wave))
+        return np.asarray(out, np.uint8)
+
+    return step
+
+
+def _letterbox(rng: np.random.Generator) -> Step:
+    depth, upright, level = rng.uniform(0.03, 0.16), rng.random() < 0.3, int(rng.choice([0, 0, 0, 16, 255]))
+
+    def step(image: Image) -> Image:
+        out = image.copy()
+        bars = out.swapaxes(0, 1) if upright else out
+        size = max(1, int(depth * bars.shape[0]))
+        bars[:size], bars[-size:] = level, level
+        return out
+
+    return step
+
+
+def _video(rng: np.random.Generator, seed: int) -> Step:
+    """A frame of a video, mostly H.264, often coded at a smaller size than it is looked at."""
+    codec = str(rng.choice(["h264", "mpeg4", "vp9", "hevc"], p=[0.87, 0.08, 0.03, 0.02]))
+    low, high = {"h264": (18, 41), "mpeg4": (2, 25), "vp9": (25, 61), "hevc": (20, 39)}[codec]
+    quality = int(rng.integers(low, high))
+    preset = str(rng.choice(["ultrafast", "superfast", "veryfast"], p=[0.15, 0.35, 0.5]))
+    frames = int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
+    right, down = rng.normal(0, 1.2, 2)
+    across, along = rng.integers(0, 16, 2)
+    factor = rng.uniform(0.5, 1.0) if rng.random() < 0.5 else 1.0
+
+    def step(image: Image) -> Image:
+        height, width = image.shape[:2]
+        if factor < 1:
+            size = (max(16, int(width * factor)), max(16, int(height * factor)))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        out = through_video(
+            image,
+            codec,
+            quality,
+            preset=preset,
+            frames=frames,
+            motion=(float(right), float(down)),
+            offset=(int(across), int(along)),
+        )
+        return out if factor >= 1 else np.asarray(cv2.resize(out, (width, height)), np.uint8)
+
+    return step
+
+
+def _jpeg(rng: np.random.Generator, seed: int) -> Step:
+    suffix, quality = (".jpg" if rng.random() < 0.8 else ".webp"), int(rng.integers(28, 97))
+    across, along = rng.integers(0, 8, 2)
+    return lambda image: through_picture(image, suffix, quality, (int(across), int(along)))
+
+
+def _reshared(rng: np.random.Generator, seed: int) -> Step:
+    """Saved and sent on several times: JPEG on shifted grids or WebP, from good to poor, slightly resized."""
+    times = int(rng.integers(2, 4))
+    suffixes = rng.choice([".jpg", ".webp"], times, p=[0.6, 0.4])
+    qualities = rng.integers(30, 95, times)
+    offsets = rng.integers(0, 16, (times, 2))
+    factor = rng.uniform(0.7, 1.0)
+
+    def step(image: Image) -> Image:
+        height, width = image.shape[:2]
+        size = (max(8, int(width * factor)), max(8, int(height * factor)))
+        out = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for suffix, quality, (across, along) in zip(suffixes, qualities, offsets, strict=True):
+            out = through_picture(out, str(suffix), int(quality), (int(across), int(along)))
+        return np.asarray(cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
     return step
 
 
 def _overlay(rng: np.random.Generator, seed: int) -> Step:
-    """A caption, a logo or a cut border: neither says anything about the face."""
+    """A caption, a logo, a cut border or letterbox bars: none says anything about the face."""
+    if rng.random() < 0.25:
+        return _letterbox(rng)
     x, y, w, h = rng.random(4)
     colour = tuple(int(v) for v in rng.integers(0, 256, 3))
     text = "".join(chr(int(c)) for c in rng.integers(65, 91, 6))
@@ -156,30 +287,28 @@ def _overlay(rng: np.random.Generator, seed: int) -> Step:
 
 def _storing(rng: np.random.Generator, seed: int) -> Step:
     """The way stored training crops were encoded: JPEG 87."""
-
-    def step(image: Image) -> Image:
-        return _through_codec(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 87])
-
-    return step
+    return lambda image: through_picture(image, ".jpg", 87)
 
 
-def _through_codec(image: Image, suffix: str, options: list[int]) -> Image:
-    data = cv2.imencode(suffix, image[..., ::-1], options)[1]
-    back = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if back is None:
-        raise RuntimeError(f"OpenCV cannot read its own {suffix}")
-    return np.ascontiguousarray(back[..., ::-1], dtype=np.uint8)
+def _clipped(values: NDArray[np.float32]) -> Image:
+    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
+# In the order of a picture's life: camera, app, overlay, video, screen, storage, sharing.
 _CHAIN: tuple[tuple[float, Callable[[np.random.Generator, int], Step]], ...] = (
-    (0.20, _beautify),
-    (0.40, _light),
-    (0.45, _resample),
-    (0.25, _blur),
-    (0.25, _sharpen),
-    (0.25, _noise),
-    (0.10, _grey),
+    (0.06, _night),
+    (0.18, _beautify),
+    (0.36, _light),
+    (0.10, _filter),
+    (0.40, _resample),
+    (0.22, _blur),
+    (0.22, _sharpen),
+    (0.20, _noise),
+    (0.08, _grey),
     (0.15, _overlay),
+    (0.30, _video),
+    (0.05, _screen),
     (0.20, _storing),
-    (0.65, _jpeg),
+    (0.06, _reshared),
+    (0.50, _jpeg),
 )

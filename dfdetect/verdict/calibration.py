@@ -17,6 +17,7 @@ from dfdetect.errors import ModelError
 from dfdetect.results import MediaKind
 from dfdetect.verdict.aggregate import Aggregator, parse_aggregator
 from dfdetect.verdict.fields import fail, number, numbers, part
+from dfdetect.verdict.novelty import Novelty, parse_alarm, parse_novelty
 from dfdetect.verdict.quality import QualityGate
 
 CALIBRATION_FORMAT = 1
@@ -28,6 +29,9 @@ class Calibrator(Protocol):
 
     def log_odds(self, logit: float) -> float:
         """Log-odds of a fake at the calibration's prior."""
+
+    def values(self) -> dict[str, Any]:
+        """One medium's part of ``calibrator`` of a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Platt:
         """See `Calibrator`."""
         return self.a * logit + self.b
 
+    def values(self) -> dict[str, Any]:
+        """See `Calibrator`."""
+        return {"kind": "platt", "a": self.a, "b": self.b}
+
 
 @dataclass(frozen=True, slots=True)
 class Isotonic:
@@ -53,28 +61,57 @@ class Isotonic:
         """See `Calibrator`."""
         return to_log_odds(float(np.interp(logit, self.x, self.y)))
 
+    def values(self) -> dict[str, Any]:
+        """See `Calibrator`."""
+        return {"kind": "isotonic", "x": list(self.x), "y": list(self.y)}
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The parts of a calibration that judging needs (fusion belongs to scoring)."""
+    """The parts of a calibration that judging needs (the fusion that all media share belongs to scoring)."""
 
+    fusion: Mapping[MediaKind, tuple[float, ...]]
+    """Weights of the experts for the media that have their own; they replace the common ones."""
     aggregator: Aggregator
     track_penalty: float
     """Taken off every person's logit, times the natural logarithm of the number of judged persons."""
     calibrators: Mapping[MediaKind, Calibrator]
     bands: Mapping[MediaKind, tuple[float, float]]
+    """Real below the first probability, fake from the second on, at the calibration's own prior."""
     error_rate: float | None
-    """Stated share of reals called fake, and of fakes called real, behind the bands."""
+    """Stated share of reals called fake behind the bands."""
+    miss_rate: float | None
+    """Stated share of fakes called real behind the bands."""
     prior: float
     """Share of fakes that the probabilities assume."""
     gate: QualityGate
+    novelty: Mapping[MediaKind, Novelty]
+    """What is usual; empty for a calibration that does not say."""
+    alarm: float
+    """From this novelty on a result says that its file is unlike the calibration media."""
 
     def log_odds(self, logit: float, kind: MediaKind, prior: float | None = None) -> float:
         """Log-odds of a fake for a file's or person's logit, moved to another prior by likelihood ratio."""
-        odds = self.calibrators[kind].log_odds(logit)
-        if prior is not None:
-            odds += to_log_odds(prior) - to_log_odds(self.prior)
+        odds = self.calibrators[kind].log_odds(logit) + self._shift(prior)
         return min(max(odds, -_LIMIT), _LIMIT)
+
+    def band(self, kind: MediaKind, prior: float | None = None) -> tuple[float, float]:
+        """The band of a medium, moved to another prior just as the probabilities are.
+
+        The stated error rates are of each class by itself, so they do not depend on how many fakes there are.
+        They hold at any prior only because band and probability move together, which leaves every label as
+        it is.  A side that is open (0 or 1) stays open.
+        """
+        low, high = self.bands[kind]
+        return self._moved(low, prior), self._moved(high, prior)
+
+    def _moved(self, probability: float, prior: float | None) -> float:
+        if prior is None or probability in (0.0, 1.0):
+            return probability
+        return to_probability(to_log_odds(probability) + self._shift(prior))
+
+    def _shift(self, prior: float | None) -> float:
+        return 0.0 if prior is None else to_log_odds(prior) - to_log_odds(self.prior)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Calibration:
@@ -87,15 +124,22 @@ class Calibration:
         file = part(values, "file")
         if file.get("kind", "max") != "max":
             fail("file.kind", "be 'max', the only one known to this version", file["kind"])
-        calibrator, band = part(values, "calibrator"), part(values, "band")
+        calibrator, band, novelty = part(values, "calibrator"), part(values, "band"), part(values, "novelty")
+        experts = _experts(values)
+        found = {kind: parse_novelty(novelty, kind, experts) for kind in MediaKind}
+        error_rate = _rate(band, "error_rate")
         return cls(
+            fusion=_fusion(values, experts),
             aggregator=parse_aggregator(part(values, "aggregator")),
             track_penalty=number(file, "track_penalty", 0.0, low=0.0, inside="file."),
             calibrators={kind: _calibrator(calibrator, kind) for kind in MediaKind},
             bands={kind: _band(band, kind) for kind in MediaKind},
-            error_rate=number(band, "error_rate", None, 0.0, 1.0, "band.") if "error_rate" in band else None,
+            error_rate=error_rate,
+            miss_rate=_rate(band, "miss_rate") if "miss_rate" in band else error_rate,
             prior=number(values, "prior", 0.5, 1e-6, 1 - 1e-6),
             gate=QualityGate.from_mapping(part(values, "quality")),
+            novelty={kind: own for kind, own in found.items() if own is not None},
+            alarm=parse_alarm(novelty),
         )
 
 
@@ -111,6 +155,24 @@ def to_probability(log_odds: float) -> float:
         return 1.0 / (1.0 + math.exp(-log_odds))
     odds = math.exp(log_odds)
     return odds / (1.0 + odds)
+
+
+def _experts(values: Mapping[str, Any]) -> int:
+    weights = part(values, "fusion").get("weights")
+    return len(weights) if isinstance(weights, list) else 1
+
+
+def _fusion(values: Mapping[str, Any], experts: int) -> dict[MediaKind, tuple[float, ...]]:
+    media = part(part(values, "fusion"), "media", "fusion.")
+    found = {kind: numbers(media, kind, "fusion.media.") for kind in MediaKind if kind in media}
+    for kind, weights in found.items():
+        if len(weights) != experts or min(weights) < 0:
+            fail(f"fusion.media.{kind}", f"hold {experts} weights of at least 0", list(weights))
+    return found
+
+
+def _rate(band: Mapping[str, Any], name: str) -> float | None:
+    return number(band, name, None, 0.0, 1.0, "band.") if name in band else None
 
 
 def _calibrator(values: Mapping[str, Any], medium: MediaKind) -> Calibrator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from dfdetect.results import FaceQuality, FaceScore, Label, MediaKind, Note, Rea
 from dfdetect.settings import Settings
 from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
 from dfdetect.verdict.messages import JudgedPerson, Limits, judged_message, person_note, unjudged_message
+from dfdetect.verdict.novelty import novelty_figures, novelty_note
+from dfdetect.verdict.track import TrackScores
 
 # Which reason is named when several hold for equally many faces: the one that is easiest to mend first.
 _ORDER = (Reason.FACE_TOO_SMALL, Reason.FACE_TOO_DARK, Reason.FACE_TOO_BLURRED)
@@ -56,6 +59,7 @@ class Verdict:
     band: tuple[float, float] | None
     tracks: tuple[TrackResult, ...]
     notes: tuple[Note, ...] = ()
+    novelty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,16 @@ class Judge:
         return self._calibration.gate.check(quality, self._settings.min_face)
 
     def band(self, kind: MediaKind) -> tuple[float, float]:
-        """Below the first probability a file is real, from the second on fake."""
+        """Below the first probability a file is real, from the second on fake.
+
+        The calibrated band moves with `Settings.prior` as the probabilities do, so that a prior changes no
+        label and the stated error rates stay true.  `Settings.threshold` is a limit for the probability at
+        that prior and does not move: with it, the prior does change labels.
+        """
         threshold = self._settings.threshold
-        return self._calibration.bands[kind] if threshold is None else (threshold, threshold)
+        if threshold is not None:
+            return threshold, threshold
+        return self._calibration.band(kind, self._settings.prior)
 
     def judge(self, kind: MediaKind, tracks: Sequence[TrackEvidence], frames_sampled: int) -> Verdict:
         """Judge a file by its persons.
@@ -98,7 +109,8 @@ class Judge:
         """
         if len({t.id for t in tracks}) != len(tracks):
             raise ValueError("two tracks have the same person number")
-        found = [self._sort(t) for t in sorted(tracks, key=lambda t: t.id) if t.faces_found or t.scores]
+        seen = (self._fused(kind, t) for t in sorted(tracks, key=lambda t: t.id))
+        found = [self._sort(t) for t in seen if t.faces_found or t.scores]
         need = self._frames_needed(kind, frames_sampled)
         judged = [s for s in found if len(s.usable) >= need]
         if not judged:
@@ -112,7 +124,27 @@ class Judge:
             result = self._judge_track(kind, person, penalty)
             results.append(result)
             persons.append(self._describe(kind, person, result, penalty))
-        return self._answer(kind, results, persons, penalty)
+        return self._answer(kind, results, persons, {s.evidence.id: s.usable for s in judged}, penalty)
+
+    def _fused(self, kind: MediaKind, evidence: TrackEvidence) -> TrackEvidence:
+        """The evidence with the logits fused as this medium wants it."""
+        weights = self._calibration.fusion.get(kind)
+        if weights is None:
+            return evidence
+        scores = tuple(
+            dataclasses.replace(s, logit=sum(w * v for w, v in zip(weights, s.experts, strict=True)))
+            for s in evidence.scores
+        )
+        return dataclasses.replace(evidence, scores=scores)
+
+    def _novelty(self, kind: MediaKind, faces: Sequence[FaceScore]) -> tuple[float | None, list[Note]]:
+        """How unusual the faces that speak for a file are, and the note on it; None where it is not known."""
+        usual = self._calibration.novelty.get(kind)
+        if usual is None:
+            return None, []
+        figures = novelty_figures(TrackScores.from_faces(faces))
+        share = usual.share(figures)
+        return share, [novelty_note(kind, usual.words(figures))] if share >= self._calibration.alarm else []
 
     def _sort(self, evidence: TrackEvidence) -> _Sorted:
         failed = Counter(
@@ -138,13 +170,13 @@ class Judge:
         return max(1, min(self._settings.min_frames, frames_sampled))
 
     def _judge_track(self, kind: MediaKind, person: _Sorted, penalty: float) -> TrackResult:
-        logit = self._calibration.aggregator(np.array([s.logit for s in person.usable], np.float64))
+        logit = self._calibration.aggregator(TrackScores.from_faces(person.usable))
         odds = self._calibration.log_odds(logit - penalty, kind, self._settings.prior)
         probability = to_probability(odds)
         start, end = _span(person.evidence)
         return TrackResult(
             id=person.evidence.id,
-            label=self._label(kind, probability),
+            label=self._label(kind, logit - penalty, probability),
             reason=None,
             fake_probability=probability,
             logit=logit,
@@ -154,8 +186,12 @@ class Judge:
             faces_found=_faces_found(person.evidence),
         )
 
-    def _label(self, kind: MediaKind, probability: float) -> Label:
+    def _label(self, kind: MediaKind, logit: float, probability: float) -> Label:
         low, high = self.band(kind)
+        if self._settings.threshold is None:
+            # Just as good at any prior (see `band`), but free of rounding at the calibrated one.
+            low, high = self._calibration.bands[kind]
+            probability = to_probability(self._calibration.log_odds(logit, kind))
         if probability >= high:
             return Label.FAKE
         return Label.REAL if probability < low else Label.UNCERTAIN
@@ -178,7 +214,12 @@ class Judge:
         )
 
     def _answer(
-        self, kind: MediaKind, tracks: list[TrackResult], persons: list[JudgedPerson], penalty: float
+        self,
+        kind: MediaKind,
+        tracks: list[TrackResult],
+        persons: list[JudgedPerson],
+        usable: Mapping[int, Sequence[FaceScore]],
+        penalty: float,
     ) -> Verdict:
         top = max(
             (t for t in tracks if t.logit is not None and t.label is not None),
@@ -188,6 +229,7 @@ class Judge:
             raise AssertionError("a judged person has a logit and a probability")
         band = self.band(kind)
         unjudged = [(t.id, t.reason) for t in tracks if t.reason is not None]
+        novelty, unusual = self._novelty(kind, usable[top.id])
         return Verdict(
             label=top.label,
             reason=None,
@@ -196,7 +238,8 @@ class Judge:
             logit=top.logit - penalty,
             band=band,
             tracks=tuple(tracks),
-            notes=self._notes(unjudged, len(tracks)),
+            notes=(*self._notes(unjudged, len(tracks)), *unusual),
+            novelty=novelty,
         )
 
     def _notes(self, unjudged: list[tuple[int, Reason]], persons: int) -> tuple[Note, ...]:

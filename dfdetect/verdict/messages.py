@@ -53,9 +53,12 @@ def judged_message(
     band: tuple[float, float],
     prior: float | None = None,
 ) -> str:
-    """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too."""
+    """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too.
+
+    The probabilities and `band` are at the `prior`; None: at the calibrated one.
+    """
     top = max(persons, key=lambda p: (p.probability, -p.id))
-    tail = "" if prior is None else f", if {percent(prior)} of such files are fake"
+    tail = "" if prior is None else _prior(prior, top)
     chance = percent(top.probability) + tail
     if top.label is Label.FAKE:
         fakes = [p for p in persons if p.label is Label.FAKE]
@@ -127,6 +130,16 @@ def clock(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _prior(prior: float, top: JudgedPerson) -> str:
+    """What the probability assumes, and why it need not look like the answer."""
+    text = f", if {percent(prior)} of such files are fake"
+    if (top.label is Label.FAKE and top.probability < 0.5) or (
+        top.label is Label.REAL and top.probability >= 0.5
+    ):
+        text += " (the answer itself goes by the evidence of the face alone)"
+    return text
 
 
 def _when(kind: MediaKind, person: JudgedPerson) -> str:

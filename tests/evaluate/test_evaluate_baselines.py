@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+import dataclasses
 
-pytest.importorskip("sklearn")
+import pytest
 
 from dfdetect.evaluate.baselines import (
     baseline_scores,
-    best_direction_auc,
     bit_rate_alone,
+    bits_per_pixel,
     file_size_alone,
     sharpness_alone,
 )
@@ -43,6 +42,10 @@ def test_nothing_to_go_by_is_no_score() -> None:
     assert set(baseline_scores(result).values()) == {None}
 
 
-def test_baseline_gets_its_better_direction() -> None:
-    labels, scores = np.array([0, 0, 1, 1]), np.array([4.0, 3.0, 2.0, 1.0])
-    assert best_direction_auc(labels, scores) == best_direction_auc(labels, -scores) == 1.0
+def test_bits_are_per_pixel_of_every_picture() -> None:
+    assert bits_per_pixel(media(5000)) == pytest.approx(4.0)
+    assert bits_per_pixel(media(None)) is None
+    clip = MediaInfo(MediaKind.VIDEO, "mp4", "h264", 100, 100, 2.0, 25.0, 0, 16, 5000)
+    assert bits_per_pixel(clip) == pytest.approx(4.0 / 50)
+    assert bits_per_pixel(dataclasses.replace(clip, frame_rate=None)) is None
+    assert bits_per_pixel(dataclasses.replace(clip, width=0)) is None

@@ -26,9 +26,22 @@ from dfdetect.results import (
 )
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge, TrackEvidence
+from dfdetect.verdict.track import TrackScores
 
 GOOD = FaceQuality(100.0, 50.0, 0.5, 0.2)
-QUICK = Options(folds=3, candidates=("mean", "linear"))
+QUICK = Options(folds=3, candidates=("mean", "linear_shape"))
+
+
+def scored(experts: np.ndarray, quality: FaceQuality = GOOD) -> TrackScores:
+    """Faces ``[frames, experts]`` half a second apart, fused with equal weights."""
+    return TrackScores.from_faces(
+        [
+            FaceScore(
+                t / 2, t, Box(0, 0, 9, 9), 1.0, quality, float(row.mean()), tuple(float(v) for v in row)
+            )
+            for t, row in enumerate(experts)
+        ]
+    )
 
 
 def records(
@@ -53,7 +66,8 @@ def records(
             )
             if short_edits and label:
                 logits[: max(1, frames // 4)] += 5
-            tracks.append(logits)
+            size = float(np.exp(rng.normal(5.0, 0.3)))
+            tracks.append(scored(logits, FaceQuality(size, 50.0 + size / 9, rng.uniform(0.3, 0.7), 0.2)))
         medium = MediaKind.VIDEO if video else MediaKind.PHOTO
         made.append(Record(label, medium, f"g{i // 4 % groups}", f"s{i // 4 % 12}", tuple(tracks)))
     return made
@@ -66,9 +80,10 @@ def fit(data: list[Record], options: Options = QUICK, seed: int = 3) -> dict[str
 def evidence(record: Record, weights: list[float]) -> list[TrackEvidence]:
     found = []
     for number, track in enumerate(record.tracks, 1):
+        rows = zip(track.times, track.fused(weights).logits, track.experts, track.quality, strict=True)
         scores = tuple(
-            FaceScore(float(t), t, Box(0, 0, 9, 9), 1.0, GOOD, float(row @ np.array(weights)), tuple(row))
-            for t, row in enumerate(track)
+            FaceScore(time, t, Box(0, 0, 9, 9), 1.0, FaceQuality(*quality), float(logit), tuple(experts))
+            for t, (time, logit, experts, quality) in enumerate(rows)
         )
         found.append(TrackEvidence(number, scores, len(scores)))
     return found
@@ -123,7 +138,7 @@ def test_aggregator_is_chosen_by_what_the_data_need() -> None:
     assert simple["aggregator"]["kind"] in ("mean", "trimmed_mean", "median")
     videos = [r for r in records(320, short_edits=True) if r.medium is MediaKind.VIDEO]
     short = fit(videos, Options(folds=3))
-    assert short["aggregator"]["kind"] in ("top_mean", "linear")
+    assert short["aggregator"]["kind"] in ("top_mean", "top_run", "linear")
     tried = {c["aggregator"] for c in short["fitted_on"]["candidates"]}
     assert tried == set(CANDIDATES)
 
@@ -162,10 +177,11 @@ def test_too_little_is_refused(data: list[Record]) -> None:
         fit(data)
 
 
-@pytest.mark.parametrize("track", [np.zeros((0, 1)), np.zeros(3), np.array([[np.nan]])])
-def test_broken_records_are_wrong_use(track: np.ndarray) -> None:
+def test_broken_records_are_wrong_use() -> None:
     with pytest.raises(ValueError, match="finite logits"):
-        Record(1, MediaKind.PHOTO, "g", "s", (track,))
+        Record(1, MediaKind.PHOTO, "g", "s", (scored(np.array([[np.nan]])),))
+    with pytest.raises(ValueError, match="label must be"):
+        Record(2, MediaKind.PHOTO, "g", "s", ())
 
 
 def test_record_of_a_result_holds_the_faces_that_count() -> None:
@@ -196,6 +212,7 @@ def test_record_of_a_result_holds_the_faces_that_count() -> None:
     )
     record = record_from_result(result, 1, "g", "s", judge.gate)
     assert record is not None
-    assert [t.tolist() for t in record.tracks] == [[[1.0], [2.0]]]
+    assert [t.experts.tolist() for t in record.tracks] == [[[1.0], [2.0]]]
+    assert record.tracks[0].quality.tolist() == [[100.0, 50.0, 0.5, 0.2]] * 2
     broken = ScanResult("a", None, Reason.EMPTY, "empty", None, None, None, (), None, (), None, {}, "0", 0.1)
     assert record_from_result(broken, 1, "g", "s", judge.gate) is None

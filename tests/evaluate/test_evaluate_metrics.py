@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
@@ -24,6 +24,7 @@ both = st.lists(st.tuples(st.integers(0, 1), st.integers(-5, 5)), min_size=2, ma
 )
 
 
+@settings(deadline=None)
 @given(both)
 def test_auc_is_that_of_scikit_learn(rows: list[tuple[int, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], float)
@@ -57,6 +58,7 @@ def test_one_class_gives_no_figure(labels: np.ndarray) -> None:
         assert math.isnan(figure(labels, scores))
 
 
+@settings(deadline=None)
 @given(both)
 def test_rates_stay_in_range(rows: list[tuple[int, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], float)
@@ -75,6 +77,13 @@ def test_ece_sees_miscalibration_and_prior() -> None:
     labels, p = labels[kept], p[kept]
     assert metrics.ece(labels, p) > 0.15
     assert metrics.ece(labels, p, metrics.balanced_weights(labels)) < 0.03
+
+
+def test_rank_correlation_counts_ties_by_their_mean() -> None:
+    a = np.array([1.0, 2.0, 2.0, 3.0])
+    assert metrics.spearman(a, a * 5) == pytest.approx(1.0)
+    assert metrics.spearman(a, -a) == pytest.approx(-1.0)
+    assert metrics.spearman(a, np.full(4, 0.1)) == 0.0
 
 
 def test_balanced_weights() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from dfdetect.errors import InputError, SettingsError
-from dfdetect.evaluate.run import calibrate_folder, evaluate_labels
+from dfdetect.evaluate.recalibrate import calibrate_folder
+from dfdetect.evaluate.report import Origin, as_json
+from dfdetect.evaluate.run import Stored, evaluate_labels
 from dfdetect.scoring.card import read_card
 from dfdetect.settings import Settings
 
@@ -33,14 +35,31 @@ def test_figures_records_and_card_come_from_one_scan(labels: Path, tmp_path: Pat
     folder = tmp_path / "model"
     shutil.copytree(ROOT / "models" / "light", folder)
     records = tmp_path / "out.jsonl"
-    table = evaluate_labels(labels, Settings(model=str(folder)), 1, records, "mine")
-    assert (table["files"], table["judged"], table["not_judged"]) == (3, 2, {"no_face": 1})
+    settings = Settings(model=str(folder))
+    found = evaluate_labels(labels, settings, 1, records, "mine", draws=20)
+    assert (found.files, found.judged, dict(found.not_judged)) == (3, 2, {"no_face": 1})
+    assert found.about.origin is Origin.SCANNED
     assert len([json.loads(line) for line in records.read_text().splitlines()]) == 3
     measured = read_card(folder).measured
     assert isinstance(measured, dict)
     assert measured["mine"]["files"] == 3
     with pytest.raises(InputError, match="new file"):
-        evaluate_labels(labels, Settings(model=str(folder)), 1, records)
+        evaluate_labels(labels, settings, 1, records)
+
+    # The records say the same without a scan, as they are and judged anew.
+    for as_stored, origin in ((False, Origin.RESCORED), (True, Origin.STORED)):
+        again = evaluate_labels(labels, settings, stored=Stored(records, as_stored), draws=20)
+        assert again.about.origin is origin
+        assert as_json(again)["slices"] == as_json(found)["slices"]
+
+    # Without the record of a file the report says so.
+    lines = records.read_text().splitlines()
+    records.write_text("\n".join(lines[1:]))
+    fewer = evaluate_labels(labels, settings, stored=Stored(records), draws=20)
+    assert (fewer.files, fewer.missing) == (2, (str(ROOT / "data" / "astronaut.jpg"),))
+    records.write_text(lines[0].replace("astronaut", "somebody"))
+    with pytest.raises(InputError, match="none of the 3 labelled files"):
+        evaluate_labels(labels, settings, stored=Stored(records))
 
 
 def test_shipped_models_are_not_recalibrated(labels: Path) -> None:

@@ -15,7 +15,7 @@ from dfdetect.train.stream import FaceStream
 from dfdetect.train.table import fold_of, read_faces, sampling_weights, split
 from tests.train.faces import make_crop_folder, round_mesh
 
-RECIPE = Recipe(crop=CropSpec("five_point", 64, 0.9), batch=8, steps=3)
+RECIPE = Recipe(crops=(CropSpec("five_point", 64, 0.9),), batch=8, steps=3)
 
 
 @pytest.fixture(scope="module")

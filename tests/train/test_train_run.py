@@ -22,7 +22,8 @@ pytest.importorskip("timm", reason="training needs timm")
 
 from dfdetect.scoring.models import load_model  # noqa: E402
 from dfdetect.scoring.scorer import Scorer  # noqa: E402
-from dfdetect.train.loop import to_input, train  # noqa: E402
+from dfdetect.train.loop import train  # noqa: E402
+from dfdetect.train.measure import to_input  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
 from dfdetect.train.run import Inputs, run  # noqa: E402
 from dfdetect.train.table import read_faces  # noqa: E402
@@ -30,7 +31,7 @@ from dfdetect.train.table import read_faces  # noqa: E402
 # A backbone of timm's own tests: a third of a million weights.
 RECIPE = Recipe(
     backbone="test_efficientnet",
-    crop=CropSpec("five_point", 64, 0.9),
+    crops=(CropSpec("five_point", 64, 0.9),),
     batch=8,
     steps=4,
     warmup=1,
@@ -80,7 +81,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
         train(rows, {}, {}, RECIPE, tmp_path / "broken", workers=0)
     resumed = train(rows, {}, {}, RECIPE, tmp_path / "broken", workers=0)
     images = np.stack([np.full((64, 64, 3), v, np.uint8) for v in (30, 128, 220)])
+    view = torch.zeros(3, dtype=torch.long)
     with torch.inference_mode():
-        a = whole(to_input(images, RECIPE, "cpu"))[0]
-        b = resumed(to_input(images, RECIPE, "cpu"))[0]
+        a = whole(to_input(images, RECIPE, "cpu"), view)[0]
+        b = resumed(to_input(images, RECIPE, "cpu"), view)[0]
     assert torch.allclose(a, b, atol=1e-5)

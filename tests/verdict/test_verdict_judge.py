@@ -161,6 +161,33 @@ def test_prior_is_named() -> None:
     assert "1 % of such files are fake" in verdict.message
 
 
+def test_rare_fakes_lower_the_probability_and_not_the_answer() -> None:
+    verdict = judge(PHOTO, person(1, 2.0), prior=0.01)
+    assert verdict.label is Label.FAKE
+    assert verdict.fake_probability == pytest.approx(1 / (1 + math.exp(-2.0) * 99))
+    assert verdict.band == pytest.approx((0.25 / 99 / (1 + 0.25 / 99), 4 / 99 / (1 + 4 / 99)))
+    assert "7 %, if 1 % of such files are fake (the answer itself goes by the evidence" in verdict.message
+    assert "evidence" not in judge(PHOTO, person(1, 2.0), prior=0.5).message
+
+
+def test_threshold_is_for_the_probability_at_the_prior() -> None:
+    assert judge(PHOTO, person(1, 2.0), prior=0.01, threshold=0.5).label is Label.REAL
+    assert judge(PHOTO, person(1, 6.0), prior=0.01, threshold=0.5).label is Label.FAKE
+
+
+def test_each_medium_may_weigh_the_experts_in_its_own_way() -> None:
+    values = calibration(fusion={"weights": [0.5, 0.5], "media": {"video": [0.0, 1.0]}})
+    faces = tuple(
+        dataclasses.replace(score(0.5 * (a + b), float(t)), experts=(a, b))
+        for t, (a, b) in enumerate([(-3.0, 3.0), (-4.0, 4.0), (-5.0, 5.0)])
+    )
+    photo = judge(PHOTO, TrackEvidence(1, faces[:1], 1), values=values)
+    video = judge(VIDEO, TrackEvidence(1, faces, 3), values=values)
+    assert photo.logit == 0.0
+    assert video.logit == pytest.approx(4.0)
+    assert [face.logit for face in video.tracks[0].faces] == [3.0, 4.0, 5.0]
+
+
 def test_same_person_twice_is_wrong_use() -> None:
     with pytest.raises(ValueError, match="same person"):
         judge(PHOTO, person(1, 0.0), person(1, 1.0))
@@ -252,8 +279,15 @@ def test_higher_prior_never_lowers_the_probability(
     assert first.fake_probability is not None
     assert second.fake_probability is not None
     assert second.fake_probability >= first.fake_probability - 1e-12
-    order = [Label.REAL, Label.UNCERTAIN, Label.FAKE]
-    assert order.index(second.label or Label.REAL) >= order.index(first.label or Label.REAL)
+    assert first.label is second.label, "the stated error rates hold at any prior, so labels do not move"
+    for verdict in (first, second):
+        assert verdict.band is not None
+        assert verdict.fake_probability is not None
+        below, above = (verdict.fake_probability - edge for edge in verdict.band)
+        # The result shows why: probability and band have moved together.
+        assert (below < 1e-9) >= (verdict.label is Label.REAL)
+        assert (above > -1e-9) >= (verdict.label is Label.FAKE)
+        assert (below > -1e-9 and above < 1e-9) >= (verdict.label is Label.UNCERTAIN)
 
 
 @given(kinds, st.lists(logits, min_size=2, max_size=5))

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.train.forge.looks import generator_look
 from dfdetect.train.forge.masks import FloatMap, part_mask
+from dfdetect.train.forge.warps import lay_onto, smooth_warp
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.floating]
@@ -42,70 +44,94 @@ def local_warp(image: Image, landmarks: Points, rng: np.random.Generator) -> tup
     mask = part_mask(image.shape[:2], landmarks, part, rng)
     points = np.asarray(landmarks, np.float32)
     width = max(float(np.ptp(points[:, 0])), 16.0)
-    warped = _smooth_warp(image, rng, width * rng.uniform(0.01, 0.05))
-    warped = _generator_look(warped, rng)
+    warped = smooth_warp(image, rng, width * rng.uniform(0.01, 0.05))
+    warped = generator_look(warped, rng)
     return composite(warped, image, mask), mask
 
 
 def swap(
     image: Image, landmarks: Points, rng: np.random.Generator, other: Image, other_landmarks: Points
 ) -> tuple[Image, FloatMap]:
-    """Put another person's face on this one: least-squares affine of all landmarks, colour matched,
-    a generator's look, feathered or Poisson blending.
+    """Put another person's face on this one: laid onto its landmarks (affine, or bent to its shape),
+    matched in colour, with a generator's look; feathered, multi-band or Poisson blending.
     """
     part = str(rng.choice(["face", "face", "inner"]))
-    mask = part_mask(image.shape[:2], landmarks, part, rng)
-    a = np.concatenate([np.asarray(other_landmarks, np.float64), np.ones((len(other_landmarks), 1))], 1)
-    solution, *_ = np.linalg.lstsq(a, np.asarray(landmarks, np.float64), rcond=None)
-    size = (image.shape[1], image.shape[0])
-    source = cv2.warpAffine(
-        other, solution.T, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    source = match_colour(np.asarray(source, np.uint8), image, mask, float(rng.uniform(0.6, 1.0)))
-    source = _generator_look(source, rng)
-    if rng.random() < 0.25:
+    bend = float(rng.uniform(0.3, 1.0)) if rng.random() < 0.6 else 0.0
+    source, inside = lay_onto(other, other_landmarks, landmarks, image.shape[:2], bend)
+    mask = part_mask(image.shape[:2], landmarks, part, rng) * inside
+    source = match_colour(source, image, mask, float(rng.uniform(0.6, 1.0)))
+    source = generator_look(source, rng)
+    pick = rng.random()
+    if pick < 0.15:
         poisson = _poisson(source, image, mask)
         if poisson is not None:
             return poisson, mask
+    elif pick < 0.35:
+        return multi_band(source, image, mask), mask
     return composite(source, image, mask), mask
 
 
 def composite(source: Image, target: Image, mask: FloatMap) -> Image:
     """Alpha blending: ``mask * source + (1 - mask) * target``."""
-    m = mask[..., None]
-    mixed = source.astype(np.float32) * m + target.astype(np.float32) * (1.0 - m)
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.blendLinear(source, target, mask, 1.0 - mask), np.uint8)
+
+
+def multi_band(source: Image, target: Image, mask: FloatMap, levels: int = 3) -> Image:
+    """Blend band by band with ever softer masks (Burt and Adelson, "A multiresolution spline", 1983).
+
+    Low frequencies spread beyond the mask, details do not; outside the reach of the softest mask the
+    target stays.
+    """
+    a, b, m = source.astype(np.float32), target.astype(np.float32), mask
+    bands: list[cv2.typing.MatLike] = []
+    for _ in range(levels):
+        size = (a.shape[1], a.shape[0])
+        below = cv2.pyrDown(a), cv2.pyrDown(b), cv2.pyrDown(m)
+        detail = [cv2.subtract(x, cv2.pyrUp(y, dstsize=size)) for x, y in ((a, below[0]), (b, below[1]))]
+        bands.append(cv2.blendLinear(detail[0], detail[1], m, 1.0 - m))
+        a, b, m = (np.asarray(x, np.float32) for x in below)
+    out = cv2.blendLinear(a, b, m, 1.0 - m)
+    for band in reversed(bands):
+        out = cv2.add(cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0])), band)
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
 
 
 def match_colour(source: Image, target: Image, mask: FloatMap, amount: float) -> Image:
     """Move mean and deviation of `source` to those of `target` within the mask, in Lab (Reinhard 2001)."""
-    inside = mask > 0.5
-    if int(inside.sum()) < 64:
+    inside = (mask > 0.5).astype(np.uint8)
+    if cv2.countNonZero(inside) < 64:
         return source
-    a = cv2.cvtColor(source, cv2.COLOR_RGB2LAB).astype(np.float32)
-    b = cv2.cvtColor(target, cv2.COLOR_RGB2LAB).astype(np.float32)
-    ma, mb = a[inside].mean(0), b[inside].mean(0)
-    sa, sb = a[inside].std(0) + 1.0, b[inside].std(0) + 1.0
-    moved = (a - ma) * (sb / sa) + mb
-    mixed = np.clip(a + amount * (moved - a), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(mixed, cv2.COLOR_LAB2RGB), np.uint8)
+    a, b = cv2.cvtColor(source, cv2.COLOR_RGB2LAB), cv2.cvtColor(target, cv2.COLOR_RGB2LAB)
+    (ma, sa), (mb, sb) = cv2.meanStdDev(a, mask=inside), cv2.meanStdDev(b, mask=inside)
+    levels = np.arange(256.0)
+    moved = (levels - ma) * ((sb + 1.0) / (sa + 1.0)) + mb
+    table = _as_table(levels + amount * (moved - levels))
+    return np.asarray(cv2.cvtColor(cv2.LUT(a, table), cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def _as_table(levels: NDArray[np.floating]) -> Image:
+    """``[3, 256]`` new levels as a table for `cv2.LUT`: every change of one level to another is one."""
+    return np.ascontiguousarray(np.clip(levels + 0.5, 0, 255).astype(np.uint8).T[None])
 
 
 def _statistics(image: Image, rng: np.random.Generator) -> Image:
     """The source-target difference of self-blending: colour, then frequency."""
     shift = rng.uniform(-20, 20, 3) if rng.random() < 0.5 else np.zeros(3)
-    out = image.astype(np.float32) + shift.astype(np.float32)
-    out = (out - out.mean()) * rng.uniform(0.88, 1.12) + out.mean() + rng.uniform(-14, 14)
-    out_u8 = np.clip(out, 0, 255).astype(np.uint8)
+    mean = float(np.mean(cv2.mean(image)[:3])) + float(shift.mean())
+    levels = np.arange(256.0)[None] + shift[:, None]
+    levels = (levels - mean) * rng.uniform(0.88, 1.12) + mean + rng.uniform(-14, 14)
+    out = cv2.LUT(image, _as_table(levels))
     if rng.random() < 0.5:
-        hsv = cv2.cvtColor(out_u8, cv2.COLOR_RGB2HSV).astype(np.float32)
-        hsv[..., 0] = (hsv[..., 0] + rng.uniform(-6, 6)) % 180
-        hsv[..., 1:] *= rng.uniform(0.8, 1.2, 2).astype(np.float32)
-        out_u8 = cv2.cvtColor(np.clip(hsv, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
-    if rng.random() < 0.5:
-        return _generator_look(np.asarray(out_u8, np.uint8), rng)
-    soft = cv2.GaussianBlur(out_u8, (0, 0), rng.uniform(0.8, 2.0))
-    sharp = cv2.addWeighted(out_u8, 1 + (k := rng.uniform(0.2, 0.8)), soft, -k, 0)
+        hue = (np.arange(256.0) + rng.uniform(-6, 6)) % 180
+        gain = np.arange(256.0)[None] * rng.uniform(0.8, 1.2, 2)[:, None]
+        hue = np.minimum(hue, 179.0)  # rounding up must not leave the circle
+        table = _as_table(np.concatenate([hue[None], gain]))
+        out = cv2.cvtColor(cv2.LUT(cv2.cvtColor(out, cv2.COLOR_RGB2HSV), table), cv2.COLOR_HSV2RGB)
+    changed = np.asarray(out, np.uint8)
+    if rng.random() < 0.6:
+        return generator_look(changed, rng)
+    soft = cv2.GaussianBlur(changed, (0, 0), rng.uniform(0.8, 2.0))
+    sharp = cv2.addWeighted(changed, 1 + (k := rng.uniform(0.2, 0.8)), soft, -k, 0)
     return np.asarray(sharp, np.uint8)
 
 
@@ -118,34 +144,7 @@ def _nudge(image: Image, landmarks: Points, rng: np.random.Generator) -> Image:
     matrix[:, 2] += rng.uniform(-0.03, 0.03, 2) * reach
     out = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     if rng.random() < 0.3:
-        out = _smooth_warp(np.asarray(out, np.uint8), rng, reach * 0.01)
-    return np.asarray(out, np.uint8)
-
-
-def _smooth_warp(image: Image, rng: np.random.Generator, reach: float) -> Image:
-    height, width = image.shape[:2]
-    knots = int(rng.integers(3, 7))
-    grid = rng.normal(0.0, 1.0, (2, knots, knots)).astype(np.float32) * reach
-    dx = cv2.resize(grid[0], (width, height), interpolation=cv2.INTER_CUBIC)
-    dy = cv2.resize(grid[1], (width, height), interpolation=cv2.INTER_CUBIC)
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    kind = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
-    return np.asarray(cv2.remap(image, xs + dx, ys + dy, kind, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
-
-
-def _generator_look(image: Image, rng: np.random.Generator) -> Image:
-    """What passes through a small generator loses detail: shrink and enlarge, sometimes sharpened after."""
-    height, width = image.shape[:2]
-    factor = rng.uniform(0.3, 0.85)
-    small = cv2.resize(
-        image, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA
-    )
-    kinds = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST)
-    kind = kinds[int(rng.choice(4, p=[0.4, 0.35, 0.15, 0.1]))]
-    out = cv2.resize(small, (width, height), interpolation=kind)
-    if rng.random() < 0.35:
-        soft = cv2.GaussianBlur(out, (0, 0), 1.2)
-        out = cv2.addWeighted(out, 1.6, soft, -0.6, 0)
+        out = smooth_warp(np.asarray(out, np.uint8), rng, reach * 0.01)
     return np.asarray(out, np.uint8)
 
 

@@ -1,0 +1,72 @@
+"""The few figures of an evaluation that a model's card keeps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from dfdetect.evaluate.report import Evaluation
+from dfdetect.evaluate.slices import Answers, By, Level, Slice
+from dfdetect.evaluate.weighted import Interval
+
+
+def card_figures(evaluation: Evaluation) -> dict[str, Any]:
+    """AUC over all, per medium and per family, the answers, ECE, baselines and shortcuts; three decimals."""
+    chosen = [
+        part
+        for part in evaluation.slices
+        if part.level is Level.FILE and part.by in (By.ALL, By.MEDIUM, By.FAMILY)
+    ]
+    table: dict[str, Any] = {
+        "files": evaluation.files,
+        "judged": evaluation.judged,
+        "not_judged": dict(evaluation.not_judged),
+        "auc": {_name(part): _auc(part) for part in chosen},
+        "decided": {part.medium: _decided(part) for part in chosen if part.by is By.MEDIUM},
+        "baselines": {},
+        "score_on_reals_correlates_with": {},
+        "auc_within_quarters": {},
+    }
+    for baseline in evaluation.baselines:
+        table["baselines"].setdefault(baseline.name, {})[baseline.medium] = _figure(baseline.auc)
+    for shortcut in evaluation.shortcuts:
+        name, medium = shortcut.measure, shortcut.medium
+        table["score_on_reals_correlates_with"].setdefault(name, {})[medium] = _figure(shortcut.correlation)
+        table["auc_within_quarters"].setdefault(name, {})[medium] = [
+            _figure(quarter.auc) for quarter in shortcut.quarters
+        ]
+    return table
+
+
+def _name(part: Slice) -> str:
+    return f"{part.medium}/{part.name}" if part.by is By.FAMILY else part.name
+
+
+def _auc(part: Slice) -> dict[str, Any] | None:
+    found = part.figures.get("auc")
+    if found is None:
+        return None
+    unknown = math.isnan(found.low)
+    interval = None if unknown else [round(found.low, 3), round(found.high, 3)]
+    return {"auc": _figure(found), "interval": interval, "fakes": part.fakes, "reals": part.reals}
+
+
+def _decided(part: Slice) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for side, answers in (("reals", part.reals_called), ("fakes", part.fakes_called)):
+        if answers is not None:
+            out[side] = _shares(answers)
+    out["ece"] = _figure(part.figures.get("ece"))
+    return out
+
+
+def _shares(answers: Answers) -> dict[str, float | None]:
+    return {
+        "real": _figure(answers.real),
+        "fake": _figure(answers.fake),
+        "uncertain": _figure(answers.uncertain),
+    }
+
+
+def _figure(found: Interval | None) -> float | None:
+    return None if found is None or math.isnan(found.value) else round(found.value, 3)

@@ -1,0 +1,266 @@
+"""Plain dicts and lists → `ScanResult`: reads back what `dfdetect.reports.plain` wrote.
+
+What was rounded stays rounded; a figure that may not be missing in a `ScanResult` and was written as null
+becomes NaN.  So ``plain_result(parse_result(record)) == record`` for every record whose path came from a
+file system.  Members that this version does not know are ignored, missing optional ones are None.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dfdetect.errors import InputError
+from dfdetect.numbers import is_number
+from dfdetect.results import (
+    SCHEMA_VERSION,
+    Box,
+    FaceQuality,
+    FaceScore,
+    Label,
+    MediaInfo,
+    MediaKind,
+    ModelStamp,
+    Note,
+    Reason,
+    ScanResult,
+    TrackResult,
+)
+
+_Member = TypeVar("_Member", bound=Enum)
+
+
+def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
+    """All results of a JSON Lines file (``--format jsonl``, ``evaluate --results``), in order.
+
+    A document of ``--format json`` is read too.  Raises `InputError` that names the line.
+    """
+    try:
+        content = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read results from {os.fspath(path)}: {error}") from error
+    for where, record in _records(content, os.fspath(path)):
+        try:
+            yield parse_result(record)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+
+
+def parse_result(values: Mapping[str, Any]) -> ScanResult:
+    """The `ScanResult` of one record (``$defs/result`` of the schema); `InputError` names a wrong member."""
+    if not isinstance(values, Mapping):
+        raise InputError("a result must be a JSON object")
+    version = _text(values, "schema_version")
+    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise InputError(f"results of schema {version} cannot be read, only of {SCHEMA_VERSION}; scan again")
+    band = values.get("band")
+    model, media = values.get("model"), values.get("media")
+    try:
+        return ScanResult(
+            path=_path(values),
+            label=_member(values, "label", Label),
+            reason=_member(values, "reason", Reason),
+            message=_text(values, "message"),
+            fake_probability=_optional(values, "fake_probability"),
+            logit=_optional(values, "logit"),
+            band=None if band is None else _pair(values, "band"),
+            tracks=tuple(_track(item) for item in _objects(values, "tracks")),
+            media=None if media is None else _media(_object(values, "media")),
+            notes=_notes(values),
+            model=None if model is None else _model(_object(values, "model")),
+            settings=dict(_object(values, "settings")),
+            tool_version=_text(values, "tool_version"),
+            elapsed=_figure(values, "elapsed"),
+            novelty=_optional(values, "novelty"),
+            schema_version=version,
+        )
+    except ValueError as error:
+        raise InputError(f"not the record of a scan: {error}") from error
+
+
+def _records(content: str, name: str) -> Iterator[tuple[str, Any]]:
+    """Each record with where it stands: the whole text is one document, or each line is a record."""
+    try:
+        whole = json.loads(content) if content.strip() else []
+    except ValueError:
+        whole = None
+    if isinstance(whole, Mapping) and "results" in whole:
+        for number, record in enumerate(_objects(whole, "results"), start=1):
+            yield f"{name}, result {number}", record
+        return
+    for number, line in enumerate(content.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield f"{name}, line {number}", json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{name}, line {number}: not JSON: {error}") from error
+
+
+def _track(values: Mapping[str, Any]) -> TrackResult:
+    return TrackResult(
+        id=_whole(values, "id"),
+        label=_member(values, "label", Label),
+        reason=_member(values, "reason", Reason),
+        fake_probability=_optional(values, "fake_probability"),
+        logit=_optional(values, "logit"),
+        start=_number(values, "start"),
+        end=_number(values, "end"),
+        faces=tuple(_face(item) for item in _objects(values, "faces")),
+        faces_found=_whole(values, "faces_found"),
+    )
+
+
+def _face(values: Mapping[str, Any]) -> FaceScore:
+    quality = _object(values, "quality")
+    heat = values.get("heatmap")
+    box = _list(values, "box")
+    if len(box) != 4:
+        raise _wrong("box", "hold four numbers", box)
+    return FaceScore(
+        time=_number(values, "time"),
+        frame=_whole(values, "frame"),
+        box=Box(*(_plain("box", edge) for edge in box)),
+        detection=_number(values, "detection"),
+        quality=FaceQuality(
+            **{name: _figure(quality, name) for name in ("size", "sharpness", "brightness", "contrast")}
+        ),
+        logit=_figure(values, "logit"),
+        experts=tuple(_or_nan("experts", value) for value in _list(values, "experts")),
+        heatmap=None if heat is None else tuple(_heat_row(row) for row in _list(values, "heatmap")),
+    )
+
+
+def _heat_row(row: object) -> tuple[float, ...]:
+    if not isinstance(row, list):
+        raise _wrong("heatmap", "hold lists of numbers", row)
+    return tuple(_or_nan("heatmap", value) for value in row)
+
+
+def _media(values: Mapping[str, Any]) -> MediaInfo:
+    kind = _member(values, "kind", MediaKind)
+    if kind is None:
+        raise _wrong("kind", "be photo or video", None)
+    size = values.get("size_bytes")
+    return MediaInfo(
+        kind=kind,
+        container=_text(values, "container"),
+        codec=_text(values, "codec"),
+        width=_whole(values, "width"),
+        height=_whole(values, "height"),
+        duration=_optional(values, "duration"),
+        frame_rate=_optional(values, "frame_rate"),
+        rotation=_whole(values, "rotation"),
+        frames_sampled=_whole(values, "frames_sampled"),
+        size_bytes=None if size is None else _whole(values, "size_bytes"),
+        notes=_notes(values),
+    )
+
+
+def _notes(values: Mapping[str, Any]) -> tuple[Note, ...]:
+    return tuple(Note(_text(item, "code"), _text(item, "text")) for item in _objects(values, "notes"))
+
+
+def _model(values: Mapping[str, Any]) -> ModelStamp:
+    hashes = _object(values, "sha256")
+    return ModelStamp(
+        name=_text(values, "name"),
+        version=_text(values, "version"),
+        sha256={name: _text(hashes, name) for name in hashes},
+        engine=_text(values, "engine"),
+    )
+
+
+def _path(values: Mapping[str, Any]) -> str:
+    coded = values.get("path_base64")
+    if coded is None:
+        return _text(values, "path")
+    try:
+        return os.fsdecode(base64.b64decode(_text(values, "path_base64"), validate=True))
+    except ValueError as error:
+        raise _wrong("path_base64", "be base64", coded) from error
+
+
+def _wrong(name: str, want: str, value: object) -> InputError:
+    return InputError(f"not the record of a scan: '{name}' must {want}, not {value!r:.60}")
+
+
+def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = values.get(name)
+    if not isinstance(value, Mapping):
+        raise _wrong(name, "be a JSON object", value)
+    return value
+
+
+def _list(values: Mapping[str, Any], name: str) -> list[Any]:
+    value = values.get(name)
+    if not isinstance(value, list):
+        raise _wrong(name, "be a list", value)
+    return value
+
+
+def _objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = _list(values, name)
+    for item in found:
+        if not isinstance(item, Mapping):
+            raise _wrong(name, "hold JSON objects", item)
+    return found
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str):
+        raise _wrong(name, "be a text", value)
+    return value
+
+
+def _whole(values: Mapping[str, Any], name: str) -> int:
+    value = values.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(name, "be a whole number", value)
+    return value
+
+
+def _member(values: Mapping[str, Any], name: str, kind: type[_Member]) -> _Member | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise _wrong(name, "be one of " + ", ".join(str(m.value) for m in kind), value) from error
+
+
+def _plain(name: str, value: object) -> float:
+    if not isinstance(value, (int, float)) or not is_number(value):
+        raise _wrong(name, "be a number", value)
+    return float(value)
+
+
+def _number(values: Mapping[str, Any], name: str) -> float:
+    return _plain(name, values.get(name))
+
+
+def _or_nan(name: str, value: object) -> float:
+    """Null stands for a figure that was no finite number."""
+    return math.nan if value is None else _plain(name, value)
+
+
+def _figure(values: Mapping[str, Any], name: str) -> float:
+    return _or_nan(name, values.get(name))
+
+
+def _optional(values: Mapping[str, Any], name: str) -> float | None:
+    return None if values.get(name) is None else _number(values, name)
+
+
+def _pair(values: Mapping[str, Any], name: str) -> tuple[float, float]:
+    found = _list(values, name)
+    if len(found) != 2:
+        raise _wrong(name, "hold two numbers", found)
+    return _plain(name, found[0]), _plain(name, found[1])

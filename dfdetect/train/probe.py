@@ -1,0 +1,90 @@
+"""Where a transformer starts: as the best linear probe on its frozen features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dfdetect.train.measure import to_input
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.table import FaceRow, aligned
+from dfdetect.train.teacher import capped, probe_weights
+from dfdetect.train.transformer import TokenNet
+
+CHUNK = 200
+STRENGTH = 0.001
+"""Inverse regularisation of the probe (scikit-learn's C) on standardised features."""
+
+
+def start_as_probe(
+    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, cache: Path, device: str = "cpu"
+) -> None:
+    """Fit a logistic regression for every view, on at most `recipe.probe_cap` faces of each source and label,
+    and copy it into the network's heads.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    chosen = capped(rows, recipe.probe_cap)
+    fake = np.array([row.fake for row in chosen])
+    if fake.all() or not fake.any():
+        print("no probe to start from: the faces are all of one class", file=sys.stderr, flush=True)
+        for view in range(len(recipe.crops)):
+            found = view_features(net, chosen, recipe, view, cache, device)
+            net.start_as_probe(view, found, np.zeros(found.shape[1]), 0.0)
+        return
+    for view in range(len(recipe.crops)):
+        found = view_features(net, chosen, recipe, view, cache, device)
+        flat = (found - found.mean(0)) / (found.std(0) + 1e-3)
+        probe = LogisticRegression(C=STRENGTH, max_iter=300)
+        probe.fit(flat, fake, sample_weight=probe_weights(chosen))
+        net.start_as_probe(view, found, probe.coef_[0], float(probe.intercept_[0]))
+
+
+def view_features(
+    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, cache: Path, device: str
+) -> NDArray[np.float32]:
+    """Frozen features ``[n, d]`` of one view, computed once in chunks that are kept under `cache`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    key = json.dumps([recipe.backbone, recipe.blocks, recipe.crops[view].as_dict()])
+    prefix = hashlib.sha256(key.encode()).hexdigest()[:8]
+    known: dict[str, NDArray[np.float16]] = {}
+    for path in sorted(cache.glob(f"{prefix}-*.npz")):
+        with np.load(path) as archive:
+            known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
+    missing = [row for row in rows if row.name not in known]
+    for first in range(0, len(missing), CHUNK):
+        part, clock = missing[first : first + CHUNK], time.monotonic()
+        found = _compute(net, part, recipe, view, device)
+        name = hashlib.sha256(part[0].name.encode()).hexdigest()[:12]
+        with (cache / "part").open("wb") as stream:
+            np.savez(stream, name=np.array([row.name for row in part]), features=found)
+        os.replace(cache / "part", cache / f"{prefix}-{name}.npz")
+        known.update(zip((row.name for row in part), found, strict=True))
+        rate = (time.monotonic() - clock) / len(part)
+        left = (len(missing) - first - len(part)) * rate / 60
+        text = f"probe, view {view}: {first + len(part)}/{len(missing)} faces, {left:.0f} min left"
+        print(text, file=sys.stderr, flush=True)
+    return np.stack([known[row.name] for row in rows]).astype(np.float32)
+
+
+@torch.inference_mode()
+def _compute(
+    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, device: str
+) -> NDArray[np.float16]:
+    net.eval()
+    out = []
+    for first in range(0, len(rows), 16):
+        crops = np.stack([aligned(row, recipe.crops[view]) for row in rows[first : first + 16]])
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
+            found = net.features(to_input(crops, recipe, device), view)
+        out.append(found.float().cpu().numpy().astype(np.float16))
+    return np.concatenate(out)

@@ -1,0 +1,150 @@
+"""``dfdetect evaluate`` over stored results: what is written where, and what is refused before any work."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfdetect.cli.main import main
+from dfdetect.reports.plain import plain_result
+from dfdetect.results import Box, FaceQuality, FaceScore, Label, MediaInfo, MediaKind, ScanResult, TrackResult
+from dfdetect.scoring.models import load_model
+from dfdetect.settings import Settings
+
+FILES = 24
+
+
+def stored(path: str, logit: float, size: int) -> ScanResult:
+    """A photo whose one face has the score `logit`, as the shipped model would have it stored."""
+    face = FaceScore(0.0, 0, Box(0, 0, 90, 100), 0.99, FaceQuality(100, 80, 0.5, 0.2), logit, (logit,))
+    probability = 1 / (1 + math.exp(-logit))
+    label = Label.FAKE if logit > 0 else Label.REAL
+    return ScanResult(
+        path=path,
+        label=label,
+        reason=None,
+        message="",
+        fake_probability=probability,
+        logit=logit,
+        band=(0.5, 0.5),
+        tracks=(TrackResult(1, label, None, probability, logit, 0.0, 0.0, (face,), 1),),
+        media=MediaInfo(MediaKind.PHOTO, "jpeg", "jpeg", 200, 200, None, None, 0, 1, size),
+        notes=(),
+        model=load_model("light").stamp("onnxruntime"),
+        settings=Settings().as_dict(),
+        tool_version="0",
+        elapsed=0.1,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, the current one, with labels and stored results but without any media."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    with open("labels.csv", "w", newline="") as table, open("scans.jsonl", "w") as lines:
+        writer = csv.writer(table)
+        writer.writerow(("file", "label", "family"))
+        for i in range(FILES):
+            fake = i % 2 == 1
+            writer.writerow((f"{i}.jpg", "fake" if fake else "real", "swap" if fake else "real"))
+            logit = float(rng.normal(2.0 if fake else -2.0, 1.5))
+            record = plain_result(stored(f"/elsewhere/{i}.jpg", logit, int(rng.integers(1000, 9000))))
+            lines.write(json.dumps(record) + "\n")
+    return tmp_path
+
+
+def evaluate(*words: str) -> int:
+    return main(["evaluate", "labels.csv", "--draws", "20", *words])
+
+
+def test_tables_on_the_terminal_are_the_default(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate("--from-results", "scans.jsonl") == 0
+    out, err = capsys.readouterr()
+    assert "12 reals, 12 fakes" in out
+    assert "stored scores, judged anew" in out
+    assert "Families of fakes" in out
+    assert "sharpness alone" in out
+    assert err == ""
+
+
+def test_reports_go_to_files_and_one_to_standard_output(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    reports = ("html=e.html", "markdown=e.md", "json=-")
+    assert evaluate("--from-results", "scans.jsonl", *(w for r in reports for w in ("--report", r))) == 0
+    out, _ = capsys.readouterr()
+    table = json.loads(out)
+    assert (table["files"], table["judged"]) == (FILES, FILES)
+    assert (place / "e.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (place / "e.md").read_text("utf-8").startswith("# Evaluation")
+    assert {p.name for p in place.iterdir()} == {"labels.csv", "scans.jsonl", "e.html", "e.md"}
+
+
+def test_a_new_calibration_changes_what_is_judged_anew_only(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def figures(*words: str) -> dict[str, float]:
+        assert evaluate("--from-results", "scans.jsonl", "--report", "json=-", *words) == 0
+        part = json.loads(capsys.readouterr().out)["slices"][0]
+        return {"ece": part["figures"]["ece"]["value"], "fake": part["reals_called"]["fake"]["value"]}
+
+    kept, anew = figures("--as-stored"), figures()
+    assert kept["ece"] != anew["ece"]
+    assert figures("--threshold", "0.000001")["fake"] == 1.0
+    assert figures("--threshold", "0.000001", "--as-stored")["fake"] == kept["fake"]
+
+
+def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (place / "scans.jsonl").read_text().splitlines()
+    (place / "scans.jsonl").write_text("\n".join(lines[2:]))
+    assert evaluate("--from-results", "scans.jsonl") == 0
+    out, err = capsys.readouterr()
+    assert "2 labelled files of 24 without a result in scans.jsonl (0.jpg, 1.jpg)" in err
+    assert "missing    2 labelled files" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--as-stored",), "--as-stored belongs to --from-results"),
+        (("--from-results", "scans.jsonl", "--results", "new.jsonl"), "leave out --results"),
+        (("--from-results", "scans.jsonl", "--jobs", "2"), "leave out --results and --jobs"),
+        (("--from-results", "none.jsonl"), "none.jsonl"),
+        (("--from-results", "labels.csv"), "labels.csv, line 1"),
+        (("--report", "pdf=x.pdf"), "known formats are html, markdown, json"),
+        (("--report", "html"), "FORMAT=FILE"),
+        (("--report", "json=-", "--report", "markdown=-"), "standard output takes one report"),
+        (("--report", "json=labels.csv"), "would overwrite"),
+        (("--report", "json=a", "--report", "markdown=a"), "would overwrite"),
+        (("--from-results", "scans.jsonl", "--report", "json=scans.jsonl"), "would overwrite"),
+        (("--report", "json=nowhere/x.json"), "the folder"),
+    ],
+)
+def test_contradictions_are_refused_and_leave_nothing_behind(
+    place: Path, words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p.name: p.read_bytes() for p in place.iterdir()}
+    assert evaluate(*words) == 2
+    assert complaint in " ".join(capsys.readouterr().err.split())
+    assert {p.name: p.read_bytes() for p in place.iterdir()} == before
+
+
+def test_results_of_other_networks_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = stored("/elsewhere/1.jpg", 1.0, 10)
+    assert found.model is not None
+    foreign = dataclasses.replace(
+        found, model=dataclasses.replace(found.model, sha256={"model.onnx": "0" * 64})
+    )
+    (place / "scans.jsonl").write_text(json.dumps(plain_result(foreign)))
+    assert evaluate("--from-results", "scans.jsonl") == 2
+    assert "other networks" in capsys.readouterr().err
+    assert evaluate("--from-results", "scans.jsonl", "--as-stored") == 0

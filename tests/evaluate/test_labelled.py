@@ -1,0 +1,55 @@
+"""Reading labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfdetect.errors import InputError
+from dfdetect.evaluate.labelled import read_labels
+
+
+def test_labels_come_from_a_table_or_from_folders(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "real" / "a.jpg").touch()
+    (tmp_path / "fake" / "a.jpg").touch()
+    real, fake = read_labels(tmp_path)
+    assert (real.fake, fake.fake) == (False, True)
+    # The same name in both folders is neither one file nor one group.
+    assert (real.name, fake.name) == ("real/a.jpg", "fake/a.jpg")
+    assert real.group != fake.group
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label,group\nreal/a.jpg,real,\nfake/b.jpg,Fake,g\n")
+    first, second = read_labels(tmp_path)
+    assert (first.fake, first.group, first.name) == (False, "real/a.jpg", "real/a.jpg")
+    assert (second.fake, second.group) == (True, "g")
+    assert second.path == str(tmp_path / "fake" / "b.jpg")
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("a.jpg,maybe\n", "line 2: label must be real or fake"),
+        ("a.jpg,real\nb.jpg,fake\na.jpg,fake\n", "line 4: 'a.jpg' is listed in line 2"),
+        (",real\n", "line 2: the name"),
+        ("", "at least the columns"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n" + rows)
+    with pytest.raises(InputError, match=complaint):
+        read_labels(table)
+
+
+def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("\ufefffile,label\na.jpg,fake\n", encoding="utf-8")
+    assert [item.name for item in read_labels(table)] == ["a.jpg"]
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither"):
+        read_labels(tmp_path)

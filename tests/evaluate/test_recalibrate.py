@@ -1,0 +1,116 @@
+"""``dfdetect calibrate`` as a whole: from labelled media, or from the stored results of an earlier scan."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from dfdetect.cli.main import main
+from dfdetect.detector import Detector
+from dfdetect.errors import InputError
+from dfdetect.evaluate.recalibrate import calibrate_folder
+from dfdetect.evaluate.selftest import run_selftest
+from dfdetect.reports.parse import parse_result
+from dfdetect.reports.plain import plain_result
+from dfdetect.results import ScanResult
+from dfdetect.scoring.models import load_model
+from dfdetect.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = 60
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "models" / "light", tmp_path / "model"))
+
+
+@pytest.fixture(scope="module")
+def scanned() -> ScanResult:
+    """A real scan; what it saw is the pattern of all stored results."""
+    return Detector(Settings(model=str(ROOT / "models" / "light"))).scan(ROOT / "data" / "astronaut.jpg")
+
+
+def variant(result: ScanResult, path: str, logit: float, rng: np.random.Generator) -> ScanResult:
+    """The same face under another name, of another size and with another score."""
+    (track,) = result.tracks
+    (face,) = track.faces
+    quality = dataclasses.replace(face.quality, size=float(np.exp(rng.normal(5, 0.3))))
+    faces = (dataclasses.replace(face, logit=logit, experts=(logit,), quality=quality),)
+    return dataclasses.replace(result, path=path, tracks=(dataclasses.replace(track, faces=faces),))
+
+
+def store(results: list[ScanResult], path: Path) -> None:
+    path.write_text("".join(json.dumps(plain_result(r)) + "\n" for r in results), "utf-8")
+
+
+@pytest.fixture
+def stored(tmp_path: Path, scanned: ScanResult) -> tuple[Path, Path]:
+    """Labels of files that are no longer there, and what an earlier scan said of them."""
+    rng = np.random.default_rng(0)
+    names = [(f"{i:03}.jpg", i % 2) for i in range(FILES)]
+    labels = tmp_path / "labels.csv"
+    rows = "".join(
+        f"{name},{'fake' if fake else 'real'},s{i // 2 % 8}\n" for i, (name, fake) in enumerate(names)
+    )
+    labels.write_text("file,label,source\n" + rows)
+    results = [
+        variant(scanned, str(tmp_path / name), rng.normal(2.0 if fake else -2.0, 1.5), rng)
+        for name, fake in names
+    ]
+    store(results, tmp_path / "scans.jsonl")
+    return labels, tmp_path / "scans.jsonl"
+
+
+def test_stored_results_are_enough(folder: Path, stored: tuple[Path, Path]) -> None:
+    labels, results = stored
+    found = calibrate_folder(labels, Settings(model=str(folder)), 0.1, miss_rate=0.2, results=results)
+    assert found["fitted_on"]["files"] == FILES
+    assert (found["band"]["error_rate"], found["band"]["miss_rate"]) == (0.1, 0.2)
+    assert load_model(folder).calibration["fitted_on"] == json.loads(json.dumps(found["fitted_on"]))
+    assert all(check.passed for check in run_selftest(Settings(model=str(folder))))
+    again = Detector(Settings(model=str(folder))).scan(ROOT / "data" / "astronaut.jpg")
+    assert again.novelty is not None
+    assert parse_result(plain_result(again)).novelty == pytest.approx(again.novelty, abs=1e-6)
+
+
+def test_the_command_takes_stored_results_and_tells_what_is_missing(
+    folder: Path, stored: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, results = stored
+    results.write_text("".join(results.read_text("utf-8").splitlines(keepends=True)[:50]), "utf-8")
+    words = ["calibrate", str(labels), "--model", str(folder), "--results", str(results)]
+    assert main([*words, "--error-rate", "0.2", "--miss-rate", "0.3"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found["fitted_on"]["files"] == 50
+    assert (found["band"]["error_rate"], found["band"]["miss_rate"]) == (0.2, 0.3)
+    assert "10 of 60 labelled files have no result" in told.err
+    assert "wrote the calibration" in told.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"path": "/elsewhere/other.jpg"}, "results of other files"),
+        ({"model": None}, "networks"),
+    ],
+)
+def test_unfit_results_are_refused_and_leave_the_model_alone(
+    folder: Path, stored: tuple[Path, Path], change: dict[str, Any], message: str
+) -> None:
+    labels, results = stored
+    before = (folder / "calibration.json").read_bytes()
+    first = parse_result(json.loads(results.read_text().splitlines()[0]))
+    store([dataclasses.replace(first, **change)], results)
+    with pytest.raises(InputError, match=message):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
+    assert (folder / "calibration.json").read_bytes() == before

@@ -1,0 +1,127 @@
+"""Weighted figures: a weight of three must say what three copies of the file say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfdetect.evaluate import metrics, weighted
+from dfdetect.evaluate.weighted import Draws, Roc
+
+rows = st.lists(
+    st.tuples(st.booleans(), st.integers(-4, 4), st.integers(0, 3)), min_size=2, max_size=30
+).filter(lambda found: {fake for fake, _, count in found if count} == {True, False})
+
+
+def arrays(found: list[tuple[bool, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    fake, score, count = (np.array(column) for column in zip(*found, strict=True))
+    return fake.astype(bool), score.astype(float), count.astype(float)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows)
+def test_a_weight_is_so_many_copies(found: list[tuple[bool, int, int]]) -> None:
+    fake, score, count = arrays(found)
+    many = np.repeat(np.arange(len(fake)), count.astype(int))
+    once = np.ones((1, len(many)))
+    # A second row of weights must not disturb the first.
+    weights = np.stack([count, np.ones(len(fake))])
+    one, copied = Roc.of(fake, score, weights), Roc.of(fake[many], score[many], once)
+    for figure in (
+        Roc.auc,
+        Roc.average_precision,
+        Roc.eer,
+        lambda roc: roc.tpr_at_fpr(0.2),
+        lambda roc: roc.fpr_at_tpr(0.95),
+    ):
+        assert figure(one)[0] == pytest.approx(figure(copied)[0])
+    probability = 1 / (1 + np.exp(-score))
+    level = weighted.balanced(fake, weights)
+    level_copied = weighted.balanced(fake[many], once)
+    assert level.sum(axis=1) == pytest.approx(1)
+    assert weighted.brier(fake, probability, level)[0] == pytest.approx(
+        weighted.brier(fake[many], probability[many], level_copied)[0]
+    )
+    other = np.arange(len(fake)) % 3 * 1.0
+    assert weighted.rank_correlation(score, other, weights)[0] == pytest.approx(
+        weighted.rank_correlation(score[many], other[many], once)[0], abs=1e-7
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows)
+def test_figures_are_those_of_scikit_learn_and_scipy(found: list[tuple[bool, int, int]]) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    stats = pytest.importorskip("scipy.stats")
+    fake, score, count = arrays(found)
+    roc = Roc.of(fake, score, count[None, :])
+    assert roc.auc()[0] == pytest.approx(sklearn.roc_auc_score(fake, score, sample_weight=count))
+    expected = sklearn.average_precision_score(fake, score, sample_weight=count)
+    assert roc.average_precision()[0] == pytest.approx(expected)
+    many = np.repeat(np.arange(len(fake)), count.astype(int))
+    if len(set(score[many])) > 1:
+        rank = weighted.rank_correlation(score, fake.astype(float), count[None, :])[0]
+        assert rank == pytest.approx(stats.spearmanr(score[many], fake[many]).statistic)
+
+
+def test_a_draw_without_a_class_gives_no_figure() -> None:
+    fake, score = np.array([True, True, False]), np.array([1.0, 2.0, 3.0])
+    weights = np.array([[1.0, 1, 1], [2, 1, 0], [0, 0, 3]])
+    roc = Roc.of(fake, score, weights)
+    found = [roc.auc(), roc.average_precision(), roc.eer(), roc.tpr_at_fpr(0.1), roc.fpr_at_tpr(0.9)]
+    for figure in found:
+        assert np.isfinite(figure[0])
+        assert np.isnan(figure[1:]).all()
+
+
+def test_the_vectorised_bootstrap_is_that_of_one_draw_at_a_time() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(300) % 2
+    scores = labels + rng.normal(0, 1, 300)
+    groups = [f"g{i // 6}" for i in range(300)]
+    one = metrics.bootstrap(
+        lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(4), 200
+    )
+    draws = Draws.of(groups, np.random.default_rng(4), 200)
+    many = draws.intervals(np.arange(300), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
+    assert (many.value, many.low, many.high) == pytest.approx((one.value, one.low, one.high))
+    assert many.groups == one.groups == 50
+
+
+def test_parts_of_draws_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = Draws.of([str(i % 7) for i in range(20)], np.random.default_rng(0), 30)
+    files = np.arange(20)
+    whole = draws.values(files, lambda w: {"sum": w.sum(axis=1)})["sum"]
+    monkeypatch.setattr(weighted, "_CELLS", 60)
+    assert len(list(draws.weights(files))) > 5
+    assert (draws.values(files, lambda w: {"sum": w.sum(axis=1)})["sum"] == whole).all()
+    assert whole[0] == 20
+
+
+def test_none_of_many_still_has_an_upper_bound() -> None:
+    draws = Draws.of([str(i) for i in range(10)], np.random.default_rng(0), 40)
+    none = draws.share(np.arange(10), np.zeros(10, bool))
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(0.3085, abs=1e-4)  # Clopper-Pearson for 0 of 10
+    everything = draws.share(np.arange(10), np.ones(10, bool))
+    assert everything.low == pytest.approx(1 - none.high)
+    some = draws.share(np.arange(10), np.arange(10) < 3)
+    assert some.value == pytest.approx(0.3)
+    assert 0 <= some.low < some.value < some.high < 1
+
+
+def test_an_ece_lies_within_its_interval() -> None:
+    rng = np.random.default_rng(5)
+    p = rng.uniform(0, 1, 200)
+    fake = rng.random(200) < p
+    draws = Draws.of([str(i) for i in range(200)], rng, 200)
+
+    def statistic(w: np.ndarray) -> dict[str, np.ndarray]:
+        return {"ece": weighted.ece(fake, p, weighted.balanced(fake, w))}
+
+    plain = draws.intervals(np.arange(200), statistic)["ece"]
+    moved = draws.intervals(np.arange(200), statistic, ("ece",))["ece"]
+    assert plain.low > 0.9 * plain.value  # what makes the move necessary
+    assert 0 <= moved.low < moved.value < moved.high

@@ -1,0 +1,104 @@
+"""What was written can be read back, and written again just the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import NOT_UTF8, judged, media, render, samples, track
+
+from dfdetect.errors import InputError
+from dfdetect.reports.parse import parse_result, read_results
+from dfdetect.reports.plain import plain_result
+from dfdetect.results import Label, MediaKind, ScanResult
+
+
+def test_every_sample_round_trips(results: list[ScanResult]) -> None:
+    for result in results:
+        record = plain_result(result)
+        again = parse_result(json.loads(json.dumps(record)))
+        assert plain_result(again) == record
+        assert again.path == result.path, "the bytes of a name that is not UTF-8 come back too"
+    assert any(result.path == NOT_UTF8 for result in results)
+
+
+@given(
+    logits=st.lists(st.floats(-60, 60), min_size=1, max_size=5),
+    probability=st.floats(0, 1),
+    novelty=st.none() | st.floats(0, 1),
+    heat=st.none() | st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), max_size=3),
+    missing=st.booleans(),
+)
+def test_any_figures_round_trip(
+    logits: list[float],
+    probability: float,
+    novelty: float | None,
+    heat: list[tuple[float, float]] | None,
+    missing: bool,
+) -> None:
+    person = track(1, Label.FAKE, probability, tuple(float(i) for i in range(len(logits))), tuple(logits))
+    faces = tuple(
+        dataclasses.replace(
+            face,
+            heatmap=None if heat is None else tuple(heat),
+            logit=float("nan") if missing else face.logit,
+        )
+        for face in person.faces
+    )
+    result = judged(
+        "a", Label.FAKE, probability, (dataclasses.replace(person, faces=faces),), media(MediaKind.VIDEO)
+    )
+    record = plain_result(dataclasses.replace(result, novelty=novelty))
+    again = parse_result(json.loads(json.dumps(record)))
+    assert plain_result(again) == record
+    assert [face.experts for face in again.tracks[0].faces] == [face.experts for face in faces]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "json"])
+def test_files_of_both_forms_are_read(name: str, results: list[ScanResult], tmp_path: Path) -> None:
+    path = tmp_path / "scans"
+    path.write_text(render(name, results), "utf-8")
+    assert [plain_result(r) for r in read_results(path)] == [plain_result(r) for r in results]
+
+
+def test_records_from_before_novelty_are_read() -> None:
+    record = plain_result(samples()[0])
+    del record["novelty"]
+    assert parse_result(record).novelty is None
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"schema_version": "2.0"}, "schema 2.0"),
+        ({"label": "probably"}, "'label' must be one of"),
+        ({"label": None}, "label or a reason"),
+        ({"tracks": {}}, "'tracks' must be a list"),
+        ({"tracks": [{"id": "x"}]}, "'id' must be a whole number"),
+        ({"band": [0.1]}, "'band' must hold two numbers"),
+        ({"fake_probability": "0.9"}, "'fake_probability' must be a number"),
+        ({"media": []}, "'media' must be a JSON object"),
+        ({"path": 3}, "'path' must be a text"),
+        ({"path_base64": "§"}, "'path_base64' must be base64"),
+    ],
+)
+def test_a_wrong_member_is_named(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        parse_result({**plain_result(samples()[0]), **change})
+
+
+def test_the_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "scans.jsonl"
+    path.write_text(render("jsonl", samples()[:2]) + '{"path": 1}\n', "utf-8")
+    with pytest.raises(InputError, match="line 3"):
+        list(read_results(path))
+    path.write_text('{"path": \n', "utf-8")
+    with pytest.raises(InputError, match="line 1: not JSON"):
+        list(read_results(path))
+    with pytest.raises(InputError, match="cannot read results"):
+        list(read_results(tmp_path / "none.jsonl"))
