@@ -24,7 +24,9 @@ LINES = [
     if re.match(r"(dfdetect|find) ", line) and "\n$" not in line
 ]
 RUN = [
-    line for line in LINES if not re.match(r"dfdetect (train|calibrate|evaluate|scan clip.mp4 --model)", line)
+    line
+    for line in LINES
+    if not re.match(r"dfdetect (train|calibrate|evaluate|robustness|scan clip.mp4 --model)", line)
 ]
 PARSED = [line for line in LINES if line not in RUN]
 

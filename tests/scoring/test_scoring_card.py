@@ -95,6 +95,16 @@ def test_wrong_field_is_named_with_its_file(path: str, value: Any, names: str) -
     assert str(PATH) in str(error.value)
 
 
+def test_quick_file_must_be_vouched_for() -> None:
+    card = changed("experts.0.quick_file", "quick.onnx")
+    with pytest.raises(ModelError, match=r"vouch for quick\.onnx"):
+        parse_card(card, PATH)
+    card["files"] = {**card["files"], "quick.onnx": "12" * 32}
+    read = parse_card(card, PATH)
+    assert read.experts[0].quick_file == "quick.onnx"
+    assert parse_card(json.loads(json.dumps(card_values(read))), PATH) == read
+
+
 @pytest.mark.parametrize("version", [0, 2, 99])
 def test_unknown_format_is_refused(version: int) -> None:
     with pytest.raises(ModelError, match=f"format {version}.*update dfdetect"):

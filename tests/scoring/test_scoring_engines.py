@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,31 @@ def engine(name: str, path: Path = TINY, expert: ExpertCard | None = None) -> En
 
 def batch(count: int, size: int = SIZE) -> np.ndarray:
     return np.random.default_rng(3).standard_normal((count, 3, size, size), dtype=np.float32)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_quick_file_is_taken_where_signed_bytes_are_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    shutil.copy(TINY, tmp_path / "safe.onnx")
+    (tmp_path / "quick.onnx").write_bytes(b"not a network")
+    monkeypatch.setattr("dfdetect.scoring.engines.signed_bytes_are_exact", lambda: exact)
+    expert = dataclasses.replace(tiny_expert(), quick_file="quick.onnx")
+    if exact:
+        with pytest.raises(ModelError, match=r"quick\.onnx"):
+            engine("onnxruntime", tmp_path / "safe.onnx", expert)
+    else:
+        assert engine("onnxruntime", tmp_path / "safe.onnx", expert).run(batch(2))[0].shape == (2,)
+
+
+def test_one_network_serves_several_experts() -> None:
+    own = engine("onnxruntime")
+    other = own.view(dataclasses.replace(tiny_expert(), heatmap=None))
+    np.testing.assert_array_equal(other.run(batch(3))[0], own.run(batch(3))[0])
+    assert other.run(batch(3), heatmap=True)[1] is None
+    assert own.run(batch(3), heatmap=True)[1] is not None
+    with pytest.raises(ModelError, match="nothing"):
+        own.view(dataclasses.replace(tiny_expert(), logit="nothing"))
 
 
 @pytest.mark.parametrize("name", OTHERS or [pytest.param("-", marks=pytest.mark.skip("one engine only"))])
