@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dfdetect.errors import InputError
 from dfdetect.scoring.card import ModelCard
@@ -21,7 +24,7 @@ from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, split
-from dfdetect.train.teacher import compute_features, targets
+from dfdetect.train.teacher import compute_features, model_targets, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Inputs:
     mesh: Path | None = None
     """The 468-landmark network; without it no forgeries are made on the fly."""
     encoder: Path | None = None
-    """The teacher's image encoder; without it there is no teacher."""
+    """An image encoder as teacher, or"""
+    teacher: Path | None = None
+    """a model folder as teacher; without either there is none."""
 
 
 UNCALIBRATED = {
@@ -79,10 +84,7 @@ def run(
     _check(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
-    teacher = {}
-    if inputs.encoder and recipe.teacher_weight > 0:
-        features = compute_features(kept, inputs.encoder, inputs.work / "teacher", recipe.teacher_cap)
-        teacher = targets([row for row in kept if row.name in features], features)
+    teacher = _teach(kept, inputs, recipe)
     net = train(
         kept,
         meshes,
@@ -99,8 +101,25 @@ def run(
     return report
 
 
+def _teach(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> Mapping[str, NDArray[np.float32]]:
+    """The teacher's targets by the name of the face; none without a teacher, or one without weight."""
+    cache = inputs.work / "teacher"
+    if recipe.teacher_weight <= 0:
+        return {}
+    if inputs.teacher is not None:
+        return model_targets(rows, inputs.teacher, cache, recipe.teacher_cap)
+    if inputs.encoder is None:
+        return {}
+    features = compute_features(rows, inputs.encoder, cache, recipe.teacher_cap)
+    return targets([row for row in rows if row.name in features], features)
+
+
 def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
     """Refuse early what would fail, or never end, hours later."""
+    if inputs.teacher is not None and inputs.encoder is not None:
+        raise InputError("there can be one teacher; give --teacher or --encoder")
+    if (inputs.teacher is not None or inputs.encoder is not None) and recipe.teacher_weight <= 0:
+        raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
     if all(row.fake for row in rows):
         raise InputError("training needs real faces; none is left to train on")
     forging = inputs.mesh is not None and recipe.self_blend + recipe.warp + recipe.swap > 0

@@ -5,6 +5,7 @@ linear probe that never saw the face's source.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 import time
@@ -75,6 +76,45 @@ def _chunk(rows: Sequence[FaceRow], encoder: object) -> NDArray[np.float16]:
         crops = [aligned(row, CROP) for row in rows[first : first + 16]]
         out.append(encoder.features(crops))  # type: ignore[attr-defined]
     return np.concatenate(out)
+
+
+def model_targets(
+    rows: Sequence[FaceRow], folder: str | Path, cache: Path, most: int
+) -> dict[str, NDArray[np.float32]]:
+    """Name → what a trained model says of a face: the logit of each of its experts, ``[experts]``.
+
+    Distillation (Hinton et al. 2015): a small network learns from a large one what labels do not tell, on
+    labelled faces and others alike.  At most `most` rows of each source and label are looked at; logits are
+    kept under `cache` by the model's hash, divided by their common deviation and clipped at 4.
+    """
+    from dfdetect.scoring.models import load_model
+    from dfdetect.scoring.scorer import Scorer
+    from dfdetect.settings import Settings
+
+    model = load_model(folder)
+    name = hashlib.sha256(json.dumps(dict(model.hashes), sort_keys=True).encode()).hexdigest()[:12]
+    path = cache / f"logits-{name}.npz"
+    known: dict[str, NDArray[np.float32]] = {}
+    if path.exists():
+        with np.load(path) as archive:
+            known = dict(zip(archive["name"].tolist(), archive["logits"], strict=True))
+    missing = [row for row in capped(rows, most) if row.name not in known]
+    scorer = Scorer(model, Settings(model=str(folder)))
+    cache.mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(missing), CHUNK):
+        part = missing[first : first + CHUNK]
+        crops = [tuple(aligned(row, expert.crop) for expert in model.card.experts) for row in part]
+        logits = scorer.score(crops, heatmaps=False).experts.astype(np.float32)
+        known.update(zip((row.name for row in part), logits, strict=True))
+        with (cache / "part").open("wb") as stream:
+            np.savez(stream, name=np.array(list(known)), logits=np.stack(list(known.values())))
+        os.replace(cache / "part", path)
+        print(f"teacher: {first + len(part)}/{len(missing)} faces", file=sys.stderr, flush=True)
+    found = {row.name: known[row.name] for row in rows if row.name in known}
+    if not found:
+        return {}
+    spread = np.stack(list(found.values())).std(0) + 1e-6
+    return {key: np.clip(value / spread, -4.0, 4.0) for key, value in found.items()}
 
 
 def targets(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfdetect.errors import InputError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.settings import Settings
 from tests.train.faces import make_crop_folder
@@ -26,7 +27,8 @@ from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.measure import to_input  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
 from dfdetect.train.run import Inputs, run  # noqa: E402
-from dfdetect.train.table import read_faces  # noqa: E402
+from dfdetect.train.table import aligned, read_faces  # noqa: E402
+from dfdetect.train.teacher import model_targets  # noqa: E402
 
 # A backbone of timm's own tests: a third of a million weights.
 RECIPE = Recipe(
@@ -86,3 +88,33 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
         a = whole(to_input(images, RECIPE, "cpu"), view)[0]
         b = resumed(to_input(images, RECIPE, "cpu"), view)[0]
     assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_a_model_teaches_another(tmp_path: Path) -> None:
+    data = make_crop_folder(tmp_path / "crops")
+    run(Inputs((data,), tmp_path / "work"), RECIPE, tmp_path / "teacher", workers=0)
+    recipe = dataclasses.replace(RECIPE, teacher_weight=1.0, seed=1)
+    taught = Inputs((data,), tmp_path / "work2", teacher=tmp_path / "teacher")
+    run(taught, recipe, tmp_path / "pupil", workers=0)
+    line = json.loads((tmp_path / "work2" / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert line["teacher"] > 0
+    rows = read_faces(data)
+    found = model_targets(rows, tmp_path / "teacher", tmp_path / "work2" / "teacher", 100)
+    model = load_model(tmp_path / "teacher")
+    crops = [tuple(aligned(row, e.crop) for e in model.card.experts) for row in rows]
+    logits = Scorer(model, Settings()).score(crops).experts
+    wanted = np.clip(logits / logits.std(0), -4, 4)
+    assert np.stack([found[row.name] for row in rows]) == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "weight", "message"),
+    [({"teacher": "a"}, 0.0, "weight"), ({"teacher": "a", "encoder": "b"}, 1.0, "one teacher")],
+)
+def test_teachers_that_make_no_sense_are_refused(
+    tmp_path: Path, teachers: dict[str, str], weight: float, message: str
+) -> None:
+    data = make_crop_folder(tmp_path / "crops")
+    inputs = Inputs((data,), tmp_path / "work", **{key: tmp_path / name for key, name in teachers.items()})
+    with pytest.raises(InputError, match=message):
+        run(inputs, dataclasses.replace(RECIPE, teacher_weight=weight), tmp_path / "out", workers=0)
