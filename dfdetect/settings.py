@@ -11,7 +11,7 @@ from typing import Any
 from dfdetect.errors import SettingsError
 from dfdetect.numbers import is_number
 
-DEFAULT_MODEL = "light"
+DEFAULT_MODEL = "standard"
 ENGINES = ("onnxruntime", "openvino", "torch")
 DETECTORS = ("mtcnn", "facenet-pytorch")
 
@@ -34,7 +34,7 @@ class Settings:
     """Smallest face height in pixels that is judged."""
     max_faces: int = 32
     """At most this many faces of a frame are judged, the largest first."""
-    frames: int = 16
+    frames: int = 8
     """Frames sampled over the whole length of a video."""
     fps: float | None = None
     """Sample this many frames a second instead of a fixed number; None: use `frames`."""

@@ -18,7 +18,7 @@ from dfdetect.scoring.engines import Engine, create_engine
 from dfdetect.scoring.models import ModelFolder
 from dfdetect.settings import Settings
 
-BATCH = 16
+BATCH = 4
 """Crops that go through a network at once; more gain little on a CPU and cost memory."""
 
 

@@ -68,6 +68,7 @@ def export_experts(net: Net, recipe: Recipe, folder: Path) -> tuple[ExpertCard, 
         if isinstance(net, TokenNet):
             whole, path, quick = path, Path(scratch) / "safe.onnx", Path(scratch) / "quick.onnx"
             quantise(whole, path, quick)
+            (quick.parent / LARGE).chmod(0o644)  # onnx keeps it to its owner
             os.replace(quick.parent / LARGE, folder / LARGE)
             os.replace(quick, folder / QUICK)
         os.replace(path, folder / "model.onnx")

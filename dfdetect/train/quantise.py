@@ -125,12 +125,24 @@ def _integer_product(graph: Any, node: Any, weight: NDArray[np.float32]) -> list
 
 
 def _make_unsigned(graph: Any) -> None:
-    """Turn the signed weights into unsigned ones inside the graph; engines do that once, at loading."""
+    """Turn the signed weights into unsigned ones inside the graph (engines do that once, at loading), and
+    quantise by plain arithmetic, since not every engine takes scales that are computed.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     graph.initializer.append(numpy_helper.from_array(np.array(128, np.int32), "quantise_shift"))
     nodes = []
     for node in graph.node:
+        if node.op_type == "QuantizeLinear":
+            x, out = node.input[0], node.output[0]
+            units, whole, moved = (f"{out}_{part}" for part in ("units", "whole", "moved"))
+            nodes += [
+                helper.make_node("Div", [x, node.input[1].removesuffix("s")], [units]),
+                helper.make_node("Round", [units], [whole]),
+                helper.make_node("Add", [whole, "quantise_128"], [moved]),
+                helper.make_node("Cast", [moved], [out], to=TensorProto.UINT8),
+            ]
+            continue
         if node.op_type == "MatMulInteger":
             signed = node.input[1]
             wide, moved, unsigned = (f"{signed}_{part}" for part in ("wide", "moved", "unsigned"))

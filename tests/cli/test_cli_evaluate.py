@@ -61,7 +61,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def evaluate(*words: str) -> int:
-    return main(["evaluate", "labels.csv", "--draws", "20", *words])
+    return main(["evaluate", "labels.csv", "--draws", "20", "--model", "light", *words])
 
 
 def test_tables_on_the_terminal_are_the_default(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

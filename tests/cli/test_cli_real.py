@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dfdetect.settings import DEFAULT_MODEL
+from dfdetect.settings import DEFAULT_MODEL, Settings
 
 NAMES = ["broken.jpg", "empty.mp4", "face.png", "noise.png", "notes.txt"]
 
@@ -65,7 +65,7 @@ def test_each_file_has_the_right_outcome(document: dict[str, Any]) -> None:
     assert len(face["tracks"][0]["faces"]) == 1
     assert face["media"]["kind"] == "photo"
     assert len(face["model"]["sha256"]) >= 2
-    assert face["settings"]["frames"] == 16
+    assert face["settings"]["frames"] == Settings().frames
     assert results["noise.png"]["reason"] == "no_face"
     assert results["empty.mp4"]["reason"] == "empty"
     assert results["notes.txt"]["reason"] == "not_media"

@@ -150,7 +150,7 @@ def test_settings_are_in_the_record(files: Path, capsys: Capture) -> None:
     assert main(["scan", "real.jpg", "--jsonl", "--frames", "7", "--prior", "0.1"]) == 0
     settings = records(capsys.readouterr().out)[0]["settings"]
     assert isinstance(settings, dict)
-    assert (settings["frames"], settings["prior"], settings["model"]) == (7, 0.1, "light")
+    assert (settings["frames"], settings["prior"], settings["model"]) == (7, 0.1, "standard")
 
 
 def test_pattern_without_a_match_is_reported_and_the_rest_goes_on(files: Path, capsys: Capture) -> None:

@@ -272,7 +272,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Robustness, Path
         (place / "tmp").mkdir()
         patch.setattr(tempfile, "tempdir", str(place / "tmp"))
         found = measure_robustness(
-            place / "labels.csv", Settings(frames=2), jobs=0, levels=(JPEG, CRF, SMALL), draws=20
+            place / "labels.csv",
+            Settings(frames=2, model="light"),
+            jobs=0,
+            levels=(JPEG, CRF, SMALL),
+            draws=20,
         )
     return found, place / "tmp"
 
@@ -294,7 +298,7 @@ def test_all_levels_are_measured_on_the_files_with_an_answer(measured: tuple[Rob
 
 
 def test_figures_are_those_of_a_scan_of_the_copies(measured: tuple[Robustness, Path], tmp_path: Path) -> None:
-    detector = Detector(frames=2)
+    detector = Detector(frames=2, model="light")
     for level, suffix in ((JPEG, "jpg"), (CRF, "mp4")):
         name = "astronaut" if level is JPEG else "moving"
         real, fake = (

@@ -150,7 +150,7 @@ def png_header(width: int, height: int) -> bytes:
 
 def read_video(data: object, **choices: object) -> tuple[list[Frame], MediaInfo]:
     """All sampled frames of a video, after checking what holds for every video."""
-    with open_media(data, Settings(**choices)) as media:
+    with open_media(data, Settings(**{"frames": 16, **choices})) as media:
         frames = list(media.frames())
         assert media.kind is MediaKind.VIDEO
         info = media.info
@@ -171,6 +171,9 @@ def codes(info: MediaInfo) -> list[str]:
 
 def failing(data: object, **choices: object) -> MediaError:
     """The error that reading `data` raises."""
-    with pytest.raises(MediaError) as caught, open_media(data, Settings(**choices)) as media:
+    with (
+        pytest.raises(MediaError) as caught,
+        open_media(data, Settings(**{"frames": 16, **choices})) as media,
+    ):
         list(media.frames())
     return caught.value

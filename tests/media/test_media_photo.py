@@ -18,7 +18,7 @@ def encode(image: Image.Image, form: str, **options: object) -> bytes:
 
 
 def read(source: object, settings: Settings | None = None) -> tuple[Frame, MediaInfo]:
-    with open_media(source, settings or Settings()) as media:
+    with open_media(source, settings or Settings(frames=16)) as media:
         frames = list(media.frames())
         assert len(frames) == 1
         assert media.kind is MediaKind.PHOTO
@@ -35,7 +35,7 @@ def read(source: object, settings: Settings | None = None) -> tuple[Frame, Media
 
 
 def failure(source: object, settings: Settings | None = None) -> MediaError:
-    with pytest.raises(MediaError) as caught, open_media(source, settings or Settings()) as media:
+    with pytest.raises(MediaError) as caught, open_media(source, settings or Settings(frames=16)) as media:
         list(media.frames())
     return caught.value
 

@@ -17,7 +17,7 @@ from dfdetect.settings import Settings
 
 
 def reason(source: object) -> Reason:
-    with pytest.raises(MediaError) as caught, open_media(source, Settings()) as media:
+    with pytest.raises(MediaError) as caught, open_media(source, Settings(frames=16)) as media:
         list(media.frames())
     assert ": " in caught.value.message  # what is wrong: what to do
     return caught.value.reason
@@ -85,11 +85,11 @@ def test_a_playlist_in_disguise_opens_no_other_file(tmp_path):
 def test_files_are_read_from_where_they_are_and_left_there():
     file = io.BytesIO(b"header" + png())
     file.seek(6)
-    with open_media(file, Settings()) as media:
+    with open_media(file, Settings(frames=16)) as media:
         assert len(list(media.frames())) == 1
         assert media.info.size_bytes is None
     assert file.tell() == 6
-    with open_media(png(), Settings()) as media:
+    with open_media(png(), Settings(frames=16)) as media:
         assert media.info.container == "png"
 
 
@@ -105,16 +105,16 @@ def test_a_stream_that_cannot_seek():
             return self._data.readinto(buffer)
 
     for data, frames in ((png(), 1), (video([quarters()] * 3), 3)):
-        with open_media(Pipe(data), Settings()) as media:
+        with open_media(Pipe(data), Settings(frames=16)) as media:
             assert len(list(media.frames())) == frames
 
 
 def test_wrong_types_are_the_callers_fault(tmp_path):
     with pytest.raises(TypeError, match="int"):
-        open_media(3, Settings())
+        open_media(3, Settings(frames=16))
     (tmp_path / "a.txt").write_text("text")
     with (tmp_path / "a.txt").open() as text, pytest.raises(TypeError, match="text mode"):
-        open_media(text, Settings())
+        open_media(text, Settings(frames=16))
 
 
 def test_odd_names(tmp_path):
@@ -122,11 +122,11 @@ def test_odd_names(tmp_path):
         path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
         with open(path, "wb") as file:
             file.write(png())
-        with open_media(os.fsdecode(path), Settings()) as media:
+        with open_media(os.fsdecode(path), Settings(frames=16)) as media:
             assert len(list(media.frames())) == 1
         with open(path, "wb") as file:
             file.write(video([quarters()] * 2))
-        with open_media(os.fsdecode(path), Settings()) as media:
+        with open_media(os.fsdecode(path), Settings(frames=16)) as media:
             assert len(list(media.frames())) == 2
 
 
@@ -183,7 +183,7 @@ STARTS = [
 @settings(max_examples=150, deadline=5000)
 @given(st.sampled_from(STARTS), st.binary(max_size=3000))
 def test_random_bytes_raise_nothing_but_media_errors(start, rest):
-    with suppress(MediaError), open_media(start + rest, Settings()) as media:
+    with suppress(MediaError), open_media(start + rest, Settings(frames=16)) as media:
         assert all(frame.image.ndim == 3 for frame in media.frames())
 
 

@@ -13,6 +13,7 @@ import pytest
 from scoring_nets import SIZE, TINY, tiny_expert, tiny_model
 
 from dfdetect.errors import MissingExtraError, ModelError, SettingsError
+from dfdetect.evaluate.selftest import EIGHT_BIT_TOLERANCE
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.card import ExpertCard
 from dfdetect.scoring.engines import Engine, create_engine, installed_engines, thread_count
@@ -158,7 +159,9 @@ def test_engines_agree_on_shipped_models(name: str, model: str) -> None:
     ]
     wanted = Scorer(folder, Settings(threads=1)).score(views).fused
     found = Scorer(folder, Settings(engine=name, threads=1)).score(views).fused
-    np.testing.assert_allclose(found, wanted, atol=0.02)
+    # The last bit of a float decides roundings to 8 bits, and engines differ in it.
+    eight_bit = any(expert.quick_file for expert in folder.card.experts)
+    np.testing.assert_allclose(found, wanted, atol=EIGHT_BIT_TOLERANCE if eight_bit else 0.02)
 
 
 def _timm_network(backbone: str, size: int, **options: Any) -> Any:
