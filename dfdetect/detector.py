@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` or a PIL image."""
 
 
+CLOSER_LOOKS = 2
+"""One for whoever appears only briefly, and one more where the first frames showed nobody at all."""
+
+
 class Detector:
     """Judges photos and videos, one at a time.
 
@@ -78,9 +82,13 @@ class Detector:
             with open_media(source, self.settings) as media:
                 evidence = _Evidence(self)
                 evidence.look(media.frames())
-                windows = evidence.worth_a_closer_look(media.kind)
-                if windows:
-                    evidence.look(media.closer(windows, self.settings.frames))
+                for _ in range(CLOSER_LOOKS):
+                    windows = evidence.worth_a_closer_look(media.kind)
+                    if not windows:
+                        break
+                    # Twice as many, so that they fall between those that showed nobody.
+                    count = self.settings.frames * (1 if evidence.found else 2)
+                    evidence.look(media.closer(windows, count))
                 info = media.info
                 verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
         except MediaError as error:
@@ -187,6 +195,11 @@ class _Evidence:
         self._waiting.clear()
 
     @property
+    def found(self) -> bool:
+        """Whether any face was found."""
+        return bool(self._times)
+
+    @property
     def scored(self) -> bool:
         """Whether any face was scored."""
         return bool(self._scores)
@@ -206,17 +219,20 @@ class _Evidence:
         """Time windows around the faces of every person seen in too few frames to be judged.
 
         A face that is there for one second of a minute falls between the samples; a second pass looks where
-        the first has seen something.  Persons none of whose faces can be judged are not worth it.
+        the first has seen something, and everywhere when it has seen nobody.  Persons none of whose faces can
+        be judged are not worth it.
         """
         if kind is not MediaKind.VIDEO:
             return []
+        first, last, gap = self._d.settings.start or 0.0, self._d.settings.end or math.inf, self._spacing()
+        if not self.found:
+            return [(first, last)] if self.frames <= self._d.settings.frames else []
         need = min(self._d.settings.min_frames, self.frames)
         seen: dict[int, list[float]] = defaultdict(list)
         final = self._tracker.final_ids()
         for track, scores in self._scores.items():
             seen[final[track]] += [score.time for score in scores]
         times = sorted({t for person in seen.values() if len(person) < need for t in person})
-        first, last, gap = self._d.settings.start or 0.0, self._d.settings.end or math.inf, self._spacing()
         return [(max(first, t - gap), min(last, t + gap)) for t in times]
 
     def _spacing(self) -> float:

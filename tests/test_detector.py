@@ -172,6 +172,25 @@ def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path) -> 
     assert max(times) <= 6.6
 
 
+def test_a_face_between_the_samples_is_found(tmp_path: Path) -> None:
+    """Four of 12 seconds' samples show nobody; the look everywhere finds half a second of face."""
+    import av
+
+    face = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320)))
+    path = tmp_path / "between.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 320
+        stream.pix_fmt = "yuv420p"
+        for number in range(120):  # samples at 1.5, 4.5, 7.5 and 10.5 s; then every 1.5 s from .75
+            picture = face if 50 <= number < 56 else np.full_like(face, 120)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    result = Detector(frames=4, model="light").scan(path)
+    assert result.label is not None
+    assert all(4.9 <= item.time <= 5.6 for item in result.tracks[0].faces)
+
+
 def test_faces_beyond_the_limit_are_mentioned() -> None:
     picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))[:300, 60:400]
     pair = np.concatenate([picture, picture[:, ::-1]], axis=1)
