@@ -185,10 +185,10 @@ def _moments(media: Media, level: Level, rng: np.random.Generator) -> Iterator[t
 def _add_stream(container: OutputContainer, rate: Fraction, image: Image, crf: float) -> VideoStream:
     import av
 
+    # x264's macroblock tree gives other bytes from run to run on processors with AVX-512.
+    options = {"crf": f"{crf:g}", "preset": "veryfast", "threads": "1", "mbtree": "0"}
     try:
-        stream = container.add_stream(
-            "libx264", rate=rate, options={"crf": f"{crf:g}", "preset": "veryfast", "threads": "1"}
-        )
+        stream = container.add_stream("libx264", rate=rate, options=options)
     except (ValueError, av.FFmpegError) as error:
         raise MissingExtraError(
             f"this PyAV cannot write H.264 ({error}); install the wheel from PyPI: pip install av"

@@ -93,7 +93,9 @@ def _encode(
         stream: Any = None
         for number, picture in enumerate(pictures):
             if stream is None:
-                stream = container.add_stream(codec, rate=rate, options=options)
+                # x264's macroblock tree gives other bytes from run to run on processors with AVX-512.
+                steady = {"mbtree": "0"} if codec == "libx264" else {}
+                stream = container.add_stream(codec, rate=rate, options={**steady, **options})
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = pix_fmt
                 stream.codec_context.gop_size = gop
