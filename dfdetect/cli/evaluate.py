@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfdetect.batch.sources import looks_like_media
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, debug_option, say
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import wants_color
 from dfdetect.errors import InputError
@@ -20,31 +20,13 @@ from dfdetect.reports.words import plural, printable
 if TYPE_CHECKING:
     from dfdetect.evaluate.report import Evaluation
 
-    PairType = click.ParamType[tuple[str, str]]
-else:
-    PairType = click.ParamType  # generic only from click 8.5 on
-
 STDOUT = "-"
 
 
-class FormSpec(PairType):
-    """``FORMAT=FILE``, for the forms of an evaluation."""
+def _find_form(name: str) -> object:
+    from dfdetect.evaluate.rendering import find_form
 
-    name = "format=file"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Name of a known form, and a file."""
-        if isinstance(value, tuple):
-            return value
-        from dfdetect.evaluate.rendering import find_form
-
-        name, equals, path = str(value).partition("=")
-        if not name or not equals or not path:
-            self.fail(f"'{printable(value)}' is not FORMAT=FILE, as in html=evaluation.html.", param, ctx)
-        find_form(name)
-        return name, path
+    return find_form(name)
 
 
 @click.command(
@@ -59,7 +41,7 @@ Examples:
 @click.option(
     "--report",
     "reports",
-    type=FormSpec(),
+    type=FormatFile(_find_form, "html=evaluation.html"),
     multiple=True,
     metavar="FORMAT=FILE",
     help="Write the report to FILE ('-': standard output); html: a page with plots, markdown: tables, json: "

@@ -6,41 +6,22 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dfdetect.batch.sources import looks_like_media
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option
+from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, debug_option
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.errors import InputError
 from dfdetect.reports.output import ReportFile
 from dfdetect.reports.words import printable
 
-if TYPE_CHECKING:
-    PairType = click.ParamType[tuple[str, str]]
-else:
-    PairType = click.ParamType  # generic only from click 8.5 on
 
+def _find_form(name: str) -> object:
+    from dfdetect.evaluate.robustness_report import find_form
 
-class FormSpec(PairType):
-    """``FORMAT=FILE``, for the forms of the curves."""
-
-    name = "format=file"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Name of a known form, and a file."""
-        if isinstance(value, tuple):
-            return value
-        from dfdetect.evaluate.robustness_report import find_form
-
-        name, equals, path = str(value).partition("=")
-        if not name or not equals or not path:
-            self.fail(f"'{printable(value)}' is not FORMAT=FILE, as in json=robustness.json.", param, ctx)
-        find_form(name)
-        return name, path
+    return find_form(name)
 
 
 @click.command(
@@ -69,7 +50,7 @@ Examples:
 @click.option(
     "--report",
     "reports",
-    type=FormSpec(),
+    type=FormatFile(_find_form, "json=robustness.json"),
     multiple=True,
     metavar="FORMAT=FILE",
     help="Write the curves to FILE; json: all figures, markdown: tables, svg: a plot (needs matplotlib). "

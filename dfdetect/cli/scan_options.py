@@ -4,43 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dfdetect.cli.common import Function
+from dfdetect.cli.common import FormatFile, Function
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn
-from dfdetect.reports.words import printable
-
-if TYPE_CHECKING:
-    PairType = click.ParamType[tuple[str, str]]
-else:
-    PairType = click.ParamType  # generic only from click 8.5 on
-
-
-class ReportSpec(PairType):
-    """``FORMAT=FILE``."""
-
-    name = "format=file"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Name of a known format, and a file."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, path = str(value).partition("=")
-        if not equals or not path or not name:
-            known = ", ".join(REPORTS)
-            self.fail(
-                f"'{printable(value)}' is not FORMAT=FILE, as in json=scan.json (formats: {known}).",
-                param,
-                ctx,
-            )
-        find_report(name)
-        return name, path
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +84,7 @@ def output_options(function: Function) -> Function:
             click.option(
                 "--report",
                 "reports",
-                type=ReportSpec(),
+                type=FormatFile(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
                 multiple=True,
                 metavar="FORMAT=FILE",
                 help="Write a report to FILE too, in any of the formats; may be given several times.",
