@@ -36,6 +36,9 @@ A run that was killed goes on where it was when it is started again with the sam
 @click.option(
     "--mesh", type=click.Path(path_type=Path), help="468-landmark network, for forgeries on the fly."
 )
+@click.option(
+    "--decoder", type=click.Path(path_type=Path), help="Autoencoder of an image generator, for decoder twins."
+)
 @click.option("--encoder", type=click.Path(path_type=Path), help="Image encoder of the teacher (ONNX).")
 @click.option("--teacher", type=click.Path(path_type=Path), help="A model folder as teacher (distillation).")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Loader processes.")
@@ -51,6 +54,7 @@ def train(
     fold: int | None,
     weights: Path | None,
     mesh: Path | None,
+    decoder: Path | None,
     encoder: Path | None,
     teacher: Path | None,
     workers: int,
@@ -69,7 +73,7 @@ def train(
         raise MissingExtraError(
             f'training needs torch and timm ({error}); run: pip install "dfdetect[train]"'
         ) from error
-    inputs = Inputs(data, work, weights, mesh, encoder, teacher)
+    inputs = Inputs(data, work, weights, mesh, decoder, encoder, teacher)
     report = run(inputs, Recipe.from_mapping(values), out, workers=workers, device=device)
     if report:
         click.echo(json.dumps(report, indent=2))

@@ -24,7 +24,9 @@ def build_network(recipe: Recipe, teacher_width: int = 0) -> Net:
     """The untrained network of a recipe; raises `InputError` for a backbone that does not exist."""
     try:
         if recipe.blocks:
-            return TokenNet(recipe.backbone, recipe.blocks, recipe.crops, teacher_width, recipe.dropout)
+            return TokenNet(
+                recipe.backbone, recipe.blocks, recipe.crops, teacher_width, recipe.dropout, recipe.tuned
+            )
         return FaceNet(recipe.backbone, teacher_width, recipe.dropout)
     except RuntimeError as error:
         raise InputError(f"timm has no backbone '{recipe.backbone}' ({error})") from error

@@ -53,6 +53,7 @@ def train(
     folder: Path,
     *,
     weights: str | Path | None = None,
+    twins: Sequence[FaceRow] = (),
     workers: int = 1,
     device: str = "cpu",
 ) -> Net:
@@ -72,10 +73,10 @@ def train(
     state = net.state_dict()
     average = {key: state[key].detach().clone() for key in moving_keys(net)}
     optimiser = _optimiser(net, recipe)
-    run = _fingerprint(rows, meshes, teacher, recipe)
+    run = _fingerprint([*rows, *twins], meshes, teacher, recipe)
     step = _resume(folder, net, average, optimiser, run)
     recipe.save(folder / "recipe.json")
-    stream = FaceStream(rows, meshes, teacher, recipe)
+    stream = FaceStream(rows, meshes, teacher, recipe, twins)
     loader = torch.utils.data.DataLoader(
         _Numbered(stream, step, recipe.steps - step),
         batch_size=None,
@@ -130,20 +131,28 @@ def _loss(net: Net, batch: Batch, recipe: Recipe, device: str) -> tuple[Tensor, 
 
 
 def _optimiser(net: Net, recipe: Recipe) -> torch.optim.AdamW:
-    groups: list[dict[str, Any]] = []
-    for is_backbone in (True, False):
-        for decays in (True, False):
-            chosen = [
-                p
-                for name, p in net.named_parameters()
-                if p.requires_grad and name.startswith("backbone") == is_backbone and (p.ndim > 1) == decays
-            ]
-            if not chosen:
-                continue
-            base = recipe.lr * (recipe.backbone_lr if is_backbone else 1.0)
-            decay = recipe.weight_decay if decays else 0.0
-            groups.append({"params": chosen, "lr": base, "base": base, "weight_decay": decay})
-    return torch.optim.AdamW(groups)
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+            rate = recipe.lr * _share(name, parameter, net, recipe)
+            groups.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": chosen, "lr": rate, "base": rate, "weight_decay": decay}
+            for (rate, decay), chosen in groups.items()
+        ]
+    )
+
+
+def _share(name: str, parameter: torch.nn.Parameter, net: Net, recipe: Recipe) -> float:
+    """The learning rate of a parameter as a share of the heads'."""
+    if not name.startswith("backbone"):
+        return 1.0
+    if isinstance(net, TokenNet) and parameter.ndim > 1:
+        block = int(name.split(".")[2])  # backbone.blocks.N.…
+        return recipe.matrix_lr * recipe.layer_decay ** (len(net.backbone.blocks) - 1 - block)
+    return recipe.backbone_lr
 
 
 def _schedule(step: int, recipe: Recipe) -> float:

@@ -21,7 +21,9 @@ class Recipe:
     """A timm model name with global pooling and a linear head."""
     blocks: tuple[int, ...] = ()
     """For a vision transformer: the blocks (from 1) whose tokens the heads see; what lies behind the last is
-    cut off, and only the norms are tuned.  Empty for a CNN, which is tuned whole."""
+    cut off.  Empty for a CNN, which is tuned whole."""
+    tuned: str = "norms"
+    """What of a transformer is tuned besides the heads: its ``norms``, or ``all`` of its blocks."""
     crops: tuple[CropSpec, ...] = (CropSpec("five_point", 192, 0.95),)
     """The views of a face; each becomes an expert of the model, with a head of its own.  A CNN has one."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -33,6 +35,10 @@ class Recipe:
     lr: float = 1e-3
     """Peak learning rate of the heads; the backbone takes `backbone_lr` times as much."""
     backbone_lr: float = 0.4
+    matrix_lr: float = 0.2
+    """The same for the matrices of a transformer that is tuned whole, in its last block."""
+    layer_decay: float = 0.8
+    """How much slower each block before the last one learns (matrices only)."""
     weight_decay: float = 0.02
     warmup: int = 100
     ema: float = 0.998
@@ -43,6 +49,10 @@ class Recipe:
     """The same with a local warp (mouth, lower face, eyes)."""
     swap: float = 0.08
     """The same with another person's face."""
+    twin: float = 0.0
+    """The same with a decoder twin, for reals that have one (see `dfdetect.train.forge.decoder`)."""
+    twins: int = 3000
+    """Decoder twins made before training, of as many reals."""
     pairs: float = 0.5
     """Chance that a fake whose real crop of the same frame is known brings it into the batch."""
     damage: float = 1.0
@@ -75,6 +85,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.batch < 4 or self.batch % 2:
             raise SettingsError("batch must be an even number of at least 4")
+        if self.tuned not in ("norms", "all"):
+            raise SettingsError(f"tuned must be norms or all, not {self.tuned!r}")
         if not self.crops or len({crop.size for crop in self.crops}) != 1:
             raise SettingsError("crops must hold at least one view, and all views the same size")
         if not self.blocks and len(self.crops) != 1:

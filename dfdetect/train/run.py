@@ -18,6 +18,7 @@ from dfdetect.scoring.card import ModelCard
 from dfdetect.scoring.models import save_calibration, write_card
 from dfdetect.train.build import QUICK, Net, export_experts
 from dfdetect.train.extract import extract
+from dfdetect.train.forge.decoder import decoder_twins
 from dfdetect.train.loop import train
 from dfdetect.train.measure import face_report, predict, sharpness
 from dfdetect.train.meshes import compute_meshes
@@ -39,6 +40,8 @@ class Inputs:
     """Weights to start from."""
     mesh: Path | None = None
     """The 468-landmark network; without it no forgeries are made on the fly."""
+    decoder: Path | None = None
+    """A tiny autoencoder of an image generator; without it there are no decoder twins."""
     encoder: Path | None = None
     """An image encoder as teacher, or"""
     teacher: Path | None = None
@@ -85,6 +88,11 @@ def run(
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
     teacher = _teach(kept, inputs, recipe)
+    twins: list[FaceRow] = []
+    if inputs.decoder and recipe.twin > 0:
+        rng = np.random.default_rng(recipe.seed)
+        folder = inputs.work / "twins"
+        twins = decoder_twins(kept, inputs.decoder, folder, recipe.twins, rng, device=device)
     net = train(
         kept,
         meshes,
@@ -92,6 +100,7 @@ def run(
         recipe,
         inputs.work / "run",
         weights=inputs.weights,
+        twins=twins,
         workers=workers,
         device=device,
     )
@@ -122,6 +131,8 @@ def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
         raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
     if all(row.fake for row in rows):
         raise InputError("training needs real faces; none is left to train on")
+    if inputs.decoder is not None and recipe.twin <= 0:
+        raise InputError("a decoder without a share makes no twins; set twin, e.g. to 0.05")
     forging = inputs.mesh is not None and recipe.self_blend + recipe.warp + recipe.swap > 0
     if not forging and not any(row.fake for row in rows):
         raise InputError("there are no fakes to train on; give --mesh to forge them from the reals")

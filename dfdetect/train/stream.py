@@ -19,6 +19,8 @@ from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FAMILIES, FaceRow, read_picture, sampling_weights
 
 Image = NDArray[np.uint8]
+KINDS = ("stored", "self_blend", "warp", "swap", "twin")
+"""Where a face comes from: the disk, or one of the forgeries."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,10 @@ class Batch:
     """``[n, d]`` targets of the teacher; NaN rows where there are none."""
     view: NDArray[np.int64]
     """``[n]`` which of the recipe's crops each image is."""
+    kind: NDArray[np.int64]
+    """``[n]`` index into `KINDS`: how a forgery was made on the fly, and its real beside it."""
+    damaged: NDArray[np.bool_]
+    """``[n]`` whether degradations were drawn."""
 
 
 class FaceStream:
@@ -46,13 +52,17 @@ class FaceStream:
         meshes: Mapping[str, NDArray[np.float32]],
         teacher: Mapping[str, NDArray[np.float32]],
         recipe: Recipe,
+        twins: Sequence[FaceRow] = (),
     ) -> None:
         """`meshes`: name → ``[468, 2]`` landmarks in crop pixels, for the forgeries; a face without one
-        is not forged.  `teacher`: name → target vector.
+        is not forged.  `teacher`: name → target vector.  `twins`: decoder twins, `pair` names the real.
         """
         self._rows = list(rows)
         self._by_name = {row.name: row for row in self._rows}
         self._meshes, self._teacher, self._recipe = meshes, teacher, recipe
+        self._twins: dict[str, list[FaceRow]] = {}
+        for row in twins:
+            self._twins.setdefault(row.pair or "", []).append(row)
         self._width = len(next(iter(teacher.values()))) if teacher else 0
         weights = sampling_weights(self._rows)
         fake = np.array([row.fake for row in self._rows])
@@ -93,24 +103,32 @@ class FaceStream:
         row = self._rows[int(rng.choice(self._real, p=self._real_p))]
         image = read_picture(row)
         # A forgery takes the place of a fake from disk: the shares are of all faces, reals are half.
-        shares = np.array([recipe.self_blend, recipe.warp, recipe.swap]) * 2
-        pick = rng.random()
-        mesh = self._meshes.get(row.name)
-        if mesh is None or pick >= shares.sum():
+        shares = np.array([recipe.self_blend, recipe.warp, recipe.swap, recipe.twin]) * 2
+        kind = 1 + int(np.searchsorted(np.cumsum(shares), rng.random(), side="right"))
+        forged = self._forge(rng, row, image, kind) if kind < len(KINDS) else None
+        if forged is None:
             return self._finish(rng, row, image)
-        if pick < shares[0]:
-            forged = self_blend(image, mesh, rng)[0]
-        elif pick < shares[:2].sum():
+        return self._finish(rng, row, image, row, forged, kind)
+
+    def _forge(self, rng: np.random.Generator, row: FaceRow, image: Image, kind: int) -> Image | None:
+        """A forgery of a real face, of `KINDS`; None where this face cannot be forged that way."""
+        if KINDS[kind] == "twin":
+            twins = self._twins.get(row.name)
+            return read_picture(twins[int(rng.integers(len(twins)))]) if twins else None
+        mesh = self._meshes.get(row.name)
+        if mesh is None:
+            return None
+        if KINDS[kind] == "self_blend":
+            return self_blend(image, mesh, rng)[0]
+        if KINDS[kind] == "warp":
             change = (local_warp, expression_warp, lip_redraw)[int(rng.integers(3))]
-            forged = change(image, mesh, rng)[0]
-        else:
-            mouth = rng.random() < 0.5
-            donor = self._other_frame(rng, row) if mouth and rng.random() < 0.5 else self._donor(rng, row)
-            if donor is None:
-                return self._finish(rng, row, image)
-            give = mouth_swap if mouth else swap
-            forged = give(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
-        return self._finish(rng, row, image, row, forged, forged=True)
+            return change(image, mesh, rng)[0]
+        mouth = rng.random() < 0.5
+        donor = self._other_frame(rng, row) if mouth and rng.random() < 0.5 else self._donor(rng, row)
+        if donor is None:
+            return None
+        give = mouth_swap if mouth else swap
+        return give(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
 
     def _other_frame(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
         """Another picture of the same person, as lip-sync has it; anybody in a similar pose without one."""
@@ -135,17 +153,18 @@ class FaceStream:
         image: Image,
         partner: FaceRow | None = None,
         partner_image: Image | None = None,
-        forged: bool = False,
+        kind: int = 0,
     ) -> list[_Sample]:
         """Crop and degrade a face, and its partner with the very same draw."""
         recipe = self._recipe
         view = int(rng.integers(len(recipe.crops)))
         spec = recipe.crops[view]
         matrix = _jittered(crop_matrix(row.box, row.five, spec), spec.size, recipe.jitter, rng)
-        damage = Damage(rng, 0.0 if rng.random() < recipe.clean else recipe.damage)
+        damaged = rng.random() >= recipe.clean
+        damage = Damage(rng, recipe.damage if damaged else 0.0)
         flip = rng.random() < 0.5
         samples = []
-        for one, picture, is_forged in ((row, image, False), (partner, partner_image, forged)):
+        for one, picture, is_forged in ((row, image, False), (partner, partner_image, kind > 0)):
             if one is None or picture is None:
                 continue
             crop = damage(warp(picture, matrix, spec.size))
@@ -154,7 +173,7 @@ class FaceStream:
             fake = one.fake or is_forged
             family = -1 if is_forged else FAMILIES.index(one.family)
             target = None if is_forged else self._teacher.get(one.name)
-            samples.append(_Sample(crop, fake, family, target, view))
+            samples.append(_Sample(crop, fake, family, target, view, kind, damaged))
         return samples
 
     def _pack(self, samples: list[_Sample]) -> Batch:
@@ -168,6 +187,8 @@ class FaceStream:
             np.array([s.family for s in samples], np.int64),
             teacher,
             np.array([s.view for s in samples], np.int64),
+            np.array([s.kind for s in samples], np.int64),
+            np.array([s.damaged for s in samples], np.bool_),
         )
 
 
@@ -178,6 +199,8 @@ class _Sample:
     family: int
     teacher: NDArray[np.float32] | None
     view: int
+    kind: int
+    damaged: bool
 
 
 def _yaw(five: NDArray[np.float32]) -> float:

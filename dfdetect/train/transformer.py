@@ -1,11 +1,11 @@
-"""The transformer expert: the first blocks of a vision transformer, of which only the norms are tuned, and a
-linear head for each view of the face on the tokens after several middle blocks.
+"""The transformer expert: the first blocks of a vision transformer and a linear head for each view of the
+face on the tokens after several middle blocks.
 
 The middle blocks carry more evidence of forgery than the last ones, and the class token and the mean of
 the patches different parts of it; where a view is aligned by landmarks, the patches of mouth and eyes are
-pooled by themselves, since lip-sync and swaps show there.  Tuning only the norms keeps what the
+pooled by themselves, since lip-sync and swaps show there.  Tuning only the norms is cheap and keeps what the
 encoder learned of pictures in general ("Deepfake Detection that Generalizes Across Benchmarks",
-Yermakov et al. 2025).
+Yermakov et al. 2025); with many forgeries tuning all of it slowly holds better (see models/README.md).
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ class TokenNet(nn.Module):
         views: Sequence[CropSpec],
         teacher_width: int = 0,
         dropout: float = 0.1,
+        tuned: str = "norms",
     ) -> None:
         """`blocks` count from 1; blocks behind the last of them are cut off.  There is no teacher, so
-        `teacher_width` must be 0.
+        `teacher_width` must be 0.  `tuned` is what of the backbone training may change, see `Recipe`.
         """
         super().__init__()
         from dfdetect.faces.torchvision_nms import ensure_torchvision
@@ -73,7 +74,7 @@ class TokenNet(nn.Module):
         self.family: Any = nn.ModuleList(nn.Linear(size, len(FAMILIES)) for size in sizes)
         self.drop = nn.Dropout(dropout)
         for name, parameter in self.backbone.named_parameters():
-            parameter.requires_grad_("norm" in name)
+            parameter.requires_grad_("norm" in name or (tuned == "all" and name.startswith("blocks.")))
         for head in (*self.heads, *self.family):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,22 @@ import PIL.Image
 import pytest
 
 from dfdetect.errors import InputError
+from dfdetect.faces.crop import CropSpec
 from dfdetect.results import Box
+from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, read_picture
 from tests.train.faces import make_crop_folder
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
-from dfdetect.train.forge.decoder import TinyAutoencoder, Twin, decoder_twins, make_twin  # noqa: E402
+from dfdetect.train.forge.decoder import (  # noqa: E402
+    TinyAutoencoder,
+    Twin,
+    decoder_twins,
+    make_twin,
+    read_twins,
+)
 
 POOLED = {"encoder": (11, 12, 13), "decoder": (3, 4, 5)}
 PLAIN = {"encoder": (1, 3, 4, 5, 7, 8, 9), "decoder": (8, 9, 10, 13, 14, 15, 18)}
@@ -156,3 +165,16 @@ def test_wrong_weights_and_no_reals_are_refused(rows: list[FaceRow], weights: Pa
         TinyAutoencoder(wrong)
     with pytest.raises(InputError, match="real faces"):
         decoder_twins([r for r in rows if r.fake], weights, tmp_path, 1, np.random.default_rng(0))
+
+
+def test_training_makes_the_twins_that_its_recipe_asks_for(weights: Path, tmp_path: Path) -> None:
+    pytest.importorskip("timm", reason="training needs timm")
+    from dfdetect.train.run import Inputs, run
+
+    data = make_crop_folder(tmp_path / "crops", sources=2, per_source=2)
+    spec = CropSpec("five_point", 64, 0.9)
+    recipe = Recipe("test_efficientnet", crops=(spec,), steps=1, batch=4, twin=0.5, twins=2)
+    run(Inputs((data,), tmp_path / "work", decoder=weights), recipe, tmp_path / "model", workers=0)
+    assert len(read_twins(tmp_path / "work" / "twins")) == 2
+    card = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))
+    assert card["recipe"]["twin"] == 0.5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.stream import FaceStream
+from dfdetect.train.stream import KINDS, FaceStream
 from dfdetect.train.table import fold_of, read_faces, sampling_weights, split
 from tests.train.faces import make_crop_folder, round_mesh
 
@@ -79,6 +79,17 @@ def test_forgeries_of_real_faces_alone_make_a_batch(folder: Path) -> None:
     batch = FaceStream(rows, meshes, {}, recipe)[0]
     assert batch.fake.sum() == 4
     assert (batch.family[batch.fake == 1] == -1).all()
+
+
+def test_twins_stand_beside_their_reals(folder: Path) -> None:
+    reals = [row for row in read_faces(folder) if not row.fake]
+    twins = [dataclasses.replace(row, name=f"twin {row.name}", fake=True, pair=row.name) for row in reals]
+    recipe = dataclasses.replace(RECIPE, self_blend=0.0, warp=0.0, swap=0.0, twin=0.5)
+    batch = FaceStream(reals, {}, {}, recipe, twins)[0]
+    assert (batch.kind == KINDS.index("twin")).all()
+    assert batch.fake.sum() == recipe.batch / 2
+    # The very same picture under the very same draw: only the label differs here.
+    assert (batch.images[batch.fake == 1] == batch.images[batch.fake == 0]).all()
 
 
 def test_a_misspelt_recipe_setting_is_named() -> None:

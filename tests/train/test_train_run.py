@@ -107,6 +107,12 @@ def test_a_model_teaches_another(tmp_path: Path) -> None:
     assert np.stack([found[row.name] for row in rows]) == pytest.approx(wanted, rel=1e-3)
 
 
+def test_a_decoder_without_a_share_is_refused(tmp_path: Path) -> None:
+    inputs = Inputs((make_crop_folder(tmp_path / "crops"),), tmp_path / "work", decoder=tmp_path / "d")
+    with pytest.raises(InputError, match="twin"):
+        run(inputs, RECIPE, tmp_path / "out", workers=0)
+
+
 @pytest.mark.parametrize(
     ("teachers", "weight", "message"),
     [({"teacher": "a"}, 0.0, "weight"), ({"teacher": "a", "encoder": "b"}, 1.0, "one teacher")],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,19 @@ def test_only_norms_and_heads_are_trained(tmp_path: Path) -> None:
     assert any("norm" in name for name in moved)
     assert {"heads.0.weight", "heads.1.weight"} <= moved
     assert all("norm" in name for name in moved if name.startswith("backbone"))
+
+
+def test_all_of_the_blocks_are_trained_where_asked_for(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, tuned="all", matrix_lr=0.5, layer_decay=0.5)
+    rows = read_faces(make_crop_folder(tmp_path / "crops"))
+    torch.manual_seed(recipe.seed)
+    before = build_network(recipe).state_dict()
+    after = train(rows, {}, {}, recipe, tmp_path / "run", workers=0).state_dict()
+    moved = {name: float((after[name] - before[name]).abs().max()) for name in after}
+    by_block = [moved[f"backbone.blocks.{i}.mlp.fc1.weight"] for i in range(4)]
+    assert all(slow < 0.8 * fast for slow, fast in pairwise(by_block))
+    assert moved["backbone.blocks.0.mlp.fc1.weight"] > 0
+    assert moved["backbone.pos_embed"] == moved["backbone.patch_embed.proj.weight"] == 0
 
 
 def test_it_starts_as_the_probe_and_is_already_better_than_chance(tmp_path: Path) -> None:
@@ -163,6 +177,7 @@ def test_a_state_dict_of_the_backbone_is_taken_and_another_refused(tmp_path: Pat
     [
         ({"blocks": (4, 2)}, "rising"),
         ({"blocks": ()}, "one view"),
+        ({"tuned": "some"}, "norms or all"),
         ({"crops": (CropSpec("upright", 160, 1.4), CropSpec("upright", 96, 1.4))}, "same size"),
     ],
 )

@@ -62,13 +62,13 @@ class TinyAutoencoder:
     ``decoder.*``.  Raises `InputError` when the file is not such an autoencoder.
     """
 
-    def __init__(self, weights: str | Path, bfloat16: bool = False) -> None:
+    def __init__(self, weights: str | Path, bfloat16: bool = False, device: str = "cpu") -> None:
         """`bfloat16` computes in that type: faster where the processor has it, slower elsewhere."""
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        self._type = torch.bfloat16 if bfloat16 else torch.float32
+        self._type, self._device = torch.bfloat16 if bfloat16 else torch.float32, device
         self._encoder, self._decoder = _encoder(), _decoder()
         try:
             values = load_file(str(weights))
@@ -78,7 +78,7 @@ class TinyAutoencoder:
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise InputError(f"{weights} does not hold a taef2 autoencoder: {error}") from error
         for net in (self._encoder, self._decoder):
-            net.eval().requires_grad_(False).to(self._type)
+            net.eval().requires_grad_(False).to(device, self._type)
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
 
     def encode(self, images: NDArray[np.uint8]) -> Tensor:
@@ -86,19 +86,19 @@ class TinyAutoencoder:
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+            pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2)
             scaled = (pixels.float() / 255.0).to(self._type, memory_format=torch.channels_last)
-            return self._encoder(scaled).float()
+            return self._encoder(scaled).float().cpu()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents → pictures ``[n, h, w, 3]``."""
         import torch
 
         with torch.inference_mode():
-            bounded = 3.0 * torch.tanh(latents / 3.0)
+            bounded = 3.0 * torch.tanh(latents.to(self._device) / 3.0)
             pixels = self._decoder(bounded.to(self._type, memory_format=torch.channels_last)).float()
             scaled = (pixels.clamp(0, 1) * 255.0).round().to(torch.uint8)
-            return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).numpy())
+            return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def make_twin(
@@ -140,6 +140,7 @@ def decoder_twins(
     most: int,
     rng: np.random.Generator,
     bfloat16: bool = False,
+    device: str = "cpu",
 ) -> list[FaceRow]:
     """Make twins of at most `most` real faces of `rows` and keep them as a crop folder.
 
@@ -162,7 +163,7 @@ def decoder_twins(
         key = hashlib.sha256(f"{seed} {row.name}".encode()).hexdigest()[:16]
         name = f"twins/{key}{'.png' if row.path.endswith('.png') else '.jpg'}"
         if not (root / name).exists():
-            net = net or TinyAutoencoder(weights, bfloat16)
+            net = net or TinyAutoencoder(weights, bfloat16, device)
             own = np.random.default_rng([seed, int(key, 16)])
             _store(root / name, _twin_of(row, reals, net, own), row.path)
         done.append((row, name))
