@@ -5,6 +5,7 @@ The command line, a worker process and a Python user all call `Detector.scan`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import time
@@ -16,13 +17,19 @@ from dfdetect import __version__
 from dfdetect.errors import MediaError
 from dfdetect.faces.crop import cut
 from dfdetect.faces.detect import FaceDetector, create_detector
+from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
-from dfdetect.media.reader import open_media
+from dfdetect.media.evidence import gather_evidence
+from dfdetect.media.reader import is_pixels, open_media
+from dfdetect.media.source import Source as ByteSource
+from dfdetect.media.source import make_source
 from dfdetect.results import (
+    Evidence,
     Face,
     FaceScore,
     Frame,
+    FramePicture,
     MediaInfo,
     MediaKind,
     Note,
@@ -78,9 +85,14 @@ class Detector:
         clock = time.perf_counter()
         path = name if name is not None else _name(source)
         info: MediaInfo | None = None
+        record: Evidence | None = None
         try:
-            with open_media(source, self.settings) as media:
-                evidence = _Evidence(self)
+            opened: Source | ByteSource = source
+            if self.settings.evidence:
+                opened = source if is_pixels(source) else make_source(source)
+                record = gather_evidence(opened if isinstance(opened, ByteSource) else None)
+            with open_media(opened, self.settings) as media:
+                evidence = _Looks(self)
                 evidence.look(media.frames())
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
@@ -92,11 +104,11 @@ class Detector:
                 info = media.info
                 verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
         except MediaError as error:
-            return self._failed(path, error.reason, error.message, clock)
+            return self._failed(path, error.reason, error.message, clock, record)
         except MemoryError:
             text = "memory ran out while scanning this file; scan it alone or on a machine with more memory"
-            return self._failed(path, Reason.OUT_OF_MEMORY, text, clock)
-        return self._result(path, verdict, info, evidence, clock)
+            return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
+        return self._result(path, verdict, info, evidence, clock, record)
 
     def find_faces(self, image: NDArray[np.uint8]) -> list[Face]:
         """All faces of an RGB picture, largest first; the networks are loaded at the first call."""
@@ -105,7 +117,13 @@ class Detector:
         return self._finder.detect(image)
 
     def _result(
-        self, path: str, verdict: Verdict, info: MediaInfo, evidence: _Evidence, clock: float
+        self,
+        path: str,
+        verdict: Verdict,
+        info: MediaInfo,
+        evidence: _Looks,
+        clock: float,
+        record: Evidence | None,
     ) -> ScanResult:
         # A file without scored faces must not tell whether another one had loaded the engine before it.
         engine = self._scorer.engine if evidence.scored else self.settings.engine
@@ -119,6 +137,9 @@ class Detector:
             band=verdict.band,
             tracks=verdict.tracks,
             media=info,
+            detector=self._finder.stamp if self._finder and evidence.frames else None,
+            evidence=record,
+            frames=evidence.pictures,
             notes=_unique([*info.notes, *evidence.notes(), *verdict.notes]),
             model=self._model.stamp(engine),
             settings=self.settings.as_dict(),
@@ -127,12 +148,15 @@ class Detector:
             novelty=verdict.novelty,
         )
 
-    def _failed(self, path: str, reason: Reason, message: str, clock: float) -> ScanResult:
+    def _failed(
+        self, path: str, reason: Reason, message: str, clock: float, record: Evidence | None
+    ) -> ScanResult:
         elapsed = time.perf_counter() - clock
-        return ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed)
+        result = ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed)
+        return dataclasses.replace(result, evidence=record)
 
 
-class _Evidence:
+class _Looks:
     """Collects what one file shows: faces, their tracks and scores.  Crops are dropped once scored."""
 
     def __init__(self, detector: Detector) -> None:
@@ -145,6 +169,12 @@ class _Evidence:
         self._largest: dict[int, float] = defaultdict(float)
         self._frame_times: list[float] = []
         self._dropped = 0
+        self._book = PictureBook()
+
+    @property
+    def pictures(self) -> tuple[FramePicture, ...]:
+        """Pictures of frames with judged faces, if the settings ask for them."""
+        return self._book.pictures
 
     @property
     def frames(self) -> int:
@@ -155,7 +185,10 @@ class _Evidence:
         """Find, link and score the faces of further frames."""
         for frame in frames:
             self._frame_times.append(frame.time)
-            self._waiting.extend(self._crops(frame))
+            crops = list(self._crops(frame))
+            self._waiting.extend(crops)
+            if crops and self._d.settings.pictures:
+                self._book.add(frame)
             if len(self._waiting) >= BATCH:
                 self._score()
         self._score()
@@ -190,6 +223,7 @@ class _Evidence:
                     logit=float(scores.fused[i]),
                     experts=tuple(float(value) for value in scores.experts[i]),
                     heatmap=None if heat is None else tuple(tuple(row) for row in heat),
+                    picture=small_jpeg(item.crops[0], FACE_SIDE) if self._d.settings.pictures else None,
                 )
             )
         self._waiting.clear()

@@ -201,6 +201,22 @@ class FaceScore:
     heatmap: tuple[tuple[float, ...], ...] | None = None
     """Class-activation map over the crop, rows from top to bottom, in units of the logit; None unless
     `Settings.heatmaps` asked for it."""
+    picture: bytes | None = None
+    """A small JPEG of the crop that the first expert saw, which the heat map lies over; None unless
+    `Settings.pictures` asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramePicture:
+    """A small picture of a frame that was looked at."""
+
+    frame: int
+    """Its number, as in `FaceScore.frame`."""
+    time: float
+    width: int
+    """Of the frame itself, in pixels; face boxes are in these."""
+    height: int
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +250,38 @@ class ModelStamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a file's Content Credentials (C2PA) say of it; stands beside the verdict and never changes it."""
+
+    present: bool
+    valid: bool | None = None
+    """Whether the signature and the hashes hold; None when there are none."""
+    trusted: bool | None = None
+    """Whether the signer's certificate is on a trust list; None when that was not checked."""
+    signer: str | None = None
+    generator: str | None = None
+    """The program that made the claim."""
+    declares_generated: bool | None = None
+    """Whether the manifest says that a model generated or composed the media; None when it says nothing."""
+    problems: tuple[str, ...] = ()
+    """Codes of what failed, as the standard names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What it takes to repeat a scan and to show that it was of this file."""
+
+    started: str
+    """UTC, ``2026-01-31T12:00:00Z``."""
+    sha256: str | None
+    """Of the file's bytes; None for what has none (arrays)."""
+    versions: Mapping[str, str]
+    """Name of each library and decoder that took part → its version; ``platform`` and ``processor`` too."""
+    credentials: Credentials | None
+    """None when they could not be looked for (the extra ``c2pa`` is not installed)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScanResult:
     """The outcome of scanning one file.  `label` is None exactly when `reason` says why."""
 
@@ -260,6 +308,12 @@ class ScanResult:
     novelty: float | None = None
     """How unlike the model's calibration media this file is: the share of them (0–1) that are less unusual;
     None when not judged or when the calibration does not say."""
+    detector: ModelStamp | None = None
+    """The face detector that took part; None when no picture was searched."""
+    evidence: Evidence | None = None
+    """None unless `Settings.evidence` asked for it."""
+    frames: tuple[FramePicture, ...] = ()
+    """Small pictures of the frames with judged faces; empty unless `Settings.pictures` asked for them."""
     schema_version: str = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -50,6 +50,10 @@ class Settings:
     """Share of fakes expected among the scanned files (0–1); None: as calibrated."""
     heatmaps: bool = False
     """Keep the class-activation map of every face."""
+    pictures: bool = False
+    """Keep small pictures of judged faces and of their frames, for reports that people look at."""
+    evidence: bool = False
+    """Record what it takes to repeat the scan: hash of the file, versions, Content Credentials."""
     timeout: float = 300.0
     """Seconds that one file may take in a batch."""
     max_pixels: int = 268_435_456

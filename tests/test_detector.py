@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from PIL import Image
 
 from dfdetect import Detector, Label, Reason, ScanResult
 from dfdetect.errors import ModelError, SettingsError
+from dfdetect.reports.parse import parse_result
+from dfdetect.reports.plain import plain_result
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -197,3 +200,32 @@ def test_faces_beyond_the_limit_are_mentioned() -> None:
     result = Detector(max_faces=1).scan(pair)
     assert len(result.tracks) == 1
     assert "faces_dropped" in {note.code for note in result.notes}
+
+
+def test_pictures_and_evidence_are_kept_where_asked_for() -> None:
+    sample = DATA / "astronaut.jpg"
+    detector = Detector(model="light", pictures=True, heatmaps=True, evidence=True)
+    result = detector.scan(sample)
+    (face,) = result.tracks[0].faces
+    assert face.picture is not None
+    assert face.picture[:2] == b"\xff\xd8"
+    assert face.heatmap is not None
+    (frame,) = result.frames
+    assert (frame.frame, frame.time) == (face.frame, face.time)
+    assert result.media is not None
+    assert (frame.width, frame.height) == (result.media.width, result.media.height)
+    assert result.detector is not None
+    assert set(result.detector.sha256) == {"pnet.onnx", "rnet.onnx", "onet.onnx"}
+    assert result.evidence is not None
+    assert result.evidence.sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
+    assert {"python", "numpy", "av", "libavcodec"} <= set(result.evidence.versions)
+    assert parse_result(plain_result(result)).evidence == result.evidence
+
+
+def test_a_broken_file_has_evidence_too(tmp_path: Path) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(64))
+    result = Detector(evidence=True).scan(path)
+    assert result.reason is not None
+    assert result.evidence is not None
+    assert result.evidence.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -65,7 +65,7 @@ def scan(
     or '-' for a file on standard input. What a file is, is found from its content.
     """
     output = output_from({name: words.pop(name) for name in OUTPUT_WORDS})
-    settings = settings_from(words)
+    settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
     with _terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
         summary = _scan(inputs, settings, output, jobs, ordered)
     return outcome(summary, output.fail_on, output.strict)

@@ -31,6 +31,12 @@ class Output:
         return ReportOptions(color=color, verbosity=self.verbosity, fail_on=self.fail_on)
 
     @property
+    def needs(self) -> frozenset[str]:
+        """Settings that the chosen formats cannot do without."""
+        names = (self.format, *(name for name, _ in self.reports))
+        return frozenset().union(*(find_report(name).needs for name in names))
+
+    @property
     def quiet(self) -> bool:
         """No talk on standard error."""
         return self.verbosity < 0

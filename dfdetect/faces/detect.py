@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.results import Box, Face
+from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
     from dfdetect.settings import Settings
@@ -37,6 +37,10 @@ _ROLLED_SHARE = 1 / 12
 class FaceDetector(Protocol):
     """Finds faces in one picture."""
 
+    @property
+    def stamp(self) -> ModelStamp:
+        """Which networks it runs."""
+
     def detect(self, image: Image) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture."""
         ...
@@ -44,6 +48,8 @@ class FaceDetector(Protocol):
 
 class Searcher(Protocol):
     """One search at one scale: `dfdetect.faces.mtcnn.Mtcnn`, or the reference."""
+
+    stamp: ModelStamp
 
     def detect(self, image: Image, min_size: float) -> list[Face]:
         """Faces of at least `min_size` pixels."""
@@ -78,6 +84,11 @@ class PatientDetector:
     def __init__(self, searcher: Searcher, min_face: int) -> None:
         self._searcher = searcher
         self._min_size = 0.8 * min_face
+
+    @property
+    def stamp(self) -> ModelStamp:
+        """Which networks it runs."""
+        return self._searcher.stamp
 
     def detect(self, image: Image) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.

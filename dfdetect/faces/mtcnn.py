@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.pooling import Pooler
-from dfdetect.results import Box, Face
+from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -54,7 +54,7 @@ class Mtcnn:
         self, threads: int = 0, thresholds: Thresholds | None = None, folder: Traversable | None = None
     ) -> None:
         self.thresholds = thresholds or Thresholds()
-        contents = _read_model(folder or resources.files("dfdetect._models") / "mtcnn")
+        contents, self.stamp = _read_model(folder or resources.files("dfdetect._models") / "mtcnn")
         options = _session_options(threads or min(2, _cores()))
         self._nets = {name: _session(data, options) for name, data in contents.items()}
 
@@ -219,11 +219,13 @@ def _inside(boxes: Array, pooler: Pooler) -> tuple[Array, NDArray[np.int64]]:
     return boxes[meets], np.concatenate([low, high], axis=1)[meets]
 
 
-def _read_model(folder: Traversable) -> dict[str, bytes]:
-    """The files of the model folder by name of the network, checked against its card."""
+def _read_model(folder: Traversable) -> tuple[dict[str, bytes], ModelStamp]:
+    """The files of the model folder by name of the network, checked against its card, and who they are."""
     try:
-        files = json.loads((folder / "card.json").read_text("utf-8"))["files"]
+        card = json.loads((folder / "card.json").read_text("utf-8"))
+        files = card["files"]
         expected = {name: (files[name]["file"], files[name]["sha256"]) for name in ("pnet", "rnet", "onet")}
+        stamp = ModelStamp(card["name"], card["version"], dict(expected.values()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"the face detector's card ({folder}/card.json) cannot be read: {error!r}"
@@ -238,7 +240,7 @@ def _read_model(folder: Traversable) -> dict[str, bytes]:
             raise ModelError(
                 f"{folder}/{file} is not the file its card names (sha256 differs): reinstall dfdetect"
             )
-    return contents
+    return contents, stamp
 
 
 def _session_options(threads: int) -> Any:

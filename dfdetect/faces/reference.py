@@ -5,11 +5,13 @@ Slower than `dfdetect.faces.mtcnn`, and needs torch; for comparison, and for tho
 
 from __future__ import annotations
 
+import importlib.metadata
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
-from dfdetect.results import Box, Face
+from dfdetect.results import Box, Face, ModelStamp
 
 
 class FacenetMtcnn:
@@ -33,6 +35,8 @@ class FacenetMtcnn:
             ) from error
         if threads:
             torch.set_num_threads(threads)
+        version = importlib.metadata.version("facenet-pytorch")
+        self.stamp = ModelStamp("facenet-pytorch", version, {}, f"torch {torch.__version__} {device}")
         self._mtcnn = MTCNN(keep_all=True, device=torch.device(device))
 
     def detect(self, image: NDArray[np.uint8], min_size: float) -> list[Face]:

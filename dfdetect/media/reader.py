@@ -23,22 +23,22 @@ __all__ = ["Media", "open_media"]
 
 
 def open_media(
-    source: str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Image, settings: Settings
+    source: str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Image | Source, settings: Settings
 ) -> Media:
     """Open a photo or a video: a path, bytes, a binary file object, an array or a Pillow image.
 
     An array is ``[height, width, 3]`` in RGB (or grey, or RGBA); a file object is read from its
-    current position.  The kind is found from the content, never from the name.  Use the result as a
-    context manager.
+    current position; a `Source` is closed with what is made of it.  The kind is found from the
+    content, never from the name.  Use the result as a context manager.
 
     Raises `MediaError`, whose `reason` and message say what is wrong with the file and what to do, and
     `TypeError` for any other type of `source`.
     """
-    if isinstance(source, np.ndarray) or _is_pillow(source):
+    if is_pixels(source):
         from dfdetect.media.memory import ImageMedia
 
         return ImageMedia(source, settings)
-    made = make_source(source)
+    made = source if isinstance(source, Source) else make_source(source)
     try:
         return _open_by_content(made, sniff(made.head()), settings)
     except BaseException:
@@ -75,6 +75,9 @@ def _refuse(title: str, sniffed: Sniffed) -> None:
         )
 
 
-def _is_pillow(source: object) -> bool:
+def is_pixels(source: object) -> bool:
+    """Whether this is an array or a Pillow image, without bytes of a file behind it."""
+    if isinstance(source, np.ndarray):
+        return True
     # By module name, so that Pillow is imported only when a picture comes.
     return any(kind.__module__ == "PIL.Image" for kind in type(source).__mro__)

@@ -34,6 +34,8 @@ class Report(ABC):
     """What the user calls the format."""
     summary: ClassVar[str]
     """One phrase for the help."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Settings that a scan must switch on for this format, e.g. ``pictures``."""
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         self.stream = stream

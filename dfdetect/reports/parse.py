@@ -21,6 +21,8 @@ from dfdetect.numbers import is_number
 from dfdetect.results import (
     SCHEMA_VERSION,
     Box,
+    Credentials,
+    Evidence,
     FaceQuality,
     FaceScore,
     Label,
@@ -60,7 +62,7 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise InputError(f"results of schema {version} cannot be read, only of {SCHEMA_VERSION}; scan again")
     band = values.get("band")
-    model, media = values.get("model"), values.get("media")
+    model, media, detector = (values.get(name) for name in ("model", "media", "detector"))
     try:
         return ScanResult(
             path=_path(values),
@@ -78,6 +80,8 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
             tool_version=_text(values, "tool_version"),
             elapsed=_figure(values, "elapsed"),
             novelty=_optional(values, "novelty"),
+            detector=None if detector is None else _model(_object(values, "detector")),
+            evidence=None if values.get("evidence") is None else _evidence(_object(values, "evidence")),
             schema_version=version,
         )
     except ValueError as error:
@@ -176,6 +180,31 @@ def _model(values: Mapping[str, Any]) -> ModelStamp:
     )
 
 
+def _evidence(values: Mapping[str, Any]) -> Evidence:
+    versions, found = _object(values, "versions"), values.get("credentials")
+    return Evidence(
+        started=_text(values, "started"),
+        sha256=_words(values, "sha256"),
+        versions={name: _text(versions, name) for name in versions},
+        credentials=None if found is None else _credentials(_object(values, "credentials")),
+    )
+
+
+def _credentials(values: Mapping[str, Any]) -> Credentials:
+    problems = _list(values, "problems")
+    if not all(isinstance(problem, str) for problem in problems):
+        raise _wrong("problems", "hold texts", problems)
+    return Credentials(
+        present=bool(_truth(values, "present")),
+        valid=_truth(values, "valid"),
+        trusted=_truth(values, "trusted"),
+        signer=_words(values, "signer"),
+        generator=_words(values, "generator"),
+        declares_generated=_truth(values, "declares_generated"),
+        problems=tuple(problems),
+    )
+
+
 def _path(values: Mapping[str, Any]) -> str:
     coded = values.get("path_base64")
     if coded is None:
@@ -216,6 +245,17 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str):
         raise _wrong(name, "be a text", value)
+    return value
+
+
+def _words(values: Mapping[str, Any], name: str) -> str | None:
+    return None if values.get(name) is None else _text(values, name)
+
+
+def _truth(values: Mapping[str, Any], name: str) -> bool | None:
+    value = values.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _wrong(name, "be true, false or null", value)
     return value
 
 

@@ -2,8 +2,9 @@
 
 Probabilities are rounded to 6 decimals, times to milliseconds, boxes to tenths of a pixel, quality
 figures to 4 significant digits.  Logits keep every digit, so that a scan can be compared bit by bit and
-recalibrated from its record.  There is no NaN and no infinity: where a figure may be missing it becomes
-null; where it may not, the record is refused (`ValueError`), since it would be a lie.
+recalibrated from its record.  Pictures are left out: they are for people.  There is no NaN and no infinity:
+where a figure may be missing it becomes null; where it may not, the record is refused (`ValueError`), since
+it would be a lie.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dfdetect.results import Box, FaceQuality, FaceScore, MediaInfo, ModelStamp, Note, ScanResult, TrackResult
+from dfdetect.results import (
+    Box,
+    Credentials,
+    Evidence,
+    FaceQuality,
+    FaceScore,
+    MediaInfo,
+    ModelStamp,
+    Note,
+    ScanResult,
+    TrackResult,
+)
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -41,11 +53,14 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
         "media": None if result.media is None else _media(result.media),
         "notes": _notes(result.notes),
         "model": None if result.model is None else _model(result.model),
+        "detector": None if result.detector is None else _model(result.detector),
         "settings": {key: _value(value) for key, value in result.settings.items()},
         "tool_version": result.tool_version,
         "elapsed": _number(result.elapsed, 3),
         "schema_version": result.schema_version,
     }
+    if result.evidence is not None:
+        record["evidence"] = _evidence(result.evidence)
     return record
 
 
@@ -127,6 +142,28 @@ def _model(model: ModelStamp) -> dict[str, Any]:
         "version": model.version,
         "engine": model.engine,
         "sha256": {text(name): model.sha256[name] for name in sorted(model.sha256)},
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    found = evidence.credentials
+    return {
+        "started": evidence.started,
+        "sha256": evidence.sha256,
+        "versions": {text(name): text(evidence.versions[name]) for name in sorted(evidence.versions)},
+        "credentials": None if found is None else _credentials(found),
+    }
+
+
+def _credentials(found: Credentials) -> dict[str, Any]:
+    return {
+        "present": found.present,
+        "valid": found.valid,
+        "trusted": found.trusted,
+        "signer": None if found.signer is None else text(found.signer),
+        "generator": None if found.generator is None else text(found.generator),
+        "declares_generated": found.declares_generated,
+        "problems": [text(problem) for problem in found.problems],
     }
 
 
