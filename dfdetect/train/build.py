@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dfdetect.errors import InputError
 from dfdetect.scoring.card import ExpertCard
-from dfdetect.train.network import ExportNet, FaceNet, export_onnx, load_backbone
+from dfdetect.train.network import ExportNet, FaceNet, export_onnx, load_backbone, to_input
 from dfdetect.train.quantise import LARGE, quantise
 from dfdetect.train.recipe import Recipe
+from dfdetect.train.rounding import input_grams
+from dfdetect.train.table import FaceRow, aligned, sampling_weights
 from dfdetect.train.transformer import ExportTokens, TokenNet, load_clip_onnx
 
 Net = FaceNet | TokenNet
+ROUNDED_ON = 128
+"""Faces that decide how the weights of a transformer are rounded."""
 QUICK = "model.quick.onnx"
 """The transformer with signed 8-bit weights, see `quantise`."""
 
@@ -48,10 +55,13 @@ def moving_keys(net: Net) -> list[str]:
     return [name for name in net.state_dict() if name not in frozen]
 
 
-def export_experts(net: Net, recipe: Recipe, folder: Path) -> tuple[ExpertCard, ...]:
+def export_experts(
+    net: Net, recipe: Recipe, folder: Path, rows: Sequence[FaceRow] = ()
+) -> tuple[ExpertCard, ...]:
     """Write ``model.onnx`` into `folder` and say how its experts are fed.
 
-    A transformer is written with 8-bit weights (see `quantise`).
+    A transformer is written with 8-bit weights (see `quantise`), rounded so that they serve some of the faces
+    of `rows` best.
     """
     net = net.cpu().eval()
     size = recipe.crops[0].size
@@ -69,7 +79,7 @@ def export_experts(net: Net, recipe: Recipe, folder: Path) -> tuple[ExpertCard, 
         export_onnx(shipped, size, path, outputs)
         if isinstance(net, TokenNet):
             whole, path, quick = path, Path(scratch) / "safe.onnx", Path(scratch) / "quick.onnx"
-            quantise(whole, path, quick)
+            quantise(whole, path, quick, _grams(shipped, recipe, rows))
             (quick.parent / LARGE).chmod(0o644)  # onnx keeps it to its owner
             os.replace(quick.parent / LARGE, folder / LARGE)
             os.replace(quick, folder / QUICK)
@@ -89,3 +99,20 @@ def export_experts(net: Net, recipe: Recipe, folder: Path) -> tuple[ExpertCard, 
         )
         for (name, logit, heat), crop in zip(names, recipe.crops, strict=True)
     )
+
+
+def _grams(
+    shipped: torch.nn.Module, recipe: Recipe, rows: Sequence[FaceRow]
+) -> dict[str, NDArray[np.float64]]:
+    """How the inputs of every layer go together over training faces, drawn as training would."""
+    if not rows:
+        return {}
+    count = min(ROUNDED_ON, len(rows))
+    rng = np.random.default_rng(recipe.seed)
+    drawn = rng.choice(len(rows), count, replace=False, p=sampling_weights(rows))
+    batches = [
+        to_input(np.stack([aligned(rows[int(i)], crop) for i in drawn[first : first + 8]]), recipe, "cpu")
+        for crop in recipe.crops
+        for first in range(0, count, 8)
+    ]
+    return input_grams(shipped, batches, "net.backbone.")

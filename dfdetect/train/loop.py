@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from dfdetect.errors import InputError
 from dfdetect.train.build import Net, build_network, load_start, moving_keys
-from dfdetect.train.measure import to_input
+from dfdetect.train.network import to_input
 from dfdetect.train.probe import start_as_probe
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.stream import Batch, FaceStream

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfdetect.train.build import Net
+from dfdetect.train.network import to_input
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, aligned
 
@@ -28,14 +29,6 @@ def predict(net: Net, rows: Sequence[FaceRow], recipe: Recipe, device: str = "cp
                 logit = net(to_input(crops, recipe, device), which)[0]
             table[first : first + 32, view] = logit.double().cpu().numpy()
     return table
-
-
-def to_input(images: NDArray[np.uint8], recipe: Recipe, device: str) -> torch.Tensor:
-    """uint8 ``[n, s, s, 3]`` → normalised float ``[n, 3, s, s]``, channels last in memory."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255.0
-    mean = torch.tensor(recipe.mean, device=device)[:, None, None]
-    std = torch.tensor(recipe.std, device=device)[:, None, None]
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def sharpness(rows: Sequence[FaceRow], recipe: Recipe) -> NDArray[np.float64]:

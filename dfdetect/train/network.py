@@ -9,10 +9,13 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dfdetect.errors import InputError
+from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FAMILIES
 
 
@@ -111,3 +114,11 @@ def export_onnx(shipped: nn.Module, size: int, path: str | Path, outputs: Sequen
             opset_version=17,
             dynamo=False,
         )
+
+
+def to_input(images: NDArray[np.uint8], recipe: Recipe, device: str) -> Tensor:
+    """uint8 ``[n, s, s, 3]`` → normalised float ``[n, 3, s, s]``, channels last in memory."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255.0
+    mean = torch.tensor(recipe.mean, device=device)[:, None, None]
+    std = torch.tensor(recipe.std, device=device)[:, None, None]
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)

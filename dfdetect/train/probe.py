@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.train.measure import to_input
+from dfdetect.train.network import to_input
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, aligned
 from dfdetect.train.teacher import capped, probe_weights

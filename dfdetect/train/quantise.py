@@ -10,11 +10,14 @@ are right everywhere (`dfdetect.scoring.engines` finds out which to take).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dfdetect.train.rounding import fitted_bytes, nearest_bytes
 
 LEAST = 2**16
 """Matrices with fewer elements stay as they are: they cost nothing and the heads need their precision."""
@@ -22,12 +25,14 @@ LARGE = "encoder.bin"
 """File beside the graphs that holds the large tensors."""
 
 
-def quantise(source: Path, safe: Path, quick: Path) -> None:
+def quantise(
+    source: Path, safe: Path, quick: Path, grams: Mapping[str, NDArray[np.float64]] | None = None
+) -> None:
     """Write the ONNX graph `source` with every large constant matrix product in 8-bit integers, twice.
 
-    Large tensors go into `LARGE` beside `quick` and `safe`, which must lie in one folder.  Tuning changes
-    norms and heads only, so that file stays the same from one trained model to the next, and a better model
-    is a small change.
+    Large tensors go into `LARGE` beside `quick` and `safe`, which must lie in one folder.  Where only norms
+    and heads were tuned that file stays the same from one trained model to the next.  `grams`, by the name
+    of the layer (see `rounding.input_grams`), decide how weights are rounded; without them, to the nearest.
     """
     import onnx
     from onnx import numpy_helper
@@ -43,7 +48,9 @@ def quantise(source: Path, safe: Path, quick: Path) -> None:
             continue
         if weight in graph.initializer:
             graph.initializer.remove(weight)
-        nodes += _integer_product(graph, node, numpy_helper.to_array(weight))
+        array = numpy_helper.to_array(weight)
+        found = fitted_bytes(array, grams[_layer(node.name)]) if grams else nearest_bytes(array)
+        nodes += _integer_product(graph, node, *found)
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
@@ -54,28 +61,25 @@ def quantise(source: Path, safe: Path, quick: Path) -> None:
     onnx.save_model(model, str(safe))
 
 
-def weight_bytes(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Matrix ``[in, out]`` → 8-bit integers and the scale of each output channel ``[out]``."""
-    scale = np.maximum(np.abs(weight).max(0), 1e-9).astype(np.float32) / 127.0
-    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
+def _layer(node: str) -> str:
+    """``/blocks.0/attn/qkv/MatMul`` → ``blocks.0.attn.qkv``, as the backbone calls it."""
+    return node.rpartition("/")[0].strip("/").replace("/", ".")
 
 
-def _integer_product(graph: Any, node: Any, weight: NDArray[np.float32]) -> list[Any]:
+def _integer_product(graph: Any, node: Any, whole: NDArray[np.int8], scale: NDArray[np.float32]) -> list[Any]:
     """``x @ w``, where each row of x is ``middle + step * (byte - 128)``:
     ``step * scale * (bytes - 128) @ integers + middle * (sums of the columns of w)``.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     x, out, name = node.input[0], node.output[0], node.input[1]
-    whole, scale = weight_bytes(weight)
     columns = whole.astype(np.float32).sum(0) * scale
-    channels = weight.shape[1]
     constants = {
         f"{name}_integers": whole,
         f"{name}_scale": scale,
         f"{name}_columns": columns[None].astype(np.float32),
-        f"{name}_shape": np.array([-1, weight.shape[0]], np.int64),
-        f"{name}_channels": np.array([channels], np.int64),
+        f"{name}_shape": np.array([-1, whole.shape[0]], np.int64),
+        f"{name}_channels": np.array([whole.shape[1]], np.int64),
         "quantise_half": np.array(0.5, np.float32),
         "quantise_127": np.array(1 / 127.0, np.float32),
         "quantise_tiny": np.array(1e-9, np.float32),

@@ -143,7 +143,7 @@ def write_folder(
 ) -> None:
     """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
     out.mkdir(parents=True, exist_ok=True)
-    experts = export_experts(net, recipe, out)
+    experts = export_experts(net, recipe, out, rows)
     calibration = {**UNCALIBRATED, "fusion": {"weights": [1 / len(experts)] * len(experts), "bias": 0.0}}
     (out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     card = ModelCard(

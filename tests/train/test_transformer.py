@@ -28,9 +28,10 @@ from dfdetect.scoring.models import load_model  # noqa: E402
 from dfdetect.scoring.scorer import Scorer  # noqa: E402
 from dfdetect.train.build import build_network, load_start  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
-from dfdetect.train.measure import predict, to_input  # noqa: E402
-from dfdetect.train.quantise import weight_bytes  # noqa: E402
+from dfdetect.train.measure import predict  # noqa: E402
+from dfdetect.train.network import to_input  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
+from dfdetect.train.rounding import fitted_bytes, nearest_bytes  # noqa: E402
 from dfdetect.train.run import Inputs, run  # noqa: E402
 from dfdetect.train.table import aligned, read_faces  # noqa: E402
 from dfdetect.train.transformer import TokenNet, region_pools  # noqa: E402
@@ -122,9 +123,28 @@ def test_the_shipped_network_scores_like_torch_and_each_face_by_itself(tmp_path:
 
 def test_weights_keep_eight_bits_for_each_channel() -> None:
     weight = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32) * np.geomspace(0.01, 10, 32)
-    whole, scale = weight_bytes(weight.astype(np.float32))
+    whole, scale = nearest_bytes(weight.astype(np.float32))
     assert (np.abs(whole).max(0) == 127).all()
     assert (np.abs(whole * scale - weight) <= scale / 2 + 1e-6).all()
+
+
+def test_fitted_weights_change_products_less_than_the_nearest_do() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(64, 64)) * np.geomspace(3, 0.1, 64)
+    inputs = (rng.normal(size=(400, 64)) @ mixing).astype(np.float32)
+    # A start on a grid of its own and a small coherent change, as slow tuning leaves it.
+    start = rng.integers(-127, 128, (64, 32)).astype(np.float32)
+    start[0] = 127.0
+    weight = start + 0.2 * rng.normal(size=(64, 1)).astype(np.float32)
+    fresh = (rng.normal(size=(400, 64)) @ mixing).astype(np.float32)
+    errors = {}
+    for name, (whole, scale) in {
+        "nearest": nearest_bytes(weight),
+        "fitted": fitted_bytes(weight, (inputs.T @ inputs).astype(np.float64)),
+    }.items():
+        assert np.abs(whole).max() <= 127
+        errors[name] = np.abs(fresh @ (whole * scale) - fresh @ weight).mean()
+    assert errors["fitted"] < 0.8 * errors["nearest"]
 
 
 def test_signed_and_unsigned_weights_give_the_same_scores(
