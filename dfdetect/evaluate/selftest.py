@@ -21,7 +21,7 @@ from dfdetect.settings import Settings
 _SAMPLES = "dfdetect._samples"
 
 TOLERANCE = 0.05
-EIGHT_BIT_TOLERANCE = 0.3
+EIGHT_BIT_TOLERANCE = 0.5
 """For networks with 8-bit activations: a difference in the last bit of a float, as between two processors or
 engines, turns some roundings over, and the score moves by about .1 (standard deviation)."""
 
@@ -62,6 +62,12 @@ def run_selftest(settings: Settings | None = None, scan: Scan | None = None) -> 
     return tuple(_check(folder, golden, scanner) for golden in folder.card.golden)
 
 
+def logit_tolerance(folder: ModelFolder) -> float:
+    """How far a file's logit may lie from that of another machine: what the networks' arithmetic allows."""
+    eight_bit = any(expert.quick_file is not None for expert in folder.card.experts)
+    return EIGHT_BIT_TOLERANCE if eight_bit else TOLERANCE
+
+
 def make_goldens(
     folder: ModelFolder, files: Iterable[str], scan: Scan, tolerance: float | None = None
 ) -> tuple[Golden, ...]:
@@ -71,8 +77,7 @@ def make_goldens(
     logit, by default what the arithmetic of the networks allows.  Raises `ModelError` for a sample
     that is missing or gets no logit.
     """
-    eight_bit = any(expert.quick_file is not None for expert in folder.card.experts)
-    allowed = tolerance if tolerance is not None else EIGHT_BIT_TOLERANCE if eight_bit else TOLERANCE
+    allowed = tolerance if tolerance is not None else logit_tolerance(folder)
     goldens = []
     for name in files:
         result = scan(_locate(folder, name))
