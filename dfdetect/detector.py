@@ -20,6 +20,7 @@ from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
+from dfdetect.media.credentials import read_trust_list
 from dfdetect.media.evidence import gather_evidence
 from dfdetect.media.reader import is_pixels, open_media
 from dfdetect.media.source import Source as ByteSource
@@ -75,6 +76,7 @@ class Detector:
         self._scorer = Scorer(self._model, base)
         self._judge = Judge(self._model.calibration, base)
         self._finder: FaceDetector | None = None
+        self._trust = read_trust_list(base.trust_list) if base.trust_list else None
 
     def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
         """Judge one photo or video.
@@ -90,7 +92,7 @@ class Detector:
             opened: Source | ByteSource = source
             if self.settings.evidence:
                 opened = source if is_pixels(source) else make_source(source)
-                record = gather_evidence(opened if isinstance(opened, ByteSource) else None)
+                record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
             with open_media(opened, self.settings) as media:
                 evidence = _Looks(self)
                 evidence.look(media.frames())

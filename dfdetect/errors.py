@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     CLEAN = 0
     """Everything was looked at and nothing reached ``--fail-on``."""
     FOUND = 1
-    """At least one file reached ``--fail-on`` (by default: a fake)."""
+    """At least one file reached ``--fail-on`` (by default: a fake), or does not reproduce its record."""
     USAGE = 2
     """Wrong usage: options, settings, a model folder, or nothing to scan."""
     UNJUDGED = 3

@@ -54,6 +54,8 @@ class Settings:
     """Keep small pictures of judged faces and of their frames, for reports that people look at."""
     evidence: bool = False
     """Record what it takes to repeat the scan: hash of the file, versions, Content Credentials."""
+    trust_list: str | None = None
+    """PEM file of certificates whose Content Credentials are trusted; None: trust is not checked."""
     timeout: float = 300.0
     """Seconds that one file may take in a batch."""
     max_pixels: int = 268_435_456
@@ -95,6 +97,8 @@ def _check(s: Settings) -> None:
     for name in ("model", "device"):
         if not isinstance(getattr(s, name), str) or not getattr(s, name):
             fail(name, "a text")
+    if s.trust_list is not None and (not isinstance(s.trust_list, str) or not s.trust_list):
+        fail("trust_list", "the path of a PEM file")
     if s.device != "cpu" and not s.device.startswith("cuda"):
         fail("device", "'cpu' or 'cuda'")
     if s.device != "cpu" and s.engine != "torch":

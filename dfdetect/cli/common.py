@@ -1,29 +1,142 @@
-"""What all commands share."""
+"""What all commands share: ``--debug``, how much to say, in colour or not, and how to say it."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from dfdetect.reports.words import printable
 
 if TYPE_CHECKING:
+    from dfdetect.config import Config
+
     PairType = click.ParamType[tuple[str, str]]
 else:
     PairType = click.ParamType  # generic only from click 8.5 on
 
 COMMAND_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+RANKS = (
+    ParameterSource.COMMANDLINE,
+    ParameterSource.ENVIRONMENT,
+    ParameterSource.DEFAULT_MAP,
+    ParameterSource.DEFAULT,
+)
+"""Where a value can come from, the most explicit first; `ParameterSource.DEFAULT_MAP` is the file."""
+PREFIX = "DFDETECT_"
+"""Of the names of environment variables (the same as in `dfdetect.config`, which takes longer to import)."""
+CONFIG = "dfdetect.config"
+"""Key of the `Config` in force (or None) in a context's ``meta``."""
+_TALK = "dfdetect.talk"
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def debug_option(function: Function) -> Function:
-    """``--debug``, before or after the command's name; `dfdetect.cli.main` looks for the word itself."""
-    return click.option(
-        "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
-    )(function)
+class Talk(NamedTuple):
+    """How much to say, and in colour or not."""
+
+    verbosity: int = 0
+    """-1 with ``--quiet``, else how often ``--verbose`` was said."""
+    color: bool | None = None
+    """None: the user has not chosen."""
+
+
+def common_options(function: Function) -> Function:
+    """``--quiet``, ``--verbose``, ``--color`` and ``--debug``, before or after the command's name.
+
+    They reach every command alike: with ``--quiet`` standard error carries errors only, whoever writes to it.
+    `dfdetect.cli.main` looks for the word ``--debug`` itself.
+    """
+
+    @functools.wraps(function)
+    def command(*values: Any, **words: Any) -> object:
+        talk = current_talk()
+        if talk.verbosity < 0:
+            with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+                return function(*values, **words)
+        if talk.verbosity > 0:
+            _say_config()
+        return function(*values, **words)
+
+    return _talk_options(cast("Function", command), PREFIX)
+
+
+def group_options(function: Function) -> Function:
+    """The same words before a command's name; variables are for the command itself to read."""
+    return _talk_options(function, None)
+
+
+debug_option = common_options
+
+
+def _talk_options(function: Function, prefix: str | None) -> Function:
+    def variable(name: str) -> str | None:
+        return None if prefix is None else prefix + name
+
+    for decorate in reversed(
+        (
+            click.option(
+                "-q",
+                "--quiet/--no-quiet",
+                envvar=variable("QUIET"),
+                expose_value=False,
+                callback=_remember,
+                help="No progress, no talk; of a scan as text only findings and what could not be read.",
+            ),
+            click.option(
+                "-v",
+                "--verbose",
+                count=True,
+                envvar=variable("VERBOSE"),
+                expose_value=False,
+                callback=_remember,
+                help="Say more: of a scan as text the particulars of each file and every person.",
+            ),
+            click.option(
+                "--color/--no-color",
+                default=None,
+                envvar=variable("COLOR"),
+                expose_value=False,
+                callback=_remember,
+                help="Colour or none; default: on a terminal, unless NO_COLOR is set.",
+            ),
+            click.option(
+                "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
+            ),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+def current_talk() -> Talk:
+    """What the user chose, here or before the command's name; `click.UsageError` for a contradiction."""
+    context = click.get_current_context(silent=True)
+    said = context.meta.get(_TALK, {}) if context is not None else {}
+    lowest = len(RANKS)
+    quiet_rank, quiet = said.get("quiet", (lowest, False))
+    verbose_rank, verbose = said.get("verbose", (lowest, 0))
+    color_rank, color = said.get("color", (lowest, None))
+    if quiet and verbose:
+        if quiet_rank == verbose_rank:
+            raise click.UsageError("--quiet and --verbose contradict each other")
+        quiet = quiet_rank < verbose_rank
+    # A project's file must not outrank what is set for the whole environment.
+    if color_rank >= RANKS.index(ParameterSource.DEFAULT_MAP) and environment_on_color() is not None:
+        color = None
+    return Talk(-1 if quiet else verbose, color)
+
+
+def environment_on_color() -> bool | None:
+    """What NO_COLOR (no-color.org) and FORCE_COLOR (force-color.org) say; None if neither is set."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 class FormatFile(PairType):
@@ -46,7 +159,32 @@ class FormatFile(PairType):
         self._find(name)
         return name, path
 
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Several in one variable: ``json=a.json junit=b.xml``."""
+        from dfdetect.config import split_list
+
+        return split_list(rv)
+
 
 def say(message: str) -> None:
     """Talk to the user, on standard error, so that standard output carries results only."""
     click.echo(message, err=True)
+
+
+def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Keep what was said most explicitly; of two words as explicit, the later one."""
+    assert option.name is not None
+    source = context.get_parameter_source(option.name)
+    if source is None or source is ParameterSource.DEFAULT or source not in RANKS:
+        return
+    said = context.meta.setdefault(_TALK, {})
+    rank = RANKS.index(source)
+    if option.name not in said or rank <= said[option.name][0]:
+        said[option.name] = (rank, value)
+
+
+def _say_config() -> None:
+    config: Config | None = click.get_current_context().meta.get(CONFIG)
+    if config is not None:
+        names = ", ".join(config.values) or "nothing"
+        say(f"dfdetect: {config.title} sets {names}")

@@ -9,13 +9,15 @@ from importlib import import_module
 import click
 
 from dfdetect import __version__
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option
+from dfdetect.cli.common import COMMAND_SETTINGS, group_options
 from dfdetect.errors import ExitCode
 from dfdetect.reports.words import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("dfdetect.cli.scan:scan", "Judge photos and videos: real, fake or uncertain."),
+    "explain": ("dfdetect.cli.explain:explain", "Draw the verdict into a photo or a video."),
     "models": ("dfdetect.cli.models:models", "List, show and verify models."),
+    "verify": ("dfdetect.cli.verify:verify", "Repeat recorded scans and say whether they give the same."),
     "selftest": ("dfdetect.cli.selftest:selftest", "Check that this installation reproduces known scores."),
     "train": ("dfdetect.cli.train:train", "Train a model on labelled faces or media."),
     "calibrate": (
@@ -29,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "robustness": (
         "dfdetect.cli.robustness:robustness",
         "Measure how a model bears JPEG, H.264, shrinking, blur and noise: AUC at every level of damage.",
+    ),
+    "config": (
+        "dfdetect.cli.config:config",
+        "Show every setting in force and where its value comes from.",
     ),
     "completion": ("dfdetect.cli.completion:completion", "Print a script for completion in the shell."),
 }
@@ -91,6 +97,6 @@ Exit status: 0 nothing found, 1 found (a fake), 2 wrong usage or model, 3 unread
 --strict one that could not be judged), 4 internal error, 130 interrupted.""",
 )
 @click.version_option(__version__, prog_name="dfdetect", message="%(prog)s %(version)s")
-@debug_option
+@group_options
 def commands() -> None:
     """Tell whether a photo or a video shows a faked face, how sure that is, who and when."""

@@ -1,4 +1,9 @@
-"""Options made from `Settings`, so that names, defaults and descriptions never differ from it."""
+"""Options made from `Settings`, so that names, defaults and descriptions never differ from it.
+
+Each can also be set in the environment and in a configuration file (`dfdetect.config`), as can every other
+option whose environment variable begins with ``DFDETECT_``: click finds the variable, and the file's values
+become click's defaults (``default_map``).
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,23 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import os
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dfdetect import settings as settings_module
-from dfdetect.cli.common import Function
-from dfdetect.errors import SettingsError
+from dfdetect.cli.common import CONFIG, Function
+from dfdetect.config import PREFIX, Config, environment, find_config, read_config, seconds, setting_of
+from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.settings import DETECTORS, ENGINES, Settings
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"engine": ENGINES, "detector": DETECTORS}
-_METAVARS = {"model": "NAME|FOLDER", "device": "DEVICE"}
+_METAVARS = {"model": "NAME|FOLDER", "device": "DEVICE", "trust_list": "FILE"}
 
 
 if TYPE_CHECKING:
@@ -37,23 +45,17 @@ class Seconds(FloatType):
         """Seconds as a float."""
         if isinstance(value, float):
             return value
-        match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", str(value).strip())
-        if match is None:
+        try:
+            return seconds(str(value))
+        except ValueError:
             self.fail(
                 f"'{value}' is not a time; write seconds (90.5) or minutes and seconds (1:30).", param, ctx
             )
-        hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        return hours * 3600 + minutes * 60 + seconds
 
 
 def settings_options(function: Function) -> Function:
-    """One option per setting, with its name, default and description."""
-    hints = typing.get_type_hints(Settings)
-    texts = setting_texts()
-    # Decorators apply from the inside out; reversed, the help lists them in the order of `Settings`.
-    for field in reversed(dataclasses.fields(Settings)):
-        function = _option(field, hints[field.name], texts.get(field.name, ""))(function)
-    return function
+    """One option per setting, with its name, default and description, and where to find configuration."""
+    return settings_subset(*(field.name for field in dataclasses.fields(Settings)))(function)
 
 
 def settings_subset(*names: str) -> Callable[[Function], Function]:
@@ -63,6 +65,8 @@ def settings_subset(*names: str) -> Callable[[Function], Function]:
         hints = typing.get_type_hints(Settings)
         texts = setting_texts()
         fields = {field.name: field for field in dataclasses.fields(Settings)}
+        # Decorators apply from the inside out; reversed, the help lists them in the given order.
+        function = config_options(function)
         for name in reversed(names):
             function = _option(fields[name], hints[name], texts.get(name, ""))(function)
         return function
@@ -70,12 +74,59 @@ def settings_subset(*names: str) -> Callable[[Function], Function]:
     return decorate
 
 
+def config_options(function: Function) -> Function:
+    """``--config`` and ``--no-config``; the configuration in force is ``context.meta[CONFIG]``."""
+    function = click.option(
+        "--config",
+        type=click.Path(),
+        envvar=PREFIX + "CONFIG",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_configure,
+        help="Configuration file; default: dfdetect.toml, pyproject.toml ([tool.dfdetect]) or setup.cfg "
+        "([dfdetect]), here or above.",
+    )(function)
+    return click.option(
+        "--no-config",
+        is_flag=True,
+        envvar=PREFIX + "NO_CONFIG",
+        is_eager=True,
+        expose_value=False,
+        callback=_isolate,
+        help="Read no configuration file.",
+    )(function)
+
+
+def config_name(option: click.Parameter) -> str | None:
+    """How the environment and configuration files call an option; None if it cannot be set there."""
+    variable = option.envvar
+    if not isinstance(variable, str) or not variable.startswith(PREFIX) or option.is_eager:
+        return None
+    return variable.removeprefix(PREFIX).lower()
+
+
+def origin(context: click.Context, option: click.Parameter) -> str:
+    """Where an option's value comes from, in words; empty for the command line and for defaults."""
+    assert option.name is not None
+    name, source = config_name(option), context.get_parameter_source(option.name)
+    config: Config | None = context.meta.get(CONFIG)
+    if source is ParameterSource.ENVIRONMENT:
+        return str(option.envvar)
+    if source is ParameterSource.DEFAULT_MAP and config is not None and name is not None:
+        return config.where(name)
+    return ""
+
+
 def settings_from(values: Mapping[str, Any]) -> Settings:
-    """The settings from the values of the options; `SettingsError` names the option as the user wrote it."""
+    """The settings from the values of the options.
+
+    `SettingsError` names the option as the user wrote it, or the variable or file that it came from.
+    """
     try:
         return Settings.from_mapping(values)
     except SettingsError as error:
-        raise SettingsError(_in_words_of_options(str(error), values)) from error
+        raise SettingsError(_in_words_of_user(str(error), values)) from error
 
 
 def option_name(setting: str) -> str:
@@ -104,10 +155,12 @@ def setting_texts() -> dict[str, str]:
 def _option(field: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Function], Function]:
     name, default = field.name, field.default
     if hint is bool:
-        return click.option(option_name(name), name, is_flag=True, default=default, help=text)
+        both = f"{option_name(name)}/{option_name('no_' + name)}"
+        return click.option(both, name, envvar=_variable(name), default=default, help=text)
     return click.option(
         option_name(name),
         name,
+        envvar=_variable(name),
         type=_type(name, hint),
         default=default,
         show_default=default is not None,
@@ -133,8 +186,76 @@ def _plain(text: str) -> str:
     return re.sub(r"`(\w+)`", lambda match: option_name(match[1]), text)
 
 
-def _in_words_of_options(message: str, names: Iterable[str]) -> str:
-    for name in names:
-        if message.startswith((f"{name} must", f"{name} (")):
-            return option_name(name) + message[len(name) :]
-    return message
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _in_words_of_user(message: str, names: Iterable[str]) -> str:
+    name = setting_of(message, names)
+    if name is None:
+        return message
+    context = click.get_current_context(silent=True)
+    options = context.command.params if context is not None else []
+    for option in options:
+        if context is not None and option.name == name and (place := origin(context, option)):
+            return f"{place}: {message}"
+    return option_name(name) + message[len(name) :]
+
+
+def _isolate(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    if CONFIG in context.meta and not _weaker(context, "no_config", "config"):
+        _contradiction(context)
+    elif CONFIG not in context.meta:
+        context.meta[CONFIG] = None
+        _check_environment(context)
+
+
+def _configure(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Called once, before any option that is no such word is looked at."""
+    if context.resilient_parsing:  # completion
+        return
+    if CONFIG in context.meta:  # isolated
+        if value and not _weaker(context, "config", "no_config"):
+            _contradiction(context)
+        return
+    config = read_config(value) if value else find_config()
+    context.meta[CONFIG] = config
+    if config is not None:
+        options = {name: option for option in context.command.params if (name := config_name(option))}
+        chosen = {name: value for name, value in config.values.items() if name in options}
+        for name, content in chosen.items():
+            _check(context, options[name], content, f"{config.where(name)}: {name}")
+        defaults = {str(options[name].name): content for name, content in chosen.items()}
+        context.default_map = {**(context.default_map or {}), **defaults}
+    _check_environment(context)
+
+
+def _weaker(context: click.Context, one: str, other: str) -> bool:
+    """Whether a variable says one thing and the command line the other."""
+    sources = context.get_parameter_source(one), context.get_parameter_source(other)
+    return sources == (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE)
+
+
+def _contradiction(context: click.Context) -> None:
+    raise click.UsageError("--config and --no-config contradict each other", context)
+
+
+def _check_environment(context: click.Context) -> None:
+    """Type errors name the variable, which click's own message leaves out."""
+    values = environment(os.environ)
+    for option in context.command.params:
+        name = config_name(option)
+        if name in values:
+            _check(context, option, values[name], str(option.envvar))
+
+
+def _check(context: click.Context, option: click.Parameter, value: Any, place: str) -> None:
+    """Let click and the option's type look at a value now; `SettingsError` says where it stands."""
+    try:
+        option.type_cast_value(context, value)
+    except click.BadParameter as error:
+        raise SettingsError(f"{place}: {error.message}") from error
+    except DfdetectError as error:
+        raise SettingsError(f"{place}: {error}") from error

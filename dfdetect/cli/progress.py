@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from dfdetect.cli.common import current_talk, environment_on_color
 from dfdetect.reports.summary import Summary
 from dfdetect.results import Label
 
@@ -69,10 +70,15 @@ def is_terminal(stream: object) -> bool:
 
 
 def wants_color(choice: bool | None, stream: object) -> bool:
-    """Colour if the user says so; else on a terminal unless NO_COLOR is set (no-color.org)."""
-    if choice is not None:
-        return choice
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether to write colour to `stream`.
+
+    The first that says anything decides: `choice`, ``--color`` or ``--no-color`` (or DFDETECT_COLOR),
+    NO_COLOR, FORCE_COLOR, a configuration file; without any a terminal that is not dumb gets colour.
+    """
+    for decision in (choice, current_talk().color, environment_on_color()):
+        if decision is not None:
+            return decision
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def _progress(color: bool) -> Progress:

@@ -11,13 +11,14 @@ from typing import Any, TextIO
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
 from dfdetect.errors import ExitCode
-from dfdetect.reports.output import ReportSet
+from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
+from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
 from dfdetect.reports.words import plural, printable
 from dfdetect.settings import Settings
@@ -33,9 +34,13 @@ Examples:
   find . -name '*.mp4' -newer last -print0 | dfdetect scan --files-from - -0
   curl -s https://example.org/a.jpg | dfdetect scan -
 
+Every option with a default, and every other that makes sense there, can also be set in the environment
+(DFDETECT_MIN_FACE=48) and in a configuration file (min_face = 48). The command line outranks the
+environment, the environment the file; 'dfdetect config' shows what is in force and why.
+
 \b
 Exit status:
-  0    nothing reached --fail-on
+  0    nothing reached --fail-on, or a baseline accepts what did
   1    something did (a fake, unless --fail-on says otherwise)
   2    wrong usage, setting or model, or nothing to scan
   3    an input could not be read, or with --strict could not be judged
@@ -50,8 +55,11 @@ read is always reported, by its record and by the summary or a line on standard 
 @source_options
 @output_options
 @settings_options
-@debug_option
+@common_options
+@click.pass_context
 def scan(
+    context: click.Context,
+    /,
     paths: tuple[str, ...],
     files_from: str | None,
     null: bool,
@@ -64,7 +72,7 @@ def scan(
     PATH is a file, a folder (searched through all its subfolders), a pattern such as 'clips/*.mp4',
     or '-' for a file on standard input. What a file is, is found from its content.
     """
-    output = output_from({name: words.pop(name) for name in OUTPUT_WORDS})
+    output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
     settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
     with _terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
         summary = _scan(inputs, settings, output, jobs, ordered)
@@ -74,11 +82,16 @@ def scan(
 def _scan(inputs: Inputs, settings: Settings, output: Output, jobs: int | None, ordered: bool) -> Summary:
     from dfdetect.batch.pool import scan_many
 
-    for _, path in output.reports:
-        inputs.spare(path)
+    for path in (*(path for _, path in output.reports), output.write_baseline):
+        if path is not None:
+            inputs.spare(path)
     # Everything that can be wrong is found before the first report begins.
-    with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:
-        watched = is_terminal(sys.stderr) and not output.quiet
+    gate = _gate(output)
+    with (
+        contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results,
+        _new_baseline(gate, output),
+    ):
+        watched = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and not output.quiet
         total = inputs.count() if watched else None
         line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
         hints: list[str] = []
@@ -87,11 +100,41 @@ def _scan(inputs: Inputs, settings: Settings, output: Output, jobs: int | None, 
                 if inputs.unmatched(result):
                     hints.append(f"the pattern '{printable(result.path)}' matches no file")
                 with line.aside():
-                    reports.add(inputs.original(result))
+                    reports.add(gate.mark(inputs.original(result), result.path))
                 line.update(reports.summary)
+    if output.verbosity > 0:
+        hints += gate.unmet()
     if not output.quiet:
         _talk(reports.summary, output, hints)
     return reports.summary
+
+
+def _gate(output: Output) -> Gate:
+    """Accepts what the baseline holds, or everything that goes into a new one."""
+    known = read_baseline(output.baseline) if output.baseline is not None else []
+    again = output.write_baseline
+    if output.baseline is None and again is not None and os.path.isfile(again):
+        known = read_baseline(again)  # for the reasons that people wrote into it
+    return Gate(known, output.fail_on, output.strict, accept_all=again is not None)
+
+
+@contextlib.contextmanager
+def _new_baseline(gate: Gate, output: Output) -> Iterator[None]:
+    """Write the findings at the end, if that is asked for; an interrupted scan leaves the old file."""
+    if output.write_baseline is None:
+        yield
+        return
+    if os.path.realpath(output.write_baseline) in {os.path.realpath(path) for _, path in output.reports}:
+        raise click.UsageError("a report and the baseline would be written to the same file")
+    file = ReportFile(output.write_baseline)
+    try:
+        yield
+        file.stream.write(render_baseline(gate.found))
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+    say(f"dfdetect: {gate.summary(output.write_baseline)}")
 
 
 def _reports(output: Output) -> ReportSet:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from dfdetect.cli.common import FormatFile, Function
+from dfdetect.cli.common import FormatFile, Function, current_talk
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn
@@ -23,6 +24,10 @@ class Output:
     """Format and file of each ``--report``."""
     fail_on: FailOn
     strict: bool
+    baseline: str | None
+    """Accepted findings."""
+    write_baseline: str | None
+    """Where to write the findings as accepted ones."""
     verbosity: int
     color: bool | None
 
@@ -59,13 +64,14 @@ def source_options(function: Function) -> Function:
                 "-j",
                 "--jobs",
                 type=click.IntRange(min=0),
+                envvar="DFDETECT_JOBS",
                 metavar="N",
                 help="Worker processes; default: as many as cores and memory allow. 0 scans in this process, "
                 "without time limit.",
             ),
             click.option(
-                "--ordered",
-                is_flag=True,
+                "--ordered/--no-ordered",
+                envvar="DFDETECT_ORDERED",
                 help="Report in the order of the input, not each file as soon as it is done.",
             ),
         )
@@ -83,6 +89,8 @@ def output_options(function: Function) -> Function:
                 "-f",
                 "--format",
                 type=click.Choice(list(REPORTS)),
+                default="text",
+                envvar="DFDETECT_FORMAT",
                 help=f"What to write to standard output. {formats}.",
             ),
             click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
@@ -92,6 +100,7 @@ def output_options(function: Function) -> Function:
                 "reports",
                 type=FormatFile(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
                 multiple=True,
+                envvar="DFDETECT_REPORT",
                 metavar="FORMAT=FILE",
                 help="Write a report to FILE too, in any of the formats; may be given several times.",
             ),
@@ -99,31 +108,28 @@ def output_options(function: Function) -> Function:
                 "--fail-on",
                 type=click.Choice([level.value for level in FailOn]),
                 default=FailOn.FAKE.value,
+                envvar="DFDETECT_FAIL_ON",
                 show_default=True,
                 help="What makes the exit status 1; each level includes those before it. unjudged: read, but "
                 "without an answer (no face, too dark …); error: could not be read; never: nothing does.",
             ),
             click.option(
-                "--strict",
-                is_flag=True,
+                "--strict/--no-strict",
+                envvar="DFDETECT_STRICT",
                 help="Exit status 3 also if a file was read but could not be judged.",
             ),
             click.option(
-                "-q",
-                "--quiet",
-                is_flag=True,
-                help="No progress, no talk; as text, only what reaches --fail-on or could not be read.",
+                "--baseline",
+                type=click.Path(),
+                envvar="DFDETECT_BASELINE",
+                metavar="FILE",
+                help="Accept the findings in FILE: they are shown and do not decide the exit status.",
             ),
             click.option(
-                "-v",
-                "--verbose",
-                count=True,
-                help="As text, with the particulars of each file and every person.",
-            ),
-            click.option(
-                "--color/--no-color",
-                default=None,
-                help="Colour or none; default: on a terminal, unless NO_COLOR is set.",
+                "--write-baseline",
+                type=click.Path(),
+                metavar="FILE",
+                help="Write this scan's findings to FILE, as accepted.",
             ),
         )
     ):
@@ -131,24 +137,27 @@ def output_options(function: Function) -> Function:
     return function
 
 
-def output_from(words: Mapping[str, Any]) -> Output:
+def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
     """The values of `output_options`, taken together; contradictions raise `click.UsageError`."""
-    asked = {words["format"], "json" if words["as_json"] else None, "jsonl" if words["as_jsonl"] else None}
-    formats = sorted(asked - {None})
+    asked = {name for name in ("json", "jsonl") if words[f"as_{name}"]}
+    on_line = context.get_parameter_source("format") is ParameterSource.COMMANDLINE
+    # The short forms are on the command line, which outranks the environment and files.
+    formats = sorted({*asked, words["format"]} if on_line or not asked else asked)
     if len(formats) > 1:
         raise click.UsageError(
             f"standard output takes one format, not {' and '.join(formats)}; "
             f"write the other to a file: --report {formats[0]}=scan.{formats[0]}"
         )
-    if words["quiet"] and words["verbose"]:
-        raise click.UsageError("--quiet and --verbose contradict each other")
+    talk = current_talk()
     return Output(
-        format=formats[0] if formats else "text",
+        format=formats[0],
         reports=words["reports"],
         fail_on=FailOn(words["fail_on"]),
         strict=words["strict"],
-        verbosity=-1 if words["quiet"] else words["verbose"],
-        color=words["color"],
+        baseline=words["baseline"],
+        write_baseline=words["write_baseline"],
+        verbosity=talk.verbosity,
+        color=talk.color,
     )
 
 
@@ -159,8 +168,7 @@ OUTPUT_WORDS = (
     "reports",
     "fail_on",
     "strict",
-    "quiet",
-    "verbose",
-    "color",
+    "baseline",
+    "write_baseline",
 )
 """Names of the values that `output_options` adds."""

@@ -21,7 +21,15 @@ def show(evaluation: Evaluation, stream: TextIO, color: bool) -> None:
     from rich.text import Text
 
     width = None if stream.isatty() else _WIDTH
-    console = Console(file=stream, no_color=not color, width=width, highlight=False, soft_wrap=False)
+    # Both said, since rich would ask the environment again, and would not know of --color.
+    console = Console(
+        file=stream,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        width=width,
+        highlight=False,
+        soft_wrap=False,
+    )
     for fact in facts(evaluation):
         console.print(Text.assemble((f"{fact.name:<11}", "dim"), fact.text))
     for table in tables(evaluation):

@@ -16,7 +16,7 @@ from dfdetect.errors import MediaError
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
 from dfdetect.media.photo import ends_early, open_image
-from dfdetect.media.sampling import Picks, choose, choose_closer
+from dfdetect.media.sampling import Picks, choose, choose_closer, inside
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class AnimationMedia(Media):
     def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
         """Further pictures inside `windows`."""
         yield from self._read(choose_closer(self._times, windows, count, self._given))
+
+    def every_frame(self) -> Iterator[Frame]:
+        """All pictures between start and end."""
+        self._count = 0
+        self._given.clear()
+        yield from self._read(inside(self._times, self._duration, self._settings))
 
     @property
     def info(self) -> MediaInfo:

@@ -38,6 +38,19 @@ class Media(ABC):
         """Up to `count` further frames inside `windows` (seconds), none that was given before."""
         return iter(())
 
+    def every_frame(self) -> Iterator[Frame]:
+        """All pictures between `Settings.start` and `Settings.end`, in order of time.
+
+        For who shows or draws a medium; what is judged are the samples of `frames`.  Raises `MediaError`
+        as that does.
+        """
+        return self.frames()
+
+    @property
+    def origin(self) -> float:
+        """What the container's own clock shows at time 0, in seconds; final once frames were read."""
+        return 0.0
+
     @property
     @abstractmethod
     def info(self) -> MediaInfo:

@@ -60,6 +60,12 @@ class Decoder:
             return []
         return [frame for frame in frames if self._tolerant or not frame.is_corrupt]
 
+    def stream(self, opened: Opened) -> Iterator[VideoFrame]:
+        """Every picture of `opened`, in order."""
+        for packet in opened.packets():
+            yield from self.feed(packet)
+        yield from self.feed(None)
+
     def skip_unneeded(self, skip: bool) -> None:
         """Choose whether the next packets are left out if no other picture needs them."""
         if self.can_skip and skip != self._skipping:

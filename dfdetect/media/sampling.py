@@ -70,6 +70,12 @@ def choose(times: Times, duration: float, settings: Settings) -> Picks:
     return _distinct(shown, low, high)
 
 
+def inside(times: Times, duration: float, settings: Settings) -> Picks:
+    """Indices of all pictures between ``settings.start`` and ``settings.end``, as `choose` sees them."""
+    every = settings.replace(fps=None, frames=max(1, len(times)))
+    return choose(times, duration, every)
+
+
 def choose_closer(
     times: Times, windows: Sequence[tuple[float, float]], count: int, given: Picks | Sequence[int]
 ) -> Picks:

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -98,6 +98,15 @@ class Source:
         with self.buffered() as file:
             try:
                 return file.read(count)
+            except OSError as error:
+                raise _from_os(error, self.title) from error
+
+    def chunks(self, size: int = _COPY_BYTES) -> Iterator[bytes]:
+        """All bytes in order, at most `size` at a time; `MediaError` when they cannot be read."""
+        with self.open() as file:
+            try:
+                while chunk := file.read(size):
+                    yield chunk
             except OSError as error:
                 raise _from_os(error, self.title) from error
 

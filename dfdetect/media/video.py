@@ -21,7 +21,7 @@ from dfdetect.media.opening import Opened, explain, open_video
 from dfdetect.media.photo import check_pixels, out_of_memory
 from dfdetect.media.picture import convert, read_orientation
 from dfdetect.media.rover import Rover
-from dfdetect.media.sampling import choose, choose_closer, clip_window, spread, wanted_times
+from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
 from dfdetect.media.structure import inspect
 from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
@@ -122,6 +122,66 @@ class VideoMedia(Media):
         rows, times, _ = _timeline(survey)
         given = np.flatnonzero(np.isin(survey.pts[rows], list(self._given)))
         yield from self._listed(survey, plan_runs(survey, rows[choose_closer(times, windows, count, given)]))
+
+    def every_frame(self) -> Iterator[Frame]:
+        """All pictures between start and end; see `Media.every_frame`."""
+        if self.kind is MediaKind.PHOTO:
+            yield from self.frames()
+            return
+        self._count = 0
+        given = frozenset(self._given)
+        opened = self._open()
+        try:
+            if self._survey is None:
+                self._survey = take_survey(opened)
+        finally:
+            opened.close()
+        survey = self._survey
+        try:
+            for frame in self._streamed(survey) if survey.thinned else self._entire(survey):
+                yield frame
+                self._given.clear()  # it would grow with the length of the video
+            self._given.update(given)
+        except MemoryError as error:
+            raise out_of_memory(self._source.title) from error
+        if not self._count:
+            raise explain(self._source, self._sniffed, self._structure, "no picture could be decoded")
+
+    @property
+    def origin(self) -> float:
+        """The container's time of the first picture, in seconds."""
+        survey = self._survey
+        if survey is None or not survey.timed or not survey.usable.any():
+            return 0.0
+        first = int(np.argmax(survey.usable))
+        return float(survey.pts[first]) * survey.unit - float(survey.seconds[first])
+
+    def _entire(self, survey: Survey) -> Iterator[Frame]:
+        rows, times, self._duration = _timeline(survey)
+        picks = inside(times, self._duration, self._settings)
+        if len(rows) and not len(picks):
+            raise self._outside(self._duration)
+        yield from self._listed(survey, plan_runs(survey, rows[picks]))
+        if not self._count:
+            yield from self._salvaged()
+
+    def _streamed(self, survey: Survey) -> Iterator[Frame]:
+        """From the first packet to the last, for a file with too many pictures to list them all."""
+        start, end, last = self._settings.start or 0.0, self._settings.end, -1.0
+        opened = self._open()
+        try:
+            decoder = Decoder(opened)
+            for number, frame in enumerate(decoder.stream(opened)):
+                if survey.timed and frame.pts is None:
+                    continue
+                time = survey.time_of(frame.pts or 0) if survey.timed else number / (self._rate or 25.0)
+                if end is not None and time >= end:
+                    return
+                if time >= start and time > last:
+                    last = time
+                    yield self._hand_out(time, number, frame)
+        finally:
+            opened.close()
 
     def _open(self) -> Opened:
         """The file as it was opened first, or a fresh one when that was used up."""

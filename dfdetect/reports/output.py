@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from dfdetect.errors import InputError
+from dfdetect.errors import DfdetectError, InputError
 from dfdetect.interrupts import interrupts_held
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
@@ -77,17 +77,19 @@ class ReportSet:
     def to_file(self, name: str, path: str, options: ReportOptions | None = None) -> None:
         """Add a report of the format `name` that becomes the file `path`."""
         kind = find_report(name)
+        file: ReportFile | None = None
         try:
             file = ReportFile(path)
             if any(other and other.target == file.target for _, other in self._entries):
-                file.discard()
                 raise InputError(
                     f"two reports would be written to '{printable(path)}'; give each its own file"
                 )
-        except InputError:
+            self._entries.append((kind(file.stream, options), file))
+        except DfdetectError:  # also of the format itself, whose package may be missing
+            if file is not None:
+                file.discard()
             self._discard()
             raise
-        self._entries.append((kind(file.stream, options), file))
 
     def __enter__(self) -> ReportSet:
         try:

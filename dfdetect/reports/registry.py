@@ -8,14 +8,34 @@ from typing import TextIO
 from dfdetect.errors import InputError
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.csv_report import CsvReport
+from dfdetect.reports.github import GithubReport
+from dfdetect.reports.html_report import HtmlReport
 from dfdetect.reports.json_report import JsonReport
 from dfdetect.reports.jsonl import JsonlReport
+from dfdetect.reports.junit import JunitReport
+from dfdetect.reports.markdown import MarkdownReport
+from dfdetect.reports.parquet import ParquetReport
+from dfdetect.reports.record import RecordReport
+from dfdetect.reports.sarif import SarifReport
 from dfdetect.reports.text import TextReport
 
 # Modules of formats import heavy packages (templates, pyarrow …) inside their methods: this table is
 # read whenever the command line starts.
 REPORTS: dict[str, type[Report]] = {
-    report.name: report for report in (TextReport, JsonReport, JsonlReport, CsvReport)
+    report.name: report
+    for report in (
+        TextReport,
+        HtmlReport,
+        JsonReport,
+        RecordReport,
+        JsonlReport,
+        CsvReport,
+        ParquetReport,
+        MarkdownReport,
+        JunitReport,
+        SarifReport,
+        GithubReport,
+    )
 }
 """Name of the format → its class."""
 

@@ -29,16 +29,26 @@ class FailOn(StrEnum):
     """Nothing counts as a finding."""
 
     def reached_by(self, result: ScanResult) -> bool:
-        """Whether this result is a finding at this level."""
-        return self is not FailOn.NEVER and _severity(result) <= _LEVELS.index(self)
+        """Whether this result is a finding at this level; one that a baseline accepts is none."""
+        if self is FailOn.NEVER or is_accepted(result):
+            return False
+        return _severity(result) <= _LEVELS.index(self)
 
 
 _LEVELS = (FailOn.FAKE, FailOn.UNCERTAIN, FailOn.UNJUDGED, FailOn.ERROR)
 _REAL = len(_LEVELS)
 
+ACCEPTED = "accepted"
+"""Code of the `Note` that marks a result as accepted by a baseline (`dfdetect.reports.baseline`)."""
+
+
+def is_accepted(result: ScanResult) -> bool:
+    """Whether a baseline accepts this result: it is shown as it is and does not decide the exit status."""
+    return any(note.code == ACCEPTED for note in result.notes)
+
 
 def _severity(result: ScanResult) -> int:
-    """Position of the outcome in `_LEVELS`; beyond its end for *real*."""
+    """Position of the outcome in the order of `FailOn`, 0 for *fake*; beyond its end for *real*."""
     if result.label is Label.FAKE:
         return 0
     if result.label is Label.UNCERTAIN:
@@ -54,6 +64,8 @@ class Summary:
 
     labels: Counter[Label] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
+    accepted: Counter[FailOn] = field(default_factory=Counter)
+    """Results that a baseline accepts, by their level; `labels` and `reasons` count them too."""
     complete: bool = True
     """False when the scan was interrupted before every file had its turn."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -67,6 +79,8 @@ class Summary:
             self.labels[result.label] += 1
         elif result.reason is not None:
             self.reasons[result.reason] += 1
+        if is_accepted(result) and (level := _severity(result)) < _REAL:
+            self.accepted[_LEVELS[level]] += 1
         self.elapsed = time.perf_counter() - self._clock
 
     @property
@@ -85,21 +99,26 @@ class Summary:
         return self.reasons.total() - self.unreadable
 
     def findings(self, fail_on: FailOn) -> int:
-        """Files at or above the level `fail_on`."""
+        """Files at or above the level `fail_on` that no baseline accepts."""
         if fail_on is FailOn.NEVER:
             return 0
         counts = (self.labels[Label.FAKE], self.labels[Label.UNCERTAIN], self.unjudged, self.unreadable)
-        return sum(counts[: _LEVELS.index(fail_on) + 1])
+        levels = _LEVELS[: _LEVELS.index(fail_on) + 1]
+        return sum(counts[: len(levels)]) - sum(self.accepted[level] for level in levels)
 
     def sentence(self) -> str:
-        """In a line: ``7 files: 2 fake, 1 uncertain, 3 real, 1 not judged (1 no face) in 4.2 s``."""
+        """In a line: ``7 files: 2 fake, 1 uncertain, 3 real, 1 not judged (1 no face) in 4.2 s``.
+
+        What a baseline accepts is counted there and named in a second line.
+        """
         parts = [f"{self.labels[label]} {label.value}" for label in (Label.FAKE, Label.UNCERTAIN, Label.REAL)]
         missing = self.reasons.total()
         if missing:
             detail = ", ".join(f"{count} {reason_words(reason)}" for reason, count in self._by_reason())
             parts.append(f"{missing} not judged ({detail})")
         end = "" if self.complete else "; interrupted, the rest was not looked at"
-        return f"{plural(self.files, 'file')}: {', '.join(parts)} in {self.elapsed:.1f} s{end}"
+        known = f"\n{self.accepted.total()} accepted by the baseline" if self.accepted else ""
+        return f"{plural(self.files, 'file')}: {', '.join(parts)} in {self.elapsed:.1f} s{end}{known}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the JSON report (``$defs/summary`` of the schema)."""
@@ -127,12 +146,14 @@ def outcome(summary: Summary, fail_on: FailOn = FailOn.FAKE, strict: bool = Fals
     A finding is `FOUND`, even if another file was unreadable: one broken file must not hide a fake,
     and every format still shows what could not be read (its record, the summary, a line on standard
     error).  An unreadable file, or with `strict` one that could not be judged, is `UNJUDGED`, so that a
-    scan with gaps never passes as clean.  Otherwise `CLEAN`.
+    scan with gaps never passes as clean.  Otherwise `CLEAN`.  What a baseline accepts counts for nothing.
     """
     if not summary.complete:
         return ExitCode.INTERRUPTED
     if summary.findings(fail_on):
         return ExitCode.FOUND
-    if summary.unreadable or (strict and summary.unjudged):
+    unreadable = summary.unreadable - summary.accepted[FailOn.ERROR]
+    unjudged = summary.unjudged - summary.accepted[FailOn.UNJUDGED]
+    if unreadable or (strict and unjudged):
         return ExitCode.UNJUDGED
     return ExitCode.CLEAN

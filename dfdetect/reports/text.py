@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfdetect.reports.base import Report
-from dfdetect.reports.summary import Summary
+from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, label_words, percent, printable, reason_words, span
 from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
@@ -44,6 +44,7 @@ class TextReport(Report):
 
     def _wanted(self, result: ScanResult) -> bool:
         unreadable = result.reason is not None and result.reason.is_file_fault
+        unreadable = unreadable and not is_accepted(result)
         return self.options.verbosity >= 0 or unreadable or self.options.fail_on.reached_by(result)
 
     def _lines(self, result: ScanResult) -> list[str]:
@@ -52,6 +53,8 @@ class TextReport(Report):
         line += printable(result.path)
         if result.reason is not None:
             line += self._paint(f"  {printable(result.message) or reason_words(result.reason)}", _DIM)
+        if is_accepted(result):
+            line += self._paint("  accepted by the baseline", _DIM)
         lines = [line, *self._persons(result)]
         if self.options.verbosity > 0:
             lines += [self._paint(_INDENT + detail, _DIM) for detail in _details(result)]

@@ -72,7 +72,7 @@ def test_exit_codes(files: Path, words: list[str], code: int) -> None:
         (["real.jpg"], "Did you mean: dfdetect scan real.jpg"),
         (["clips/a.mp4"], "Did you mean: dfdetect scan clips/a.mp4"),
         (["scam"], "Did you mean 'scan'?"),
-        (["frobnicate"], "Commands: scan, models, selftest"),
+        (["frobnicate"], "Commands: scan, explain"),
         (["models", "show", "nosuch"], "nosuch"),
         (["--nosuch"], "--nosuch"),
         ([], "Commands:"),

@@ -6,14 +6,25 @@ import json
 from importlib.resources import files
 from typing import Any
 
+import hypothesis
 import pytest
 from report_samples import samples
 
 from dfdetect.results import ScanResult
 
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")  # a busy machine is no failure
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/reports/golden")
+
+
+@pytest.fixture(autouse=True)
+def _no_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests in a workflow of GitHub must not write to its summary."""
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

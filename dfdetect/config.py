@@ -1,0 +1,353 @@
+"""Settings from a configuration file and from the environment.
+
+A setting has one name everywhere: ``Settings(min_face=48)`` in Python, ``--min-face 48`` on the command
+line, ``DFDETECT_MIN_FACE=48`` in the environment and ``min_face = 48`` (or ``min-face``) in a file.  The
+command line outranks the environment, that a configuration file, and that the defaults.
+
+The file is the first of ``dfdetect.toml`` (keys at the top level), ``pyproject.toml``
+(``[tool.dfdetect]``) and ``setup.cfg`` (``[dfdetect]``) that is about dfdetect, in the working directory or
+above it, up to the root of the repository (which holds ``.git``) or the home directory.  Outside both only
+the working directory is searched: what lies in a folder shared with others must not steer a scan.  Relative
+paths in a file are relative to it.  Besides the settings it may hold the options of ``dfdetect scan`` named
+in `OUTPUT`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import SettingsError
+from dfdetect.reports.words import printable
+from dfdetect.settings import Settings
+
+PREFIX = "DFDETECT_"
+"""Of the names of environment variables."""
+FILES = ("dfdetect.toml", "pyproject.toml", "setup.cfg")
+"""Where a folder's configuration may be, the first one first."""
+_WAY_OUT = "correct it, or leave it out of account with --no-config"
+
+
+class Kind(Enum):
+    """What a value must be, in words."""
+
+    TEXT = "a text"
+    TRUTH = "true or false"
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    TIME = "a time: seconds (90.5) or minutes and seconds ('1:30')"
+    LIST = "a text or a list of texts"
+
+
+OUTPUT: Mapping[str, Kind] = {
+    "format": Kind.TEXT,
+    "report": Kind.LIST,
+    "fail_on": Kind.TEXT,
+    "strict": Kind.TRUTH,
+    "baseline": Kind.TEXT,
+    "jobs": Kind.WHOLE,
+    "ordered": Kind.TRUTH,
+    "quiet": Kind.TRUTH,
+    "verbose": Kind.WHOLE,
+    "color": Kind.TRUTH,
+}
+"""Options of ``dfdetect scan`` that a file may hold beside the settings."""
+_NO_SETTINGS = ("config", "no_config")  # variables that say where the settings are
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a configuration file holds, checked for names and types (not yet for ranges)."""
+
+    path: Path
+    section: str
+    """``[tool.dfdetect]``; empty where the keys stand at the top level."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Name → line, as far as it was found."""
+
+    @property
+    def title(self) -> str:
+        """The file and the section."""
+        return " ".join(filter(None, (_shown(self.path), self.section)))
+
+    def where(self, name: str) -> str:
+        """``pyproject.toml, line 12, [tool.dfdetect]``."""
+        line = f"line {self.lines[name]}" if name in self.lines else ""
+        return ", ".join(filter(None, (_shown(self.path), line, self.section)))
+
+
+def load_settings(
+    path: str | os.PathLike[str] | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a configuration file (None: search for it) and of `env` (None: ``os.environ``).
+
+    Raises `SettingsError` that names the file, its line and the key, or the variable.
+    """
+    config = find_config() if path is None else read_config(path)
+    known = kinds(output=False)
+    values = {name: value for name, value in (config.values if config else {}).items() if name in known}
+    origins = {name: config.where(name) for name in values} if config else {}
+    for name, value in environment(os.environ if env is None else env).items():
+        if name in known:
+            values[name], origins[name] = value, PREFIX + name.upper()
+    try:
+        return Settings.from_mapping(values)
+    except SettingsError as error:
+        culprit = setting_of(str(error), origins)
+        raise SettingsError(f"{origins[culprit]}: {error}" if culprit else str(error)) from error
+
+
+def find_config(folder: str | os.PathLike[str] = os.curdir) -> Config | None:
+    """The configuration that holds for work in `folder`, or None; `SettingsError` if it is not right."""
+    for place in _upwards(Path(folder).absolute()):
+        for name in FILES:
+            path = place / name
+            if path.is_file() and (config := _read(path)) is not None:
+                return config
+    return None
+
+
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """The configuration in a named file; `SettingsError` if it cannot be read, holds none or a wrong one."""
+    place = Path(path)
+    config = _read(place)
+    if config is None:
+        raise SettingsError(f"{_shown(place)} has no section {_section(place)}; add it, or name another file")
+    return config
+
+
+def environment(env: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the variables that dfdetect knows; empty ones count as unset.
+
+    A name that nearly is one of them is refused (`SettingsError`); all others may belong to somebody else.
+    """
+    check_names(env)
+    values = {}
+    for name, kind in kinds().items():
+        variable = PREFIX + name.upper()
+        if text := env.get(variable):
+            try:
+                values[name] = from_text(kind, text)
+            except ValueError as error:
+                message = f"{variable} must be {kind.value}, not '{printable(text)}'"
+                raise SettingsError(message) from error
+    return values
+
+
+def check_names(env: Mapping[str, str]) -> None:
+    """Refuse variables whose names are near misses (`SettingsError`)."""
+    known = [PREFIX + name.upper() for name in (*kinds(), *_NO_SETTINGS)]
+    for name in sorted(foreign_names(env)):
+        if near := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.87):
+            raise SettingsError(
+                f"the environment variable {printable(name)} is none of dfdetect's; did you mean {near[0]}? "
+                "Otherwise unset it"
+            )
+
+
+def foreign_names(env: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that dfdetect does not know."""
+    known = {PREFIX + name.upper() for name in (*kinds(), *_NO_SETTINGS)}
+    return [name for name in env if name.upper().startswith(PREFIX) and name not in known]
+
+
+@cache
+def kinds(output: bool = True) -> Mapping[str, Kind]:
+    """Name of every setting, and (`output`) of the other options of a scan → what it must be."""
+    plain = {str: Kind.TEXT, bool: Kind.TRUTH, int: Kind.WHOLE, float: Kind.NUMBER}
+    found = {
+        name: plain[next(kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None))]
+        for name, hint in typing.get_type_hints(Settings).items()
+    }
+    found |= dict.fromkeys(("start", "end"), Kind.TIME)
+    return {**found, **OUTPUT} if output else found
+
+
+def setting_of(message: str, names: Iterable[str]) -> str | None:
+    """Which of the settings a message of `Settings` is about: it begins with the name."""
+    return next((name for name in names if re.match(rf"{name}( must| \(| ')", message)), None)
+
+
+def seconds(text: str) -> float:
+    """``90``, ``90.5``, ``1:30`` or ``1:02:03`` in seconds; `ValueError` for anything else."""
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
+    if match is None:
+        raise ValueError(f"'{text}' is not a time")
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest
+
+
+def split_list(text: str) -> list[str]:
+    """``json=a.json junit=my b.xml`` → its two members; names of files may hold spaces."""
+    return re.split(r"\s+(?=[\w-]+=)", text.strip())
+
+
+def from_text(kind: Kind, text: str) -> Any:
+    """A value written as text, in the environment or in ``setup.cfg``; `ValueError` if it is none."""
+    text = text.strip()
+    if kind is Kind.TRUTH:
+        truth = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": True}
+        truth |= {"0": False, "false": False, "f": False, "no": False, "n": False, "off": False}
+        if text.lower() not in truth:
+            raise ValueError(text)
+        return truth[text.lower()]
+    if kind is Kind.LIST:
+        return split_list(text)
+    if kind is Kind.WHOLE:
+        return int(text)
+    if kind is Kind.NUMBER:
+        return float(text)
+    return seconds(text) if kind is Kind.TIME else text
+
+
+def from_toml(kind: Kind, value: object) -> Any:
+    """A value of a TOML file, whose type must be right as it stands; `ValueError` otherwise."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is Kind.TRUTH and isinstance(value, bool):
+        return value
+    if kind is Kind.WHOLE and isinstance(value, int) and number:
+        return value
+    if kind in (Kind.NUMBER, Kind.TIME) and number:
+        return float(value)  # type: ignore[arg-type]
+    if kind is Kind.TIME and isinstance(value, str):
+        return seconds(value)
+    if kind is Kind.TEXT and isinstance(value, str):
+        return value
+    if kind is Kind.LIST:
+        items = [value] if isinstance(value, str) else value
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            return items
+    raise ValueError(value)
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    """The folder and those above it, as far as they are the user's own."""
+    chain = [folder, *folder.parents]
+    try:
+        home = Path.home()
+    except RuntimeError:  # a system account without one
+        home = None
+    for count, place in enumerate(chain, start=1):
+        if place == home or (place / ".git").exists():
+            return iter(chain[:count])
+    return iter(chain[:1])
+
+
+def _section(path: Path) -> str:
+    if path.suffix in (".cfg", ".ini"):
+        return "[dfdetect]"
+    return "[tool.dfdetect]" if path.name == "pyproject.toml" else ""
+
+
+def _read(path: Path) -> Config | None:
+    """None if the file has no part for dfdetect."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{_shown(path)} cannot be read: {reason}; {_WAY_OUT}") from error
+    section = _section(path)
+    # A file of somebody else's need not even be well-formed.
+    if section and "dfdetect" not in text:
+        return None
+    cfg = path.suffix in (".cfg", ".ini")
+    values = _cfg_values(path, text) if cfg else _toml_values(path, text, section)
+    if values is None:
+        return None
+    lines = _line_numbers(text, section)
+    draft = Config(path, section, {}, lines)
+    return Config(path, section, _checked(values, draft, from_text if cfg else from_toml), lines)
+
+
+def _toml_values(path: Path, text: str, section: str) -> Mapping[str, Any] | None:
+    import tomllib
+
+    try:
+        found: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{_shown(path)} is not TOML: {error}; {_WAY_OUT}") from error
+    if section:
+        tools = found.get("tool", {})
+        found = tools.get("dfdetect") if isinstance(tools, dict) else None
+        if found is not None and not isinstance(found, dict):
+            raise SettingsError(f"{_shown(path)}: tool.dfdetect must be a table, as in {section}; {_WAY_OUT}")
+    elif "dfdetect" in found or "dfdetect" in found.get("tool", {}):
+        raise SettingsError(f"{_shown(path)}: here the settings stand at the top, without a section")
+    return typing.cast("Mapping[str, Any] | None", found)
+
+
+def _cfg_values(path: Path, text: str) -> Mapping[str, str] | None:
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{_shown(path)} cannot be read: {reason}; {_WAY_OUT}") from error
+    return dict(parser["dfdetect"]) if parser.has_section("dfdetect") else None
+
+
+def _checked(values: Mapping[str, Any], draft: Config, convert: Any) -> dict[str, Any]:
+    """The values under their names; `SettingsError` for a name that is unknown or a value of a wrong type."""
+    known = kinds()
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        where = draft.where(name)
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "; 'dfdetect config' lists them all"
+            raise SettingsError(f"{where}: unknown setting '{printable(key)}'{hint}")
+        if name in found:
+            raise SettingsError(f"{where}: {name} is there twice, with - and with _")
+        try:
+            found[name] = _from_here(name, convert(known[name], value), draft.path.parent)
+        except ValueError as error:
+            shown = printable(f"{value!r:.60}")
+            raise SettingsError(f"{where}: {name} must be {known[name].value}, not {shown}") from error
+    return found
+
+
+def _from_here(name: str, value: Any, folder: Path) -> Any:
+    """Relative paths are relative to the file's folder."""
+    if folder.absolute() == Path.cwd():
+        return value
+
+    def absolute(path: str) -> str:
+        return path if not path or path.startswith("~") else os.path.join(folder.absolute(), path)
+
+    if name == "baseline":
+        return absolute(value)
+    if name == "report":
+        halves = (item.partition("=") for item in value)
+        return [form + equals + absolute(path) for form, equals, path in halves]
+    # A name without a slash is that of a shipped model.
+    return absolute(value) if name == "model" and re.search(r"[/\\]", value) else value
+
+
+def _line_numbers(text: str, section: str) -> dict[str, int]:
+    current = ""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*(\[[^\[\]]*\])\s*(?:[#;].*)?$", line):
+            current = re.sub(r"[\s\"']", "", header[1])
+        elif current == section and (key := re.match(r"\s*[\"']?([\w-]+)[\"']?\s*[=:]", line)):
+            found.setdefault(key[1].replace("-", "_"), number)
+    return found
+
+
+def _shown(path: Path) -> str:
+    """The path for people: relative if it lies below the working directory."""
+    here = os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+    return printable(here)

@@ -1,0 +1,333 @@
+"""Write a video: H.264 in MP4 with the times of the original and its sound.
+
+The file is written beside its target and renamed when it is complete.  One picture and some packets are in
+memory at a time, however long the video is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+from av.error import FFmpegError
+from av.stream import Discard
+from numpy.typing import NDArray
+
+from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.media.source import make_source
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+TICK = Fraction(1, 360_000)
+"""Unit of the times in the file: whole for every usual rate (24000/1001, 25, 30000/1001, 50 …)."""
+MOST_MACROBLOCKS = 36_864
+"""Pictures of H.264 level 5.1, beyond which many players give up: 4096×2304."""
+_COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
+"""Codecs of sound that MP4 takes and players expect there."""
+# Without B-pictures the order in the file is that of the times, so that MP4 can say when the last one ends.
+_OPTIONS = {"preset": "veryfast", "crf": "19", "bf": "0"}
+_BT709, _LIMITED = 1, 1
+_LEAD = 0.05
+"""Seconds of sound kept before the first picture: a decoder's run-in, which the file marks as not to be
+heard."""
+_LAST = 0.04
+"""How long the last picture is shown where nobody knows."""
+
+
+def fits(width: int, height: int) -> bool:
+    """Whether ordinary players can show a video of this size."""
+    return -(-width // 16) * -(-height // 16) <= MOST_MACROBLOCKS and max(width, height) <= 8192
+
+
+class Sound:
+    """The sound of a media file, packet by packet; a context manager.
+
+    `origin` is what the file's clock shows when the first written picture is due; sound before that is
+    left out, and sound after `length` seconds as well.
+    """
+
+    def __init__(self, source: str | os.PathLike[str], origin: float = 0.0, length: float | None = None):
+        self._made = make_source(source)
+        self._view = self._made.open()
+        self._origin, self._length = origin, length
+        self._container: InputContainer | None = None
+        try:
+            # As in `opening`: a playlist inside must not make FFmpeg open anything else.
+            options = {"protocol_whitelist": "none"}
+            self._container = av.open(self._view, mode="r", metadata_errors="ignore", options=options)
+            self.streams: list[Any] = [s for s in self._container.streams.audio if _usable(s)]
+            for other in self._container.streams:
+                if other.type != "audio" and hasattr(other, "discard"):
+                    other.discard = Discard.all
+        except FFmpegError:  # e.g. an animated picture
+            self.streams = []
+        except BaseException:
+            self.close()
+            raise
+
+    def packets(self) -> Iterator[tuple[Any, float]]:
+        """Packets of `streams` with their time in seconds from the first picture; damage ends the sound."""
+        if self._container is None or not self.streams:
+            return
+        try:
+            for packet in self._container.demux(self.streams):
+                if not packet.size or packet.pts is None:
+                    continue
+                time = float(packet.pts * packet.time_base) - self._origin
+                if time < -_LEAD or packet.is_corrupt:
+                    continue
+                if self._length is not None and time >= self._length:
+                    if len(self.streams) == 1:
+                        return
+                    continue
+                yield packet, time
+        except (FFmpegError, OSError, ValueError):
+            return
+
+    def shift(self, packet: Any) -> None:
+        """Let the packet's clock begin with the first picture."""
+        ticks = round(Fraction(self._origin).limit_denominator(10_000_000) / packet.time_base)
+        packet.pts -= ticks
+        if packet.dts is not None:
+            packet.dts -= ticks
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            with contextlib.suppress(Exception):
+                self._container.close()
+        self._view.close()
+        self._made.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TargetFile:
+    """A file that appears whole or not at all: written as `part` beside its target and renamed.
+
+    Raises `InputError` when the place cannot be written to, so that this is known before the work.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.target = Path(os.path.realpath(path))
+        self.part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
+        self._wanted = True
+        try:
+            self.part.touch(exist_ok=False)
+        except OSError as error:
+            folder = self.target.parent
+            hint = "" if folder.is_dir() else f"; the folder '{folder}' does not exist"
+            raise InputError(f"cannot write '{path}': {error.strerror or error}{hint}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._wanted:
+            self.part.replace(self.target)
+        else:
+            self.part.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Leave nothing behind after all; an older file stays as it was."""
+        self._wanted = False
+
+
+class VideoWriter:
+    """Encodes RGB pictures ``[height, width, 3]``, all of one size, and the packets of a `Sound`.
+
+    Write the pictures, then `finish`.  A context manager, which only closes the file.
+    An odd width or height is filled up with a repeated row or column, since 4:2:0 needs even sizes.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        size: tuple[int, int],
+        rate: float | None = None,
+        sound: Sound | None = None,
+        threads: int = 0,
+    ) -> None:
+        """`size` is (width, height); `rate` pictures a second is a hint, `write` gives the times."""
+        self._size = size
+        self._container = av.open(
+            os.fspath(path), "w", format="mp4", options={"movflags": "+faststart+use_metadata_tags"}
+        )
+        try:
+            guess = Fraction(rate or 25.0).limit_denominator(1001)
+            video: Any = _add_h264(self._container, max(guess, Fraction(1)))
+            video.width, video.height = (side + side % 2 for side in size)
+            video.pix_fmt = "yuv420p"
+            context = video.codec_context
+            context.time_base = video.time_base = TICK
+            context.thread_count = threads
+            context.color_primaries = context.color_trc = context.colorspace = _BT709
+            context.color_range = _LIMITED
+            self._video = video
+            self._tracks = _Tracks(self._container, sound) if sound is not None and sound.streams else None
+        except BaseException:
+            self._container.close()
+            raise
+        self._waiting: tuple[Any, int] | None = None
+        self._gap = round(_LAST / TICK)
+        self._durations: dict[int, int] = {}
+
+    def write(self, image: NDArray[np.uint8], time: float) -> None:
+        """The next picture, shown at `time` seconds from the first one on.  Times must increase."""
+        width, height = self._size
+        if image.shape != (height, width, 3):
+            raise ValueError(f"a picture of this video is [{height}, {width}, 3], not {list(image.shape)}")
+        ticks = round(time / TICK)
+        if self._waiting is not None:
+            if ticks <= self._waiting[1]:
+                raise ValueError(f"pictures must come in order of time, not {time} s after a later one")
+            self._gap = ticks - self._waiting[1]
+            self._encode(self._gap)
+        self._waiting = (self._frame(image, ticks), ticks)
+        if self._tracks is not None:
+            self._tracks.catch_up(time)
+
+    def finish(self, end: float | None = None) -> None:
+        """Write the rest; the last picture is shown until `end` (default: as long as the one before)."""
+        if self._waiting is not None:
+            known = end is not None and round(end / TICK) > self._waiting[1]
+            self._encode(round((end or 0.0) / TICK) - self._waiting[1] if known else self._gap)
+        if self._tracks is not None:
+            self._tracks.catch_up(float("inf"))
+        self._mux(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._container.close()
+        except FFmpegError:
+            if error is None:
+                raise
+
+    def _frame(self, image: NDArray[np.uint8], ticks: int) -> Any:
+        height, width = image.shape[:2]
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame: Any = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame.pts, frame.time_base = ticks, TICK
+        return frame
+
+    def _encode(self, ticks: int) -> None:
+        """Encode the picture in waiting, which is shown for so long."""
+        assert self._waiting is not None
+        frame, pts = self._waiting
+        self._durations[pts] = ticks
+        self._waiting = None
+        self._mux(frame)
+
+    def _mux(self, frame: Any) -> None:
+        for packet in self._video.encode(frame):
+            packet.duration = self._durations.pop(packet.pts)  # the encoder has forgotten it
+            self._container.mux(packet)
+
+
+def _add_h264(container: Any, rate: Fraction) -> Any:
+    try:
+        return container.add_stream("libx264", rate=rate, options=_OPTIONS)
+    except UnknownCodecError as error:
+        raise MissingExtraError(
+            "this PyAV cannot encode H.264, its wheel can: python -m pip install --force-reinstall av"
+        ) from error
+
+
+class _Tracks:
+    """The sound of the file being written, always a little ahead of its pictures."""
+
+    _AHEAD = 0.5
+
+    def __init__(self, container: Any, sound: Sound) -> None:
+        self._container, self._sound = container, sound
+        self._out = {stream.index: _track(container, stream, sound) for stream in sound.streams}
+        self._packets = sound.packets()
+        self._next: tuple[Any, float] | None = next(self._packets, None)
+
+    def catch_up(self, time: float) -> None:
+        """Write the sound up to this moment."""
+        while self._next is not None and self._next[1] <= time + self._AHEAD:
+            packet = self._next[0]
+            self._container.mux(self._out[packet.stream_index].take(packet))
+            self._next = next(self._packets, None)
+        if self._next is None and self._out:
+            for track in self._out.values():
+                self._container.mux(track.take(None))
+            self._out = {}
+
+
+def _track(container: Any, stream: Any, sound: Sound) -> _Copy | _Aac:
+    if stream.codec_context.codec.canonical_name in _COPIED:
+        return _Copy(container.add_stream_from_template(stream), sound)
+    return _Aac(container, stream, sound)
+
+
+class _Copy:
+    """Sound whose packets are copied as they are."""
+
+    def __init__(self, out: Any, sound: Sound) -> None:
+        self._out, self._sound = out, sound
+
+    def take(self, packet: Any) -> list[Any]:
+        """The packet, on the new clock."""
+        if packet is None:
+            return []
+        self._sound.shift(packet)
+        packet.stream = self._out
+        return [packet]
+
+
+class _Aac:
+    """Sound that MP4 does not take: decoded and encoded as AAC."""
+
+    def __init__(self, container: Any, stream: Any, sound: Sound) -> None:
+        self._in, self._sound = stream.codec_context, sound
+        rate = min(48_000, self._in.sample_rate or 48_000)
+        self._out = container.add_stream("aac", rate=rate if rate in _RATES else 48_000)
+        self._out.bit_rate = 96_000 * min(self._in.layout.nb_channels or 2, 2)
+        self._out.layout = "mono" if self._in.layout.nb_channels == 1 else "stereo"
+
+    def take(self, packet: Any) -> list[Any]:
+        """What comes out when `packet` goes in; None: what is still held back."""
+        try:
+            if packet is not None:
+                self._sound.shift(packet)
+            frames = self._in.decode(packet)
+        except FFmpegError:  # a damaged packet: a short silence
+            return []
+        # The encoder resamples and cuts to its own frame size by itself.
+        packets = [out for frame in frames for out in self._out.encode(frame)]
+        return packets + (list(self._out.encode(None)) if packet is None else [])
+
+
+_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+
+def _usable(stream: Any) -> bool:
+    context = stream.codec_context
+    return context is not None and bool(context.sample_rate) and stream.time_base is not None

@@ -1,0 +1,187 @@
+"""A baseline: findings that somebody has looked at and accepts, so that only new ones fail a scan.
+
+An entry names the sha256 of a file's content and the outcome that is accepted.  So a file stays accepted
+wherever it is moved, a changed file does not, and neither does one whose outcome gets worse (*uncertain*
+was accepted, now it is *fake*).  What has no content to hash, such as a missing file, is never accepted.
+The path in an entry is there for people, like ``why``, where they may say why they accept it.
+
+The file is JSON with an entry a line, sorted by path, so that it reads well in a review::
+
+    {"baseline": 1, "accepted": [
+      {"path": "press/a.mp4", "outcome": "fake", "sha256": "9f86d0…", "why": "satire, labelled as such"}
+    ]}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfdetect.errors import InputError
+from dfdetect.reports.plain import text
+from dfdetect.reports.summary import ACCEPTED, FailOn
+from dfdetect.reports.words import plural, printable
+from dfdetect.results import Label, Note, Reason, ScanResult
+
+VERSION = 1
+_MEMBERS = ("path", "outcome", "sha256", "why")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted finding."""
+
+    path: str
+    """Where the file was when it was accepted."""
+    outcome: Label | Reason
+    sha256: str
+    why: str = ""
+
+    def covers(self, result: ScanResult) -> bool:
+        """Whether this outcome, of the same content, is accepted: the same one, or *uncertain* for *fake*."""
+        if result.label is None or isinstance(self.outcome, Reason):
+            return result.reason is self.outcome
+        return _LABELS.index(result.label) >= _LABELS.index(self.outcome)
+
+
+_LABELS = (Label.FAKE, Label.UNCERTAIN, Label.REAL)
+_OUTCOMES: Mapping[str, Label | Reason] = {item.value: item for item in (*_LABELS[:2], *Reason)}
+
+
+def read_baseline(path: str) -> list[Entry]:
+    """The entries of a baseline; `InputError` says what is wrong with it."""
+    try:
+        document = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError as error:
+        hint = "check the path, or make it with --write-baseline"
+        raise InputError(f"there is no baseline '{printable(path)}'; {hint}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"the baseline '{printable(path)}' cannot be read: {error}") from error
+    where = f"'{printable(path)}' is no baseline"
+    if not isinstance(document, dict) or "baseline" not in document:
+        raise InputError(f"{where}: it must be a JSON object with a member 'baseline'")
+    if document["baseline"] != VERSION:
+        raise InputError(f"{where} of the only known version, {VERSION}: write it anew (--write-baseline)")
+    accepted = document.get("accepted")
+    if not isinstance(accepted, list):
+        raise InputError(f"{where}: 'accepted' must be a list")
+    return [_entry(item, f"{where}: entry {number}") for number, item in enumerate(accepted, start=1)]
+
+
+def render_baseline(entries: Iterable[Entry]) -> str:
+    """The file's text: an entry a line, by path; of several with the same content the first."""
+    unique: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.path, entry.sha256)):
+        unique.setdefault(entry.sha256, entry)
+    lines = [f"  {json.dumps(_plain(entry))}" for entry in unique.values()]
+    return f'{{"baseline": {VERSION}, "accepted": [\n' + ",\n".join(lines) + ("\n" if lines else "") + "]}\n"
+
+
+class Gate:
+    """Marks the accepted ones among results, and keeps what a new baseline would hold.
+
+    `known` are the entries to accept by.  With `accept_all` every finding that can be accepted is, since it
+    goes into the new baseline; the reasons (``why``) of `known` are kept.  A *finding* is what would make the
+    exit status other than 0: what reaches `fail_on`, what cannot be read, and with `strict` what cannot be
+    judged.
+    """
+
+    def __init__(
+        self, known: Iterable[Entry], fail_on: FailOn, strict: bool = False, accept_all: bool = False
+    ) -> None:
+        self._known = {entry.sha256: entry for entry in known}
+        self._fail_on, self._strict, self._accept_all = fail_on, strict, accept_all
+        self._met: set[str] = set()
+        self._refused: set[str] = set()
+        self.found: list[Entry] = []
+        """An entry for each finding that can be accepted, in the order of the results."""
+
+    def mark(self, result: ScanResult, place: str | None = None) -> ScanResult:
+        """The result, with a note if it is accepted.
+
+        A finding's file is read for its hash, at `place` if that is not the result's path.
+        """
+        outcome = result.label or result.reason
+        if not self._is_finding(result) or outcome is None:
+            return result
+        if (digest := _digest(result, place or result.path)) is None:
+            return result
+        entry = self._known.get(digest)
+        new = Entry(text(result.path), outcome, digest, entry.why if entry else "")
+        self.found.append(new)
+        if entry is not None and entry.covers(result):
+            self._met.add(digest)
+        elif self._accept_all:
+            entry = new
+        else:
+            self._refused.add(text(result.path))
+            return result
+        reason = f": {entry.why}" if entry.why else ""
+        note = Note(ACCEPTED, f"This finding is accepted by the baseline{reason}.")
+        return dataclasses.replace(result, notes=(*result.notes, note))
+
+    def unmet(self) -> list[str]:
+        """A sentence for each entry that did not come up."""
+        return [
+            f"the baseline's {printable(entry.path)} ({entry.outcome.value.replace('_', ' ')}) "
+            + ("has changed" if entry.path in self._refused else "is no finding of this scan")
+            for entry in self._known.values()
+            if entry.sha256 not in self._met
+        ]
+
+    def summary(self, path: str) -> str:
+        """What was written, in a line."""
+        count = len({entry.sha256 for entry in self.found})
+        return f"{plural(count, 'finding')} written to the baseline '{printable(path)}'"
+
+    def _is_finding(self, result: ScanResult) -> bool:
+        if self._fail_on.reached_by(result):
+            return True
+        if result.reason is None:
+            return False
+        return result.reason.is_file_fault or self._strict
+
+
+def _digest(result: ScanResult, path: str) -> str | None:
+    """The sha256 of the file's content; None if there is none to be had."""
+    if result.evidence is not None and result.evidence.sha256 is not None:
+        return result.evidence.sha256
+    try:
+        if not os.path.isfile(path):  # a pipe would block, or be empty by now
+            return None
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _plain(entry: Entry) -> dict[str, str]:
+    record = {"path": entry.path, "outcome": entry.outcome.value, "sha256": entry.sha256}
+    return {**record, "why": entry.why} if entry.why else record
+
+
+def _entry(item: Any, where: str) -> Entry:
+    if not isinstance(item, dict):
+        raise InputError(f"{where} must be a JSON object")
+    for name in item:
+        if name not in _MEMBERS:
+            near = difflib.get_close_matches(name, _MEMBERS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_MEMBERS)}"
+            raise InputError(f"{where} has an unknown member '{printable(name)}'; {hint}")
+    values = {name: item.get(name, "") for name in _MEMBERS}
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise InputError(f"{where}: '{name}' must be a text")
+    if values["outcome"] not in _OUTCOMES:
+        raise InputError(f"{where}: 'outcome' must be fake, uncertain or a reason, not '{values['outcome']}'")
+    if not re.fullmatch("[0-9a-f]{64}", values["sha256"]):
+        raise InputError(f"{where}: 'sha256' must be 64 hexadecimal digits")
+    return Entry(values["path"], _OUTCOMES[values["outcome"]], values["sha256"], values["why"])

@@ -1,0 +1,190 @@
+"""Two results of the same file → what differs, figure by figure, and whether that is within what is allowed.
+
+Everything that a record says of a file is compared, as it is published (`dfdetect.reports.plain`), so that
+nothing in an edited record goes unnoticed.  Left out are what may differ freely: the path, the time it took,
+the evidence, versions and hashes (compared by `dfdetect.verify`), and heat maps, which decide nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dfdetect.reports.plain import plain_result
+from dfdetect.reports.summary import ACCEPTED
+from dfdetect.results import ScanResult
+
+_FREE = frozenset(
+    {
+        "path",
+        "path_base64",
+        "elapsed",
+        "evidence",
+        "settings",
+        "tool_version",
+        "schema_version",
+        "model",
+        "detector",
+        "heatmap",
+    }
+)
+_IDENTITY = {"tracks": "id", "faces": "frame", "notes": "code"}
+# Outside of a face these follow from its scores and the model alone: equal scores leave them no room at all.
+_DERIVED = frozenset({"logit", "fake_probability", "novelty", "message", "text"})
+_WORDS = frozenset({"message", "text"})
+
+FACE_FACTOR = 2.0
+"""A single face's logit may move this much further than a file's, which averages several."""
+PROBABILITY_FACTOR = 0.25
+"""Probability per logit where a calibration of slope 1 is steepest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure that is not as it was recorded."""
+
+    what: str
+    """In words, e.g. ``person 1, face at 3.2 s: logit``."""
+    recorded: Any
+    """As in the record; None for what it does not have."""
+    found: Any
+    allowed: float | None
+    """How far the two may lie apart, in the figure's own unit; None where they must be equal."""
+    within: bool
+    """Whether the difference is allowed."""
+
+
+def compare_results(
+    recorded: ScanResult, found: ScanResult, logit_tolerance: float
+) -> tuple[Difference, ...]:
+    """Every difference, in the order of the record.
+
+    Allowed are: for a file's or person's logit `logit_tolerance`, for a face's `FACE_FACTOR` times as much,
+    for a probability `PROBABILITY_FACTOR` times as much; for the edges of a box 2 px or 3 % of its height;
+    1 ms of a face's time; .05 of the detector's confidence; .1 of the novelty; 3 % of a face's size, 20 % of
+    its sharpness, .02 of brightness and contrast; .05 s of the length and .05 of the frame rate.  Whatever
+    else differs, above all a label, is not allowed.  What follows from the faces' scores (logits and
+    probabilities of persons and file, sentences) may differ only where those scores or the version of the
+    tool do.
+    """
+    # What a baseline said of a file is no finding about it.
+    judged = dataclasses.replace(recorded, notes=tuple(n for n in recorded.notes if n.code != ACCEPTED))
+    pairs = list(_walk(plain_result(judged), plain_result(found), _Place(logit_tolerance)))
+    moved = recorded.tool_version != found.tool_version or not all(derived for _, derived in pairs)
+    return tuple(
+        dataclasses.replace(difference, within=difference.within and (moved or not derived))
+        for difference, derived in pairs
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the record the walk is."""
+
+    tolerance: float
+    words: tuple[str, ...] = ()
+    in_face: bool = False
+
+    def enter(self, words: str, in_face: bool = False) -> _Place:
+        return _Place(self.tolerance, (*self.words, words), self.in_face or in_face)
+
+    def title(self, name: str) -> str:
+        what = name.replace("_", " ")
+        return f"{', '.join(self.words)}: {what}" if self.words else what
+
+
+_Found = Iterator[tuple[Difference, bool]]
+
+
+def _walk(old: Mapping[str, Any], new: Mapping[str, Any], place: _Place) -> _Found:
+    """The differences of two objects, and of each whether its figure is a derived one."""
+    for name in dict.fromkeys([*old, *new]):
+        if name in _FREE:
+            continue
+        before, now = old.get(name), new.get(name)
+        if name in _IDENTITY:
+            yield from _members(name, before or [], now or [], place)
+        elif isinstance(before, dict) and isinstance(now, dict):
+            yield from _walk(before, now, place.enter(name) if name == "media" else place)
+        elif before != now:
+            yield _leaf(name, before, now, place), name in _DERIVED and not place.in_face
+
+
+def _members(name: str, old: list[Any], new: list[Any], place: _Place) -> _Found:
+    """Those of two lists of objects, matched by what they are called."""
+    before, now = _by_identity(old, _IDENTITY[name]), _by_identity(new, _IDENTITY[name])
+    for key in dict.fromkeys([*before, *now]):
+        one, other = before.get(key), now.get(key)
+        title = _member_title(name, one or other or {})
+        if one is None or other is None:
+            there = ("present" if one else None), ("present" if other else None)
+            yield Difference(", ".join((*place.words, title)), *there, None, False), False
+        else:
+            yield from _walk(one, other, place.enter(title, in_face=name == "faces"))
+
+
+def _by_identity(items: list[Any], key: str) -> dict[tuple[Any, int], Mapping[str, Any]]:
+    """By identity and, should two have the same one, by which of them it is."""
+    seen: Counter[Any] = Counter()
+    found = {}
+    for item in items:
+        seen[item[key]] += 1
+        found[item[key], seen[item[key]]] = item
+    return found
+
+
+def _member_title(name: str, item: Mapping[str, Any]) -> str:
+    if name == "tracks":
+        return f"person {item['id']}"
+    return f"face at {item['time']:g} s" if name == "faces" else f"note '{item['code']}'"
+
+
+def _leaf(name: str, old: Any, new: Any, place: _Place) -> Difference:
+    allowed = _allowed(name, old, place)
+    distance = None if allowed is None else _distance(old, new)
+    within = name in _WORDS or (allowed is not None and distance is not None and distance <= allowed)
+    return Difference(place.title(name), old, new, allowed, within)
+
+
+def _allowed(name: str, old: Any, place: _Place) -> float | None:
+    """How far a figure may move, in its own unit."""
+    logit = place.tolerance * (FACE_FACTOR if place.in_face else 1.0)
+    fixed = {
+        "logit": logit,
+        "experts": logit,
+        "fake_probability": place.tolerance * PROBABILITY_FACTOR,
+        "band": 2e-6,  # written to the sixth digit
+        "novelty": 0.1,
+        "detection": 0.05,
+        "time": 0.0015,  # written to the millisecond
+        "start": 0.0015,
+        "end": 0.0015,
+        "brightness": 0.02,
+        "contrast": 0.02,
+        "duration": 0.05,
+        "frame_rate": 0.05,
+    }
+    if name in fixed:
+        return fixed[name]
+    if name in ("size", "sharpness"):
+        return abs(float(old)) * (0.03 if name == "size" else 0.2) if _is_figure(old) else None
+    if name == "box":
+        return max(2.0, 0.03 * float(abs(old[3] - old[1])))
+    return None
+
+
+def _distance(old: Any, new: Any) -> float | None:
+    """Between two numbers, or two lists of as many; None for anything else."""
+    if _is_figure(old) and _is_figure(new):
+        return abs(float(old) - float(new))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        parts = [_distance(a, b) for a, b in zip(old, new, strict=True)]
+        return max((part for part in parts if part is not None), default=0.0) if None not in parts else None
+    return None
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

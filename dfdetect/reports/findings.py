@@ -1,0 +1,136 @@
+"""What the formats for machines share: the worst results of a scan, and who in a file is suspicious."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+from dfdetect.reports.summary import FailOn, is_accepted
+from dfdetect.reports.timeline import peak
+from dfdetect.reports.words import label_words, percent, plural, printable, reason_words, span
+from dfdetect.results import Label, MediaKind, ScanResult, TrackResult
+
+MAX_SUSPECTS = 3
+"""Persons named in a sentence; JSON has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a line about a result takes; small, so that the worst of a long scan can be kept."""
+
+    rank: tuple[int, float, str]
+    """Sorts the worst first: the kind of outcome, the probability downwards, the path."""
+    path: str
+    answer: str
+    """``fake``, ``uncertain``, ``real``, ``not judged`` or ``unreadable``."""
+    share: str
+    """The probability in per cent, ``-`` where there is none."""
+    detail: str
+    """Who and when, or why nothing can be said; may hold text that came from the file."""
+    reached: bool
+    """Whether it reached ``--fail-on``."""
+    accepted: bool
+    """Whether a baseline accepts it."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is an answer."""
+        return self.share != "-"
+
+
+class Worst:
+    """The `limit` worst findings of a stream, and the number of all."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.seen = 0
+        self._heap: list[_Reversed] = []
+
+    def add(self, finding: Finding) -> None:
+        """Keep the finding if it belongs to the worst."""
+        self.seen += 1
+        if len(self._heap) < self.limit:
+            heapq.heappush(self._heap, _Reversed(finding))
+        else:
+            heapq.heappushpop(self._heap, _Reversed(finding))
+
+    @property
+    def hidden(self) -> int:
+        """Findings that are not among those kept."""
+        return self.seen - len(self._heap)
+
+    def sorted(self) -> list[Finding]:
+        """Those kept, the worst first."""
+        return [entry.finding for entry in sorted(self._heap, reverse=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reversed:
+    """Order for a heap whose least entry is the mildest finding, which has to make room."""
+
+    finding: Finding = field(compare=False)
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return self.finding.rank > other.finding.rank
+
+
+_KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
+
+
+def finding_of(result: ScanResult, fail_on: FailOn) -> Finding:
+    """The finding of a result; also of a *real* one, which ranks last."""
+    answer = label_words(result.label, result.reason)
+    probability = result.fake_probability if result.fake_probability is not None else 0.0
+    return Finding(
+        rank=(_KINDS.index(answer), -probability, result.path),
+        path=result.path,
+        answer=answer,
+        share=percent(result.fake_probability),
+        detail=suspects(result) if result.reason is None else why(result),
+        reached=fail_on.reached_by(result),
+        accepted=is_accepted(result),
+    )
+
+
+def why(result: ScanResult) -> str:
+    """Why there is no answer, in one printable line."""
+    if result.message:
+        return printable(result.message)
+    return reason_words(result.reason) if result.reason is not None else ""
+
+
+def suspects(result: ScanResult) -> str:
+    """Who is suspicious, and when or where: ``person 2 at 0:03–0:07 (93 %)``, or nothing.
+
+    The fake before the uncertain, those with a higher probability first, at most `MAX_SUSPECTS`.
+    """
+    found = [track for track in result.tracks if track.label in (Label.FAKE, Label.UNCERTAIN)]
+    found.sort(key=lambda track: (track.label is not Label.FAKE, -(track.fake_probability or 0), track.id))
+    video = result.media is not None and result.media.kind is MediaKind.VIDEO
+    alone = len(result.tracks) == 1
+    parts = [_suspect(track, video, alone) for track in found[:MAX_SUSPECTS]]
+    hidden = len(found) - len(parts)
+    return "; ".join(parts) + (f"; and {plural(hidden, 'other')}" if hidden else "")
+
+
+def _suspect(track: TrackResult, video: bool, alone: bool) -> str:
+    """One person; who is `alone` has the figures of the file, and in a photo needs no place."""
+    words = [f"person {track.id}"]
+    where = span(track.start, track.end) if video else "" if alone else _corner(track)
+    if where:
+        words.append(f"at {where}")
+    details = []
+    if not alone:
+        word = "" if track.label is Label.FAKE else f"{track.label} "
+        details.append(word + percent(track.fake_probability))
+    top = peak(track) if video else None
+    if top and span(*top) != where:
+        details.append(f"strongest at {span(*top)}")
+    if details:
+        words.append(f"({', '.join(details)})")
+    return " ".join(words)
+
+
+def _corner(track: TrackResult) -> str:
+    """The upper left corner of a face in a photo, in pixels."""
+    return f"{track.faces[0].box.x0:.0f},{track.faces[0].box.y0:.0f} px" if track.faces else ""

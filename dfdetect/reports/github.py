@@ -1,0 +1,104 @@
+"""GitHub Actions: annotations (workflow commands), and a page for the summary of the job.
+
+A step may show 10 annotations of a kind, and what is over that vanishes without a word: so there are the
+worst ten and a line that says how many there are in all.  Where ``GITHUB_STEP_SUMMARY`` names a file, the
+Markdown report is appended to it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TextIO
+
+from dfdetect.errors import InputError
+from dfdetect.reports.base import Report, ReportOptions
+from dfdetect.reports.findings import Finding, Worst, finding_of
+from dfdetect.reports.markdown import MarkdownReport
+from dfdetect.reports.summary import Summary
+from dfdetect.reports.words import printable
+from dfdetect.results import Label, ScanResult
+
+MAX_ANNOTATIONS = 10
+
+
+class GithubReport(Report):
+    """``error`` for what reaches ``--fail-on``, else ``warning``; ``notice`` for the counts.
+
+    Files that were read and could not be judged are annotated only if ``--fail-on`` asks for it, those
+    that a baseline accepts never.  Making it raises `InputError` when the job's summary cannot be written.
+    """
+
+    name = "github"
+    summary = "annotations and step summary of GitHub Actions"
+
+    def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
+        super().__init__(stream, options)
+        self._worst = Worst(MAX_ANNOTATIONS)
+        self._page = io.StringIO()
+        self._markdown = MarkdownReport(self._page, self.options)
+        self._summary_file = os.environ.get("GITHUB_STEP_SUMMARY", "")
+        if self._summary_file:
+            _check_appendable(self._summary_file)
+
+    def add(self, result: ScanResult) -> None:
+        """Keep the result if it belongs to the worst."""
+        self._markdown.add(result)
+        finding = finding_of(result, self.options.fail_on)
+        fault = result.reason is not None and result.reason.is_file_fault
+        worth = finding.reached or fault or result.label in (Label.FAKE, Label.UNCERTAIN)
+        if worth and not finding.accepted:
+            self._worst.add(finding)
+
+    def end(self, summary: Summary) -> None:
+        """Write the annotations, the worst first, and append the page."""
+        commands = [_annotation(finding) for finding in self._worst.sorted()]
+        if not summary.complete:
+            commands.append(command("error", "the scan was interrupted; the rest was not looked at"))
+        shown = f"; only the {self._worst.limit} worst are annotated" if self._worst.hidden else ""
+        commands.append(command("notice", summary.sentence().replace("\n", "; ") + shown))
+        self.write("".join(line + "\n" for line in commands))
+        if self._summary_file:
+            self._markdown.end(summary)
+            with open(self._summary_file, "a", encoding="utf-8", newline="\n") as file:
+                file.write(self._page.getvalue() + "\n")
+
+
+def command(kind: str, message: str, **properties: str) -> str:
+    """A workflow command; the runner ends it at a line break, its properties also at ``:`` and ``,``."""
+    properties["title"] = "dfdetect"
+    named = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
+    return f"::{kind} {named}::{_escaped(printable(message))}"
+
+
+def _annotation(finding: Finding) -> str:
+    share = f", {finding.share}" if finding.judged else ""
+    detail = f": {finding.detail}" if finding.detail else ""
+    message = f"{finding.answer}{share}{detail} ({finding.path})"
+    kind = "error" if finding.reached else "warning"
+    return command(kind, message, file=printable(_in_repository(finding.path)))
+
+
+def _in_repository(path: str) -> str:
+    """The path relative to the repository, which need not be the current folder; elsewhere as it is."""
+    root = os.environ.get("GITHUB_WORKSPACE", "")
+    inner = os.path.relpath(path, root) if root else path
+    outside = inner == os.pardir or inner.startswith(os.pardir + os.sep)
+    return path if outside else inner.replace(os.sep, "/")
+
+
+def _check_appendable(path: str) -> None:
+    try:
+        with open(path, "ab"):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot append to the file that GITHUB_STEP_SUMMARY names: {error.strerror or error}; "
+            "unset the variable or correct it"
+        ) from error
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for char in "%\r\n" + more:
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text

@@ -1,0 +1,56 @@
+"""What is known of a file beside its answer, in words."""
+
+from __future__ import annotations
+
+from dfdetect.reports.words import clock, percent
+from dfdetect.results import MediaInfo, MediaKind, ScanResult
+
+
+def media_words(media: MediaInfo | None) -> str:
+    """``photo``, ``video``, or nothing where that is not known."""
+    return "" if media is None else media.kind.value
+
+
+def length_words(media: MediaInfo | None) -> str:
+    """The length of a video, the size of a photo."""
+    if media is None:
+        return ""
+    if media.kind is MediaKind.VIDEO:
+        return "" if media.duration is None else clock(media.duration)
+    return f"{media.width} × {media.height}"
+
+
+def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
+    """Names and values, the whole path first."""
+    facts = [("Path", result.path)]
+    if result.media is not None:
+        facts += _media(result.media)
+    if result.evidence is not None:
+        facts.append(("sha256", result.evidence.sha256 or "none: pixels in memory"))
+        facts.append(("Scanned", result.evidence.started))
+    if result.fake_probability is not None and result.logit is not None:
+        facts.append(("Probability", _exact(result)))
+    facts.append(("Took", f"{result.elapsed:.1f} s"))
+    return tuple(facts)
+
+
+def _exact(result: ScanResult) -> str:
+    text = f"{result.fake_probability:.4f} (raw score {result.logit:+.3f})"
+    if result.band is not None:
+        text += f", limits {percent(result.band[0])} and {percent(result.band[1])}"
+    return text
+
+
+def _media(media: MediaInfo) -> list[tuple[str, str]]:
+    form = "/".join(filter(None, (media.container, media.codec)))
+    facts = [("Format", f"{media.kind.value}, {form}"), ("Size", f"{media.width} × {media.height} pixels")]
+    if media.size_bytes is not None:
+        facts[-1] = ("Size", f"{facts[-1][1]}, {media.size_bytes:,} bytes")
+    if media.rotation:
+        facts.append(("Rotation", f"turned by {media.rotation}° to stand upright"))
+    if media.kind is MediaKind.VIDEO:
+        length = "unknown" if media.duration is None else f"{media.duration:.2f} s"
+        rate = "" if media.frame_rate is None else f", {media.frame_rate:.4g} frames a second"
+        facts.append(("Length", length + rate))
+        facts.append(("Looked at", f"{media.frames_sampled} frames"))
+    return facts

@@ -1,0 +1,134 @@
+"""Markdown: counts and two tables, the worst first, for a comment, a wiki or a CI summary page.
+
+The dialect is GitHub's (tables); file names stand in code spans, where no reader takes a character of
+theirs for markup, a link or somebody's name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TextIO
+
+from dfdetect import __version__
+from dfdetect.reports.base import Report, ReportOptions
+from dfdetect.reports.findings import Finding, Worst, finding_of
+from dfdetect.reports.summary import FailOn, Summary
+from dfdetect.reports.words import plural, printable, reason_words
+from dfdetect.results import Label, Reason, ScanResult
+
+MAX_ROWS = 100
+"""Rows of each table; a CI summary page may not be larger than 1 MiB, and nobody reads more."""
+MAX_NAME = 250
+"""Characters of a file name or a message that are shown."""
+
+_MARKUP = re.compile(r"([\\`*_\[\]<~|&])")
+
+
+class MarkdownReport(Report):
+    """A heading, the counts, the findings, and what was not examined.
+
+    A finding is a file judged *fake* or *uncertain*, or one that reaches ``--fail-on``.
+    """
+
+    name = "markdown"
+    summary = "counts and the worst findings, for a page"
+
+    def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
+        super().__init__(stream, options)
+        self._found = Worst(MAX_ROWS)
+        self._unexamined = Worst(MAX_ROWS)
+        self._model = ""
+
+    def add(self, result: ScanResult) -> None:
+        """Keep the result if it belongs to the worst."""
+        if result.model is not None:
+            self._model = f", model {result.model.name} {result.model.version}"
+        finding = finding_of(result, self.options.fail_on)
+        if result.reason is not None:
+            self._unexamined.add(finding)
+        elif result.label is not Label.REAL:
+            self._found.add(finding)
+
+    def end(self, summary: Summary) -> None:
+        """Write the page."""
+        parts = [
+            f"## dfdetect: {_title(summary)}\n",
+            _counts(summary),
+            self._facts(summary),
+            *self._table("Findings", ("Answer", "Fake", "File", "Suspicious"), self._found),
+            *self._table("Not examined", ("Answer", "File", "Why"), self._unexamined),
+        ]
+        self.write("\n".join(parts))
+
+    def _facts(self, summary: Summary) -> str:
+        level = self.options.fail_on
+        reached = summary.findings(level)
+        failing = (
+            "Nothing counts as a failure"
+            if level is FailOn.NEVER
+            else f"{plural(reached, 'file')} {'reaches' if reached == 1 else 'reach'} `--fail-on {level}`"
+        )
+        early = "" if summary.complete else "**Interrupted: the rest was not looked at.** "
+        tool = f"dfdetect {__version__}{self._model}"
+        return f"{early}{failing}. Scanned in {summary.elapsed:.1f} s with {inline(tool)}.\n"
+
+    def _table(self, title: str, head: tuple[str, ...], worst: Worst) -> list[str]:
+        if not worst.seen:
+            return []
+        align = ["---:" if column == "Fake" else "---" for column in head]
+        lines = [f"### {title}\n", _row(head), _row(tuple(align))]
+        lines += [_row(_cells(finding)) for finding in worst.sorted()]
+        if worst.hidden:
+            lines.append(f"\n… and {plural(worst.hidden, 'other')}; the other formats have them all.")
+        return ["\n".join(lines) + "\n"]
+
+
+def code(text: str) -> str:
+    """Text as a code span that is safe in a table cell, whatever it holds; shortened from its start."""
+    text = printable(text) or "(no name)"
+    if len(text) > MAX_NAME:
+        text = "…" + text[1 - MAX_NAME :]
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
+
+
+def inline(text: str) -> str:
+    """Text with every character escaped that Markdown would take for markup; shortened at its end."""
+    text = printable(text)
+    if len(text) > MAX_NAME:
+        text = text[: MAX_NAME - 1] + "…"
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    answer = f"**{finding.answer}**" if finding.reached else finding.answer
+    answer += " (accepted)" if finding.accepted else ""
+    detail = inline(finding.detail)
+    if finding.judged:
+        return answer, finding.share, code(finding.path), detail
+    return answer, code(finding.path), detail
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _title(summary: Summary) -> str:
+    fakes = summary.labels[Label.FAKE]
+    return f"{fakes or 'no'} fake in {plural(summary.files, 'file')}"
+
+
+def _counts(summary: Summary) -> str:
+    head = ("Files", "Fake", "Uncertain", "Real", "Not judged", "Unreadable")
+    labels = [summary.labels[label] for label in (Label.FAKE, Label.UNCERTAIN, Label.REAL)]
+    row = (summary.files, *labels, summary.unjudged, summary.unreadable)
+    lines = [_row(head), _row(("---:",) * len(head)), _row(tuple(str(count) for count in row))]
+    reasons = _reasons(summary)
+    return "\n".join(lines) + "\n" + (f"\nNot examined: {reasons}.\n" if reasons else "")
+
+
+def _reasons(summary: Summary) -> str:
+    found = sorted(summary.reasons.items(), key=lambda item: (-item[1], list(Reason).index(item[0])))
+    return ", ".join(f"{count} {reason_words(reason)}" for reason, count in found)

@@ -1,0 +1,115 @@
+"""``dfdetect verify`` from the scan to the exit code, with the light model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfdetect.cli.main import main
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a photo, a copy of another, and ``record.json`` of the photo."""
+    folder = tmp_path_factory.mktemp("recorded")
+    shutil.copy(DATA / "astronaut.jpg", folder / "photo.jpg")
+    shutil.copy(DATA / "coffee.jpg", folder / "other.jpg")
+    words = ["scan", "photo.jpg", "--model", "light", "--jobs", "0", "--report", "record=record.json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main([*words, "--fail-on", "never"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(recorded)
+
+
+def edit(name: str, **values: Any) -> None:
+    document = json.loads(Path("record.json").read_text())
+    document["results"][0].update(values)
+    Path(name).write_text(json.dumps(document))
+
+
+def test_what_is_as_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "record.json", "photo.jpg"]) == 0
+    got = capsys.readouterr()
+    assert got.out.startswith("ok      photo.jpg: reproduces to the last digit (")
+    assert got.err == ""
+
+
+def test_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    edit("edited.json", fake_probability=0.999)
+    shutil.copy("photo.jpg", "renamed.jpg")
+    assert main(["verify", "edited.json", "renamed.jpg", "other.jpg", "none.jpg"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("FAILED  renamed.jpg (recorded as photo.jpg): does NOT reproduce: 1 figure")
+    assert lines[1].startswith("  beyond  fake probability: recorded 0.999, here ")
+    assert lines[2].startswith("FAILED  other.jpg: the record has no file with these bytes (sha256 ")
+    assert lines[3].startswith("UNREAD  none.jpg: 'none.jpg' does not exist")
+
+
+def test_versions_that_differ_are_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(Path("record.json").read_text())
+    document["results"][0]["evidence"]["versions"]["onnxruntime"] = "1.0\x1b[2J"
+    Path("older.json").write_text(json.dumps(document))
+    assert main(["verify", "older.json", "photo.jpg", "photo.jpg"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("  onnxruntime: 1.0\\x1b[2J, here ") == 1
+    assert "\x1b" not in out
+
+
+def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    result = json.loads(Path("record.json").read_text())["results"][0]
+    other = "real" if result["label"] == "fake" else "fake"
+    edit("edited.json", label=other)
+    assert main(["verify", "edited.json", "photo.jpg", "none.jpg", "--json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["reproduces"] is False
+    assert first["same_file"] is first["same_model"] is first["same_detector"] is True
+    assert [d["what"] for d in first["differences"]] == ["label"]
+    assert first["differences"][0]["recorded"] == other
+    assert (second["reason"], second["sha256"]) == ("missing", None)
+
+
+def test_only_unreadable_files_are_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "record.json", "photo.jpg", "none.jpg"]) == 3
+    assert "1 file of 2 could not be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["record.json"], "Missing argument"),
+        (["none.json", "photo.jpg"], "cannot read results"),
+        (["photo.jpg", "photo.jpg"], "cannot read results"),
+        (["plain.json", "photo.jpg"], "--report record=FILE"),
+        (["unknown.json", "photo.jpg"], "unknown setting 'sharpen'"),
+    ],
+)
+def test_wrong_use_is_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    edit("plain.json", evidence=None)
+    settings = json.loads(Path("record.json").read_text())["results"][0]["settings"]
+    edit("unknown.json", settings={**settings, "sharpen": 3})
+    assert main(["verify", *words]) == 2
+    got = capsys.readouterr()
+    assert said in got.err
+    assert "Traceback" not in got.err
+
+
+def test_a_missing_engine_is_told_and_not_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    """A record of a machine with CUDA, here without."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    settings = json.loads(Path("record.json").read_text())["results"][0]["settings"]
+    edit("cuda.json", settings={**settings, "engine": "torch", "device": "cuda"})
+    assert main(["verify", "cuda.json", "photo.jpg"]) == 2
+    assert "sees no CUDA" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+"""The evidence of a file: its hash whatever it comes in, and the versions of what took part."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfdetect import Detector, Reason, __version__
+from dfdetect.errors import MediaError
+from dfdetect.media.evidence import gather_evidence, hash_source, versions
+from dfdetect.media.source import make_source
+from dfdetect.results import Evidence
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+class Failing(io.BytesIO):
+    """A file on a disk that fails after the first megabyte."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() >= 1 << 20:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@given(st.binary(min_size=1, max_size=3000))
+def test_the_hash_is_of_all_bytes(data: bytes) -> None:
+    wanted = hashlib.sha256(data).hexdigest()
+    assert hash_source(make_source(data)) == wanted
+    assert gather_evidence(make_source(io.BytesIO(data))).sha256 == wanted
+
+
+def test_a_stream_is_hashed_from_where_it_stands_and_left_there() -> None:
+    stream = io.BytesIO(b"before" + bytes(3 << 20))
+    stream.seek(6)
+    source = make_source(stream)
+    assert gather_evidence(source).sha256 == hashlib.sha256(bytes(3 << 20)).hexdigest()
+    source.close()
+    assert stream.tell() == 6
+
+
+def test_a_file_that_grows_meanwhile_is_hashed_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "growing"
+    path.write_bytes(b"first")
+    source = make_source(path)
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert hash_source(source) == hashlib.sha256(b"first").hexdigest()
+
+
+def test_a_read_error_is_a_media_error() -> None:
+    stream = Failing(bytes(2 << 20))
+    with pytest.raises(MediaError, match="Input/output error") as caught:
+        gather_evidence(make_source(stream))
+    assert caught.value.reason is Reason.UNREADABLE
+    assert stream.tell() == 0, "the source was closed, which leaves the stream where it was"
+
+
+def test_a_file_that_vanished_is_a_media_error(tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    path.write_bytes(b"x")
+    source = make_source(path)
+    path.unlink()
+    with pytest.raises(MediaError) as caught:
+        gather_evidence(source)
+    assert caught.value.reason is Reason.MISSING
+
+
+def test_pixels_have_neither_hash_nor_credentials() -> None:
+    evidence = gather_evidence(None)
+    assert (evidence.sha256, evidence.credentials) == (None, None)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", evidence.started)
+
+
+def test_versions_name_the_tool_the_machine_and_the_decoders() -> None:
+    found = versions()
+    assert found["dfdetect"] == __version__
+    assert set(found) >= {"python", "platform", "processor", "numpy", "Pillow", "av", "libavcodec"}
+    assert set(found) & {"libjpeg", "libjpeg-turbo"}
+    assert re.fullmatch("[0-9a-f]{64}", found["dfdetect-sha256"])
+    assert all(isinstance(version, str) and version for version in found.values())
+
+
+def test_evidence_travels_between_processes() -> None:
+    evidence = gather_evidence(make_source(b"x"))
+    assert pickle.loads(pickle.dumps(evidence)) == evidence
+
+
+def test_a_scan_holds_the_evidence_of_its_file(tmp_path: Path) -> None:
+    """Of a judged file, of one that is no media, and none of what cannot be read."""
+    detector = Detector(model="light", evidence=True)
+    photo = DATA / "astronaut.jpg"
+    letter = tmp_path / "letter.jpg"
+    letter.write_text("this is no picture at all\n" * 20)
+    for path in (photo, letter):
+        evidence = detector.scan(path).evidence
+        assert isinstance(evidence, Evidence)
+        assert evidence.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert detector.scan(tmp_path / "none.jpg").evidence is None
+    failing = Failing(photo.read_bytes() + bytes(2 << 20))
+    result = detector.scan(failing)
+    assert (result.reason, result.evidence) == (Reason.UNREADABLE, None)

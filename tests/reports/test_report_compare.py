@@ -1,0 +1,159 @@
+"""Comparing two results of a file: nothing that a record says can be changed unnoticed."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import samples
+
+from dfdetect.reports.compare import FACE_FACTOR, PROBABILITY_FACTOR, compare_results
+from dfdetect.reports.parse import parse_result
+from dfdetect.reports.plain import plain_result
+from dfdetect.reports.summary import ACCEPTED
+from dfdetect.results import Note, ScanResult
+
+TOLERANCE = 0.05
+FREE = {
+    "path",
+    "path_base64",
+    "elapsed",
+    "settings",
+    "tool_version",
+    "schema_version",
+    "model",
+    "detector",
+    "evidence",
+}
+Place = tuple[str | int, ...]
+
+
+def leaves(value: Any, place: Place = ()) -> Iterator[Place]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from leaves(item, (*place, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*place, index))
+    else:
+        yield place
+
+
+def changed(record: dict[str, Any], place: Place, value: object) -> ScanResult:
+    copied = copy.deepcopy(record)
+    inner: Any = copied
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    return parse_result(copied)
+
+
+def at(record: dict[str, Any], place: Place) -> Any:
+    inner: Any = record
+    for step in place:
+        inner = inner[step]
+    return inner
+
+
+@pytest.mark.parametrize("index", range(len(samples())))
+def test_a_result_is_equal_to_itself(index: int) -> None:
+    result = samples()[index]
+    assert compare_results(result, parse_result(plain_result(result)), TOLERANCE) == ()
+
+
+def test_no_figure_can_be_changed_unnoticed() -> None:
+    """Every number and word of a video's record in turn, by more than anything allows."""
+    result = samples()[0]
+    record = plain_result(result)
+    tried = 0
+    for place in leaves(record):
+        value = at(record, place)
+        if place[0] in FREE or value is None or "label" in place or "reason" in place or "kind" in place:
+            continue
+        if isinstance(value, str):
+            other: Any = value + "x"
+        elif "probability" in str(place[-1]) or place[-1] in ("detection",) or place[0] == "band":
+            other = 1.0 - value if abs(value - 0.5) > 0.1 else 0.01
+        else:
+            other = value + 90
+        differences = compare_results(changed(record, place, other), result, TOLERANCE)
+        assert any(not d.within for d in differences), place
+        tried += 1
+    assert tried > 100
+
+
+def test_a_label_may_never_differ() -> None:
+    result = samples()[0]
+    other = parse_result({**plain_result(result), "label": "uncertain"})
+    (difference,) = compare_results(other, result, 1e9)
+    assert (difference.what, difference.recorded, difference.found) == ("label", "uncertain", "fake")
+    assert not difference.within
+
+
+def test_paths_times_and_versions_may_differ() -> None:
+    result = samples()[0]
+    other = dataclasses.replace(result, path="elsewhere.mp4", elapsed=99.0, model=None)
+    assert compare_results(other, result, TOLERANCE) == ()
+
+
+@given(shift=st.floats(-0.4, 0.4))
+def test_a_faces_logit_may_move_by_its_tolerance(shift: float) -> None:
+    result = samples()[0]
+    record = plain_result(result)
+    place: Place = ("tracks", 1, "faces", 0, "logit")
+    moved = changed(record, place, at(record, place) + shift)
+    found = compare_results(moved, result, TOLERANCE)
+    assert all(d.within == (abs(d.found - d.recorded) <= FACE_FACTOR * TOLERANCE) for d in found)
+    assert [d.what for d in found] in ([], ["person 2, face at 3.2 s: logit"])
+
+
+def test_derived_figures_may_move_only_with_the_scores() -> None:
+    result = samples()[0]
+    record = plain_result(result)
+    logit: Place = ("tracks", 1, "faces", 0, "logit")
+    nearby = {
+        **record,
+        "message": "Another sentence.",
+        "fake_probability": record["fake_probability"] - 0.9 * PROBABILITY_FACTOR * TOLERANCE,
+        "logit": record["logit"] + 0.9 * TOLERANCE,
+    }
+    alone = compare_results(parse_result(nearby), result, TOLERANCE)
+    assert [d.what for d in alone] == ["message", "fake probability", "logit"]
+    assert not any(d.within for d in alone)
+    with_scores = compare_results(changed(nearby, logit, at(record, logit) + 0.01), result, TOLERANCE)
+    assert len(with_scores) == 4
+    assert all(d.within for d in with_scores)
+    newer = dataclasses.replace(result, tool_version="10.0.0")
+    assert all(d.within for d in compare_results(parse_result(nearby), newer, TOLERANCE))
+
+
+def test_faces_are_matched_by_frame_and_missing_ones_named() -> None:
+    result = samples()[0]
+    record = plain_result(result)
+    del record["tracks"][1]["faces"][0]
+    found = compare_results(parse_result(record), result, TOLERANCE)
+    assert [(d.what, d.recorded, d.found) for d in found] == [("person 2, face at 3.2 s", None, "present")]
+    found = compare_results(result, parse_result(record), TOLERANCE)
+    assert [(d.recorded, d.found, d.within) for d in found] == [("present", None, False)]
+
+
+@pytest.mark.parametrize(("shift", "within"), [(1.5, True), (4.0, False)])
+def test_a_box_may_move_a_little(shift: float, within: bool) -> None:
+    result = samples()[0]
+    record = plain_result(result)
+    place: Place = ("tracks", 0, "faces", 0, "box", 2)
+    (difference,) = compare_results(changed(record, place, at(record, place) + shift), result, TOLERANCE)
+    assert difference.what == "person 1, face at 0 s: box"
+    assert difference.within is within
+    assert difference.allowed == pytest.approx(3.6, abs=0.01)  # 3 % of 120 px
+
+
+def test_the_mark_of_a_baseline_is_no_difference() -> None:
+    found = samples()[0]
+    marked = dataclasses.replace(found, notes=(*found.notes, Note(ACCEPTED, "This finding is accepted.")))
+    assert compare_results(marked, found, 0.05) == ()

@@ -1,0 +1,127 @@
+"""Which pictures are shown, how much room they take, and what the heat maps look like."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from report_samples import judged, media, track
+
+from dfdetect.reports.html.pictures import Budget, choose, draw_heat, thumbnail
+from dfdetect.results import FramePicture, Label, MediaKind, ScanResult
+
+
+def decoded(uri: str) -> np.ndarray:
+    head, _, data = uri.partition(",")
+    assert head.startswith("data:image/")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")).astype(int)
+
+
+def result_with(people: int, faces: int, face_bytes: int, frame_bytes: int) -> ScanResult:
+    tracks = []
+    for i in range(people):
+        times = tuple(float(t) for t in range(faces))
+        logits = tuple(float((t * 7 + i) % 5) for t in range(faces))
+        person = track(i + 1, Label.FAKE, 0.5 + 0.4 * ((i * 3) % people) / people, times, logits)
+        pictures = (dataclasses.replace(f, picture=b"x" * face_bytes) for f in person.faces)
+        tracks.append(dataclasses.replace(person, faces=tuple(pictures)))
+    frames = tuple(
+        FramePicture(int(t * 2), float(t), 1920, 1080, b"y" * frame_bytes) for t in range(min(faces, 64))
+    )
+    result = judged("a", Label.FAKE, 0.9, tuple(tracks), media(MediaKind.VIDEO))
+    return dataclasses.replace(result, frames=frames)
+
+
+@settings(deadline=None)
+@given(
+    people=st.integers(1, 30),
+    faces=st.integers(1, 40),
+    face_bytes=st.integers(1, 9_000),
+    frame_bytes=st.integers(1, 60_000),
+    allowance=st.integers(0, 3_000_000),
+)
+def test_what_is_chosen_fits(
+    people: int, faces: int, face_bytes: int, frame_bytes: int, allowance: int
+) -> None:
+    result = result_with(people, faces, face_bytes, frame_bytes)
+    choice = choose(result, allowance)
+    weight = len(choice.faces) * face_bytes + len(choice.frames) * frame_bytes
+    assert weight + (face_bytes if choice.top else 0) <= allowance
+    assert (choice.top is None) is (2 * face_bytes > allowance)
+    if choice.top is not None:
+        assert choice.top in choice.faces
+        person, index = choice.top
+        suspect = max(result.tracks, key=lambda t: (t.fake_probability or 0, -t.id))
+        assert person == suspect.id
+        assert suspect.faces[index].logit == max(face.logit for face in suspect.faces)
+    assert len(choice.faces) <= 72
+    assert choice.frames <= {picture.frame for picture in result.frames}
+
+
+def test_everyone_is_seen_before_anyone_twice() -> None:
+    choice = choose(result_with(5, 10, 1000, 1000), 1000 * 7)
+    assert {person for person, _ in choice.faces} == {1, 2, 3, 4, 5}
+    assert len(choice.faces) == 5
+    assert choice.left_out > 0
+
+
+def test_with_room_for_all_nothing_is_left_out() -> None:
+    assert choose(result_with(2, 8, 1000, 1000), 1_000_000).left_out == 0
+
+
+def test_a_result_without_pictures_needs_none() -> None:
+    person = track(1, Label.FAKE, 0.9, (0.0,), (1.0,))
+    choice = choose(judged("a", Label.FAKE, 0.9, (person,), media(MediaKind.PHOTO)), 1_000_000)
+    assert (choice.faces, choice.frames, choice.top) == (frozenset(), frozenset(), None)
+
+
+@pytest.mark.parametrize("label", [*Label, None])
+def test_the_sum_of_all_pictures_grows_slowly(label: Label | None) -> None:
+    budget = Budget()
+    rooms = [budget.allowance(label) for _ in range(100_000)]
+    assert rooms == sorted(rooms, reverse=True)
+    assert rooms[0] >= 2_000_000, "a file alone has room for all of its pictures"
+    assert sum(rooms[:1_000]) < 32_000_000
+    assert sum(rooms) < 50_000_000
+
+
+def test_a_rare_answer_is_not_starved_by_the_others() -> None:
+    budget = Budget()
+    for _ in range(999):
+        budget.allowance(Label.REAL)
+    assert budget.allowance(Label.FAKE) > 2_000_000
+
+
+def test_heat_is_orange_for_fake_and_blue_for_real() -> None:
+    left, middle, right = -4.0, 0.0, 4.0
+    pixels = decoded(draw_heat([[left, middle, right]] * 3, 4.0))
+    half = pixels.shape[0] // 2
+    real, nothing, fake = pixels[half, 0], pixels[half, half], pixels[half, -1]
+    assert real[2] > real[0] + 100
+    assert fake[0] > fake[2] + 100
+    assert real[3] == fake[3] > 180, "equal strength is equally strong on both sides"
+    assert nothing[3] < 20
+    weak = decoded(draw_heat([[1.0]], 4.0))[0, 0, 3]
+    assert 0 < weak < fake[3] / 3
+
+
+@given(st.lists(st.lists(st.floats(-50, 50), min_size=4, max_size=4), min_size=1, max_size=9))
+def test_any_heat_map_is_a_small_picture(rows: list[list[float]]) -> None:
+    uri = draw_heat(rows, 10.0)
+    assert decoded(uri).shape == (30, 30, 4)
+    assert len(uri) < 2_500
+
+
+def test_a_thumbnail_is_small_and_of_a_picture() -> None:
+    raw = io.BytesIO()
+    Image.new("RGB", (144, 100), (200, 10, 10)).save(raw, "JPEG")
+    uri = thumbnail(raw.getvalue())
+    assert uri is not None
+    assert max(decoded(uri).shape[:2]) == 56
+    assert thumbnail(b"no picture") is None

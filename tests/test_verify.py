@@ -1,0 +1,240 @@
+"""`dfdetect.verify` over real scans with the light model: what reproduces, and what each change says."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from dfdetect import Detector, Reason
+from dfdetect.errors import InputError, SettingsError
+from dfdetect.evaluate.selftest import logit_tolerance
+from dfdetect.reports.base import Report
+from dfdetect.reports.registry import make_report
+from dfdetect.reports.summary import Summary
+from dfdetect.scoring.models import load_model, write_card
+from dfdetect.verify import Verification, Verifier
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A record of a photo, a video and a file that is no media, in the folder of its files."""
+
+    folder: Path
+    record: Record
+
+    def verify(self, name: str, change: Callable[[list[Record]], object] | None = None) -> Verification:
+        """Verify the file `name` against the record, changed by `change` (of its list of results)."""
+        record = copy.deepcopy(self.record)
+        if change is not None:
+            change(record["results"])
+        path = self.folder / "changed.json"
+        path.write_text(json.dumps(record), "utf-8")
+        return Verifier(path).verify(str(self.folder / name))
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tmp_path_factory.mktemp("verify")
+    shutil.copy(DATA / "astronaut.jpg", folder / "photo.jpg")
+    shutil.copy(DATA / "moving_forged.mp4", folder / "clip.mp4")
+    (folder / "letter.txt").write_text("no picture at all\n" * 30)
+    detector = Detector(model="light", frames=4, evidence=True)
+    stream = io.StringIO()
+    report: Report = make_report("record", stream)
+    report.begin()
+    for name in ("photo.jpg", "clip.mp4", "letter.txt"):
+        report.add(detector.scan(folder / name, name=name))
+    report.end(Summary())
+    return Case(folder, json.loads(stream.getvalue()))
+
+
+PHOTO, CLIP = 0, 1
+
+
+def other_label(record: Record) -> str:
+    return "real" if record["label"] == "fake" else "fake"
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "clip.mp4"])
+def test_an_honest_record_reproduces_exactly(name: str, case: Case) -> None:
+    outcome = case.verify(name)
+    assert outcome.reproduces
+    assert (outcome.same_file, outcome.same_model, outcome.same_detector) == (True, True, True)
+    assert outcome.differences == outcome.changes == ()
+    assert outcome.recorded_path == name
+    assert "to the last digit" in outcome.message
+
+
+def test_what_could_not_be_judged_reproduces_too(case: Case) -> None:
+    outcome = case.verify("letter.txt")
+    assert outcome.reproduces
+    assert outcome.same_model is None, "no model took part"
+    assert "unreadable" in outcome.message
+
+
+def test_a_file_is_known_by_its_bytes_not_its_name(case: Case) -> None:
+    shutil.copy(case.folder / "photo.jpg", case.folder / "renamed.png")
+    outcome = case.verify("renamed.png")
+    assert outcome.reproduces
+    assert outcome.recorded_path == "photo.jpg"
+
+
+def test_a_reencoded_copy_is_another_file(case: Case) -> None:
+    (case.folder / "copy").mkdir(exist_ok=True)
+    Image.open(case.folder / "photo.jpg").save(case.folder / "copy" / "photo.jpg", quality=90)
+    outcome = case.verify("copy/photo.jpg")
+    assert not outcome.reproduces
+    assert not outcome.same_file
+    assert outcome.reason is None
+    assert "had other bytes" in outcome.message
+    shutil.copy(case.folder / "copy" / "photo.jpg", case.folder / "unheard.jpg")
+    assert "the record has no file with these bytes" in case.verify("unheard.jpg").message
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda r: r.update(fake_probability=round(r["fake_probability"] - 0.005, 6)), "fake probability"),
+        (lambda r: r.update(logit=r["logit"] + 0.01), "logit"),
+        (lambda r: r.update(message="All is well."), "message"),
+        (lambda r: r["media"].update(width=4711), "media: width"),
+        (lambda r: r["tracks"][0].update(label=other_label(r["tracks"][0])), "person 1: label"),
+        (lambda r: r["tracks"][0]["faces"][0].update(logit=9.0), "person 1, face at 0 s: logit"),
+        (lambda r: r["tracks"][0]["faces"][0]["box"].__setitem__(0, 7.0), "person 1, face at 0 s: box"),
+        (lambda r: r["tracks"].clear(), "person 1"),
+    ],
+)
+def test_an_edited_record_does_not_reproduce(
+    change: Callable[[Record], object], what: str, case: Case
+) -> None:
+    outcome = case.verify("photo.jpg", lambda results: change(results[PHOTO]))
+    assert not outcome.reproduces
+    assert outcome.same_file
+    assert [d.what for d in outcome.differences if not d.within] == [what]
+    assert "does NOT reproduce: 1 figure beyond tolerance" in outcome.message
+
+
+def test_edited_settings_do_not_reproduce(case: Case) -> None:
+    outcome = case.verify("clip.mp4", lambda results: results[CLIP]["settings"].update(frames=2))
+    assert not outcome.reproduces
+    assert "media: frames sampled" in {d.what for d in outcome.differences}
+
+
+def test_scores_of_another_machine_are_within_tolerance(case: Case) -> None:
+    """As another engine would move them: every score a little, and versions that differ."""
+    shift = 0.5 * logit_tolerance(load_model("light"))
+
+    def change(results: list[Record]) -> None:
+        record = results[PHOTO]
+        face = record["tracks"][0]["faces"][0]
+        for part in (record, record["tracks"][0], face):
+            part["logit"] += shift
+        record["evidence"]["versions"].update(onnxruntime="1.20.0", processor="Other")
+        record["evidence"]["versions"].pop("numpy")
+        record["model"]["engine"] = "onnxruntime 1.20.0 cpu"
+
+    outcome = case.verify("photo.jpg", change)
+    assert outcome.reproduces
+    assert len(outcome.differences) == 3
+    assert all(d.within and d.recorded - d.found == pytest.approx(shift) for d in outcome.differences)
+    assert [(c.name, c.recorded) for c in outcome.changes] == [
+        ("engine", "onnxruntime 1.20.0 cpu"),
+        ("numpy", None),
+        ("onnxruntime", "1.20.0"),
+        ("processor", "Other"),
+    ]
+    assert "reproduces within tolerance, 3 figures not exactly" in outcome.message
+
+
+def test_another_model_version_is_named_and_not_run(case: Case) -> None:
+    def change(results: list[Record]) -> None:
+        model = results[PHOTO]["model"]
+        model["version"] = "0.9"
+        model["sha256"]["model.onnx"] = "0" * 64
+
+    outcome = case.verify("photo.jpg", change)
+    assert (outcome.reproduces, outcome.same_file, outcome.same_model) == (False, True, False)
+    assert "model light 0.9, which is not the one here" in outcome.message
+    assert "model.onnx" in outcome.message
+    assert outcome.differences == ()
+
+
+def test_another_face_detector_is_not_the_same_scan(case: Case) -> None:
+    outcome = case.verify(
+        "photo.jpg", lambda results: results[PHOTO]["detector"]["sha256"].update({"pnet.onnx": "0" * 64})
+    )
+    assert (outcome.reproduces, outcome.same_detector, outcome.differences) == (False, False, ())
+    assert "other face detector" in outcome.message
+
+
+def test_a_model_folder_of_another_machine_can_be_named(case: Case, tmp_path: Path) -> None:
+    record = copy.deepcopy(case.record)
+    record["results"][PHOTO]["settings"]["model"] = str(tmp_path / "not-here")
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record))
+    photo = str(case.folder / "photo.jpg")
+    outcome = Verifier(path).verify(photo)
+    assert (outcome.reproduces, outcome.same_model) == (False, False)
+    assert "--model-folder" in outcome.message
+    folder = tmp_path / "light"
+    shutil.copytree(load_model("light").path, folder)
+    assert Verifier(path, str(folder)).verify(photo).reproduces
+    card = load_model(folder).card
+    write_card(folder, dataclasses.replace(card, summary="Another model."))
+    outcome = Verifier(path, str(folder)).verify(photo)
+    assert outcome.same_model is False
+    assert "card.json differ" in outcome.message
+
+
+def test_an_unreadable_file_is_an_answer(case: Case) -> None:
+    outcome = case.verify("none.jpg")
+    assert (outcome.reproduces, outcome.reason, outcome.sha256) == (False, Reason.MISSING, None)
+    assert case.verify(".").reason is Reason.UNSUPPORTED
+
+
+def test_unknown_settings_are_named(case: Case) -> None:
+    with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*verify it with that version"):
+        case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(sharpen=3))
+
+
+def test_a_record_without_hashes_is_refused(case: Case) -> None:
+    with pytest.raises(InputError, match="--report record=FILE"):
+        case.verify("photo.jpg", lambda results: [result.pop("evidence") for result in results])
+
+
+def test_of_equal_files_that_of_the_same_name_is_taken(case: Case) -> None:
+    def change(results: list[Record]) -> None:
+        results.insert(0, {**results[PHOTO], "path": "there/twin.jpg"})
+
+    assert case.verify("photo.jpg", change).recorded_path == "photo.jpg"
+    shutil.copy(case.folder / "photo.jpg", case.folder / "twin.jpg")
+    assert case.verify("twin.jpg", change).recorded_path == "there/twin.jpg"
+
+
+def test_changed_credentials_are_told_and_decide_nothing(case: Case) -> None:
+    said = {
+        "present": True,
+        "valid": True,
+        "trusted": None,
+        "signer": "Camera",
+        "generator": None,
+        "declares_generated": None,
+        "problems": [],
+    }
+    outcome = case.verify("photo.jpg", lambda results: results[PHOTO]["evidence"].update(credentials=said))
+    assert outcome.reproduces
+    told = {change.name: change.recorded for change in outcome.changes}
+    assert told["Content Credentials: signer"] == "Camera"
+    assert told["Content Credentials: valid"] == "True"
