@@ -26,7 +26,7 @@ LINES = [
 RUN = [
     line
     for line in LINES
-    if not re.match(r"dfdetect (train|calibrate|evaluate|robustness|scan clip.mp4 --model)", line)
+    if not re.match(r"dfdetect (train|calibrate|evaluate|robustness|scan clip.mp4 --model \./my)", line)
 ]
 PARSED = [line for line in LINES if line not in RUN]
 
