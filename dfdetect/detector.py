@@ -20,6 +20,7 @@ from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
+from dfdetect.media.ahead import ahead
 from dfdetect.media.credentials import read_trust_list
 from dfdetect.media.evidence import gather_evidence
 from dfdetect.media.reader import is_pixels, open_media
@@ -95,14 +96,14 @@ class Detector:
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
             with open_media(opened, self.settings) as media:
                 evidence = _Looks(self)
-                evidence.look(media.frames())
+                evidence.look(_hurried(media.frames(), media.kind))
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
                     if not windows:
                         break
                     # Twice as many, so that they fall between those that showed nobody.
                     count = self.settings.frames * (1 if evidence.found else 2)
-                    evidence.look(media.closer(windows, count))
+                    evidence.look(_hurried(media.closer(windows, count), media.kind))
                 info = media.info
                 verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
         except MediaError as error:
@@ -298,6 +299,11 @@ class _Looks:
             largest=max((self._largest[track] for track in members), default=None),
             times=tuple(times),
         )
+
+
+def _hurried(frames: Iterator[Frame], kind: MediaKind) -> Iterator[Frame]:
+    """The frames of a video are decoded while those before them are looked at: a tenth of the time."""
+    return ahead(frames) if kind is MediaKind.VIDEO else frames
 
 
 def _name(source: Source) -> str:

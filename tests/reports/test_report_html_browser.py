@@ -24,6 +24,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SHOWN = (
@@ -141,6 +142,10 @@ def visit(browser: Any, folder: Path, results: list[ScanResult]) -> None:
     page = folder / "report.html"
     page.write_text(render("html", results), "utf-8")
     browser.get(page.as_uri())
+    # On a busy machine `get` has been seen to return before the page was there.
+    WebDriverWait(browser, 30).until(
+        lambda b: b.current_url == page.as_uri() and b.find_elements(By.TAG_NAME, "footer")
+    )
 
 
 def find(browser: Any, selector: str) -> Any:

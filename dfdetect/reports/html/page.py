@@ -25,9 +25,7 @@ def check_jinja() -> None:
     try:
         import jinja2
     except ImportError as error:
-        raise MissingExtraError(
-            f'an HTML report needs Jinja2 ({error}); run: pip install "dfdetect[html]"'
-        ) from error
+        raise MissingExtraError(f"an HTML report needs Jinja2 ({error}); run: pip install Jinja2") from error
     del jinja2
 
 

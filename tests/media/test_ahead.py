@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfdetect.media.ahead import ahead
+
+
+@given(st.lists(st.integers()), st.integers(1, 3))
+def test_the_items_are_the_same(items: list[int], depth: int) -> None:
+    assert list(ahead(iter(items), depth)) == items
+
+
+def test_the_source_runs_ahead_but_not_far() -> None:
+    made: list[int] = []
+
+    def source() -> Iterator[int]:
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    items = ahead(source(), 2)
+    assert next(items) == 0
+    deadline = time.monotonic() + 5
+    while len(made) < 4 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert made == [0, 1, 2, 3]
+    items.close()  # type: ignore[attr-defined]
+    assert "dfdetect-decode" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_error_comes_after_what_was_made_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise MemoryError("full")
+
+    items = ahead(source())
+    assert next(items) == 1
+    with pytest.raises(MemoryError, match="full"):
+        next(items)
+
+
+def test_closing_closes_the_source() -> None:
+    closed = threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    items = ahead(source())
+    next(items)
+    items.close()  # type: ignore[attr-defined]
+    assert closed.is_set()
