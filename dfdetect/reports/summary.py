@@ -129,6 +129,7 @@ class Summary:
             "real": self.labels[Label.REAL],
             "not_judged": self.unjudged,
             "unreadable": self.unreadable,
+            "accepted": self.accepted.total(),
             "reasons": {reason.value: count for reason, count in self._by_reason()},
             "complete": self.complete,
             "started": self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
