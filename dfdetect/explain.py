@@ -167,8 +167,9 @@ def _video(path: str, detector: _Witness, result: ScanResult, place: Path, tell:
         writer = stack.enter_context(
             VideoWriter(place, drawing.size, info.frame_rate, sound, settings.threads)
         )
+        canvas = np.empty((drawing.size[1], drawing.size[0], 3), np.uint8)
         for frame in itertools.chain([head], frames):
-            writer.write(drawing.draw(frame.image, frame.time), frame.time - first)
+            writer.write(drawing.draw(frame.image, frame.time, canvas), frame.time - first)
             tell("drawing", (frame.time - start) / length)
         writer.finish(end - first if end < np.inf else None)
 

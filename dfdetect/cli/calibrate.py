@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import settings_from, settings_options
 
 _RATE = click.FloatRange(0.005, 0.5)
@@ -36,7 +36,7 @@ Examples:
 )
 @click.option("--jobs", type=click.IntRange(min=0), help="Worker processes.")
 @settings_options
-@debug_option
+@common_options
 def calibrate(
     labels: Path,
     error_rate: float,

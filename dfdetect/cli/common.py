@@ -71,9 +71,6 @@ def group_options(function: Function) -> Function:
     return _talk_options(function, None)
 
 
-debug_option = common_options
-
-
 def _talk_options(function: Function, prefix: str | None) -> Function:
     def variable(name: str) -> str | None:
         return None if prefix is None else prefix + name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.cli.main import COMPLETION_VARIABLE, PROGRAM
 from dfdetect.errors import DfdetectError
 
@@ -20,7 +20,7 @@ To switch it on for good:
   fish:  dfdetect completion fish > ~/.config/fish/completions/dfdetect.fish""",
 )
 @click.argument("shell", type=click.Choice(SHELLS))
-@debug_option
+@common_options
 def completion(shell: str) -> None:
     """Print a script for completion in the shell."""
     from click.shell_completion import get_completion_class

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfdetect.batch.sources import looks_like_media
-from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, say
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import wants_color
 from dfdetect.errors import InputError
@@ -66,7 +66,7 @@ Examples:
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=0), metavar="N", help="Worker processes.")
 @settings_options
-@debug_option
+@common_options
 def evaluate(
     labels: Path,
     reports: tuple[tuple[str, str], ...],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.reports.words import printable
 
@@ -22,7 +22,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 @click.group(context_settings=COMMAND_SETTINGS, invoke_without_command=True)
-@debug_option
+@common_options
 @click.pass_context
 def models(context: click.Context) -> ExitCode:
     """List, show and verify models.
@@ -36,7 +36,7 @@ def models(context: click.Context) -> ExitCode:
 
 @models.command("list", context_settings=COMMAND_SETTINGS)
 @_json_option
-@debug_option
+@common_options
 def list_command(as_json: bool) -> ExitCode:
     """List the shipped models."""
     return _list(as_json)
@@ -45,7 +45,7 @@ def list_command(as_json: bool) -> ExitCode:
 @models.command(context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME|FOLDER")
 @_json_option
-@debug_option
+@common_options
 def show(name: str, as_json: bool) -> ExitCode:
     """Show a model's card: data, measured results, known limits."""
     from dfdetect.scoring.card import card_values, read_card
@@ -65,7 +65,7 @@ def show(name: str, as_json: bool) -> ExitCode:
     epilog="Exit status: 0 all files are those that the cards vouch for, 2 otherwise.",
 )
 @click.argument("name", required=False, metavar="[NAME|FOLDER]")
-@debug_option
+@common_options
 def verify(name: str | None) -> ExitCode:
     """Check the hashes of a model's files, or of all shipped models."""
     from dfdetect.scoring.models import find_folder, shipped_folders

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dfdetect.batch.sources import looks_like_media
-from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, debug_option
+from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.errors import InputError
 from dfdetect.reports.output import ReportFile
@@ -58,7 +58,7 @@ Examples:
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=0), metavar="N", help="Worker processes.")
 @settings_options
-@debug_option
+@common_options
 def robustness(
     labels: Path,
     limit: int,

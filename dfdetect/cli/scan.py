@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -17,6 +16,7 @@ from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
 from dfdetect.errors import ExitCode
+from dfdetect.interrupts import terminated_like_interrupted
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
@@ -74,7 +74,7 @@ def scan(
     """
     output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
     settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
-    with _terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
+    with terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
         summary = _scan(inputs, settings, output, jobs, ordered)
     return outcome(summary, output.fail_on, output.strict)
 
@@ -161,21 +161,3 @@ def _stdout() -> TextIO:
     with contextlib.suppress(AttributeError):  # replaced by something simpler
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     return sys.stdout
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM (a CI job's time is up) ends like Ctrl-C: with finished reports and no workers left."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import settings_from, settings_subset
 from dfdetect.errors import ExitCode
 from dfdetect.reports.words import plural, printable
@@ -20,7 +20,7 @@ from dfdetect.reports.words import plural, printable
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @settings_subset("model", "engine", "device", "threads")
-@debug_option
+@common_options
 def selftest(as_json: bool, **words: Any) -> ExitCode:
     """Check that this installation reproduces known scores.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, debug_option, say
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import InputError, MissingExtraError
 
 
@@ -43,7 +43,7 @@ A run that was killed goes on where it was when it is started again with the sam
 @click.option("--teacher", type=click.Path(path_type=Path), help="A model folder as teacher (distillation).")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Loader processes.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@debug_option
+@common_options
 def train(
     data: tuple[Path, ...],
     out: Path,

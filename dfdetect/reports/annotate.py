@@ -93,9 +93,14 @@ class Annotator:
         """(width, height) of the finished picture."""
         return self._width, self._height + self._caption.height
 
-    def draw(self, image: NDArray[np.uint8], time: float = 0.0) -> NDArray[np.uint8]:
-        """The annotated picture; `image` is RGB ``[height, width, 3]`` and stays as it is."""
-        canvas = np.empty((self.size[1], self._width, 3), np.uint8)
+    def draw(
+        self, image: NDArray[np.uint8], time: float = 0.0, out: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """The annotated picture; `image` is RGB ``[height, width, 3]`` and stays as it is.
+
+        `out`, of the right size, is drawn into and returned, which spares a video much memory traffic.
+        """
+        canvas = np.empty((self.size[1], self._width, 3), np.uint8) if out is None else out
         picture = canvas[: self._height]
         if image.shape[:2] == picture.shape[:2]:
             picture[:] = image
@@ -103,7 +108,7 @@ class Annotator:
             shrinks = image.shape[1] > self._width
             how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
             cv2.resize(image, (self._width, self._height), dst=picture, interpolation=how)
-        canvas[self._height :] = self._caption.at(time)
+        self._caption.paint(canvas[self._height :], time)
         factors = np.array([self._width / image.shape[1], self._height / image.shape[0]])
         shown = []
         for segment, heat in self._segments:
@@ -167,7 +172,7 @@ def _heat(
 ) -> list[_Heat | None]:
     """For each segment the heat maps of the judged faces in it, all on one scale."""
     maps = {
-        face.box: _smooth(np.array(face.heatmap, np.float32))
+        face.box: _balanced(np.array(face.heatmap, np.float32), face.logit)
         for track in tracks.values()
         for face in track.faces
         if face.heatmap is not None and face.box in corners
@@ -185,6 +190,15 @@ def _heat(
         heat = _Heat([f.time for f in faces], places, [maps[f.box] / scale for f in faces])
         found.append(heat if faces else None)
     return found
+
+
+def _balanced(values: NDArray[np.float32], logit: float) -> NDArray[np.float32]:
+    """The smoothed map with the face's score as its mean, so that its colours and the score agree.
+
+    What a network says of the crop as a whole (a transformer's class token, a bias) is in the score and not
+    in the map; it is spread evenly.
+    """
+    return _smooth(values + np.float32(logit - float(values.mean())))
 
 
 def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -215,10 +229,10 @@ def _blend(picture: NDArray[np.uint8], corners: Corners, values: NDArray[np.floa
 
 
 def _window() -> NDArray[np.float32]:
-    """1 inside, falling to 0 at the border, so that the crop's square is not seen."""
-    edge = np.clip((0.5 - np.abs((np.arange(_GRID) + 0.5) / _GRID - 0.5)) / 0.15, 0, 1)
-    soft = edge * edge * (3 - 2 * edge)
-    return np.outer(soft, soft).astype(np.float32)
+    """1 in the middle, falling to 0 at the inscribed circle, so that the crop's square is not seen."""
+    along = (np.arange(_GRID) + 0.5) / (_GRID / 2) - 1
+    edge = np.clip((1 - np.hypot(along[:, None], along)) / 0.35, 0, 1)
+    return np.asarray(edge * edge * (3 - 2 * edge), np.float32)
 
 
 def _scaled(box: Box, factors: NDArray[np.float64]) -> Box:

@@ -103,9 +103,15 @@ class Caption:
 
     def at(self, time: float) -> NDArray[np.uint8]:
         """The strip ``[height, width, 3]`` at this moment."""
-        if self._chart is None or self._span is None:
-            return self._image
-        image = self._image.copy()
+        image = np.empty_like(self._image)
+        self.paint(image, time)
+        return image
+
+    def paint(self, image: NDArray[np.uint8], time: float) -> None:
+        """The same into an array of its size."""
+        image[:] = self._image
+        if self._chart is None:
+            return
         left, top, right, bottom = self._chart
         x = self._x(time)
         thick = max(1, self._letter // 8)
@@ -114,7 +120,6 @@ class Caption:
         height, width = label.shape[:2]
         x0 = min(max(left, x - width // 2), right - width)
         image[bottom : bottom + height, x0 : x0 + width] = label
-        return image
 
     def _headline(self, y: int) -> int:
         result, letter, pad = self._result, self._letter, self._pad

@@ -31,7 +31,9 @@ def video_result(*maps: float) -> ScanResult:
     person = track(1, Label.FAKE, 0.93, TIMES, (2.0, -1.0, 2.0))
     if maps:
         faces = tuple(
-            dataclasses.replace(face, box=Box(*(v + i * 1e-3 for v in BOX)), heatmap=((value,) * 4,) * 4)
+            dataclasses.replace(
+                face, box=Box(*(v + i * 1e-3 for v in BOX)), logit=value, heatmap=((value,) * 4,) * 4
+            )
             for i, (face, value) in enumerate(zip(person.faces, maps, strict=True))
         )
         person = dataclasses.replace(person, faces=faces)
@@ -183,6 +185,19 @@ def test_heat_follows_the_face() -> None:
     assert drawn[y, round((BOX.x0 + BOX.x1) / 2)].tolist() == [128] * 3
     red, _, blue = drawn[y, round((moved.x0 + moved.x1) / 2)].tolist()
     assert int(red) - int(blue) > 60
+
+
+def test_heat_agrees_with_the_score_on_the_whole() -> None:
+    """A map that leaves out what holds for the whole crop must not paint a real-looking face as fake."""
+    result = video_result(HEAT, HEAT, HEAT)
+    (person,) = result.tracks
+    ramp = tuple(tuple(3.0 + 2.0 * column for column in range(4)) for _ in range(4))
+    faces = tuple(dataclasses.replace(face, heatmap=ramp, logit=0.0) for face in person.faces)
+    result = dataclasses.replace(result, tracks=(dataclasses.replace(person, faces=faces),))
+    drawn = Annotator(result, (640, 480), corners=squares(result)).draw(grey(640, 480), 0.0)
+    left, right = (drawn[140, round(BOX.x0 + share * BOX.width)].astype(int) for share in (0.25, 0.75))
+    assert left[2] > left[0], "the side that looks less fake is blue"
+    assert right[0] > right[2]
 
 
 def test_weak_heat_looks_weak() -> None:
