@@ -5,7 +5,8 @@ facenet-pytorch); scanning needs none of them.
 
 The graphs are written node by node rather than traced, so that the files depend on the weights alone and
 not on the version of an exporter, and so that they are quick: the scaling of the pixels,
-(x - 127.5) / 128, is folded into the first convolution (exact, since no convolution pads), pooling comes
+(x - 127.5) / 128, is folded into the first convolution (exact, since no convolution pads), activations are
+written as products and maxima, for which ONNX Runtime has vector code (for PRelu it has none), pooling comes
 before the activation (see `_Builder.conv_pool`), and of two classes only the difference is kept, a logit.
 """
 
@@ -24,8 +25,12 @@ from numpy.typing import NDArray
 from dfdetect.errors import InputError, MissingExtraError
 
 Weights = dict[str, NDArray[np.float32]]
+Mixing = tuple[NDArray[np.intp], NDArray[np.float64]]
+"""Which channel of the original each channel belongs to, and the share of it that it carries."""
 OPSET = 17
 IR_VERSION = 8  # what ONNX Runtime 1.17, our oldest, reads
+
+_BLOCK = 16  # channels that ONNX Runtime's blocked layout keeps together (8 without AVX-512)
 
 # Each convolution is followed by its PReLU and, where a kernel is given, by a max pooling of stride 2.
 _PNET = [("1", 2), ("2", None), ("3", None)]
@@ -134,16 +139,49 @@ class _Builder:
         return self.node("Conv", [x, *constants], name, kernel_shape=list(weight.shape[2:]))
 
     def prelu(self, x: str, name: str, slope: NDArray[np.float32]) -> str:
-        return self.node("PRelu", [x, self.constant(f"{name}.weight", slope)], name)
+        """A PReLU of slopes up to 1 is the larger of x and a x."""
+        if slope.max() > 1:
+            raise ValueError(f"{name} has a slope above 1")
+        scaled = self.node("Mul", [x, self.constant(f"{name}.weight", slope)], f"{name}_scaled")
+        return self.node("Max", [x, scaled], name)
+
+    def pool(self, x: str, name: str, kernel: int) -> str:
+        return self.node("MaxPool", [x], name, kernel_shape=[kernel] * 2, strides=[2, 2], ceil_mode=1)
 
     def conv_pool(
         self, x: str, number: str, weight: NDArray[np.float32], bias: NDArray[np.float32], kernel: int
-    ) -> tuple[str, NDArray[np.intp]]:
+    ) -> tuple[str, Mixing]:
         """Convolution, max pooling, PReLU: the same as activating first, on a quarter of the values.
 
-        A PReLU of slope a >= 0 never falls, so it may come after the maximum.  One of a < 0 is
-        max(x, a x); its channels are convolved twice, as x and as a x, and the maximum of both is taken
-        after pooling.  Returns the result and the order in which it holds the channels.
+        The larger of x and a x may be taken after pooling both.  A slope a > 1 is written as
+        a x + (1 - a) max(x, 0): two channels, of slopes 1 and 0, that the next convolution adds up.
+        Returns the result and what its channels are.
+        """
+        slope = self.weights[f"prelu{number}.weight"].astype(np.float64)
+        steep = np.flatnonzero(slope > 1)
+        channels = np.concatenate([np.arange(len(slope)), steep])
+        shares = np.ones(len(channels))
+        shares[steep], shares[len(slope) :] = 1 - slope[steep], slope[steep]
+        slopes = np.concatenate([slope, np.ones(len(steep))])
+        slopes[steep] = 0
+        # Channels that are always 0 fill the last block, without which ONNX Runtime leaves its quick layout.
+        spare = -len(channels) % _BLOCK
+        wide = np.concatenate([weight[channels], np.zeros((spare, *weight.shape[1:]), np.float32)])
+        x = self.conv(x, f"conv{number}", wide, np.concatenate([bias[channels], np.zeros(spare, np.float32)]))
+        factors = np.concatenate([slopes, np.zeros(spare)]).astype(np.float32).reshape(-1, 1, 1)
+        scaled = self.node("Mul", [x, self.constant(f"prelu{number}.weight", factors)], f"scaled{number}")
+        pools = [self.pool(x, f"pool{number}", kernel), self.pool(scaled, f"scaled_pool{number}", kernel)]
+        x = self.node("Max", pools, f"prelu{number}")
+        filling = np.zeros(spare, np.intp)
+        return x, (np.concatenate([channels, filling]), np.concatenate([shares, np.zeros(spare)]))
+
+    def narrow_conv_pool(
+        self, x: str, number: str, weight: NDArray[np.float32], bias: NDArray[np.float32], kernel: int
+    ) -> tuple[str, Mixing]:
+        """As `conv_pool`, quicker where all channels fit in one block of the quick layout.
+
+        A PReLU of slope a >= 0 never falls, so it may come after the maximum.  The channels of a < 0 are
+        convolved twice, as x and as a x, and the maximum of both is taken after pooling.
         """
         slope = self.weights[f"prelu{number}.weight"]
         rising, falling = np.flatnonzero(slope >= 0), np.flatnonzero(slope < 0)
@@ -152,38 +190,40 @@ class _Builder:
         x = self.conv(
             x, f"conv{number}", wide, np.concatenate([bias[rising], bias[falling], bias[falling] * scale])
         )
-        x = self.node("MaxPool", [x], f"pool{number}", kernel_shape=[kernel] * 2, strides=[2, 2], ceil_mode=1)
+        x = self.pool(x, f"pool{number}", kernel)
         sizes = np.array([len(rising), len(falling), len(falling)], np.int64)
         parts = [f"rising{number}", f"falling{number}", f"scaled{number}"]
         self.split([x, self.constant(f"split{number}", sizes)], parts)
-        left = self.prelu(parts[0], f"prelu{number}", slope[rising].reshape(-1, 1, 1))
+        slopes = self.constant(f"prelu{number}.weight", slope[rising].reshape(-1, 1, 1))
+        left = self.node("PRelu", [parts[0], slopes], f"prelu{number}")
         right = self.node("Max", parts[1:], f"max{number}")
-        return self.node("Concat", [left, right], f"concat{number}", axis=1), np.concatenate(
-            [rising, falling]
-        )
+        x = self.node("Concat", [left, right], f"concat{number}", axis=1)
+        return x, (np.concatenate([rising, falling]), np.ones(len(slope)))
 
     def split(self, inputs: list[str], outputs: list[str]) -> None:
         from onnx import helper
 
         self.nodes.append(helper.make_node("Split", inputs, outputs, name="_".join(outputs), axis=1))
 
-    def trunk(self, layers: list[tuple[str, int | None]]) -> str:
+    def trunk(self, layers: list[tuple[str, int | None]], narrow: bool = False) -> str:
         x = "image"
-        order: NDArray[np.intp] | None = None
+        mixing: Mixing | None = None
         for number, kernel in layers:
             weight, bias = self.weights[f"conv{number}.weight"], self.weights[f"conv{number}.bias"]
-            if order is None:
+            if mixing is None:
                 shift = weight.sum(axis=(1, 2, 3), dtype=np.float64) * (127.5 / 128)
                 bias = np.asarray(bias - shift, np.float32)
                 weight = np.asarray(weight / 128, np.float32)
             else:
-                weight = weight[:, order]
+                channels, shares = mixing
+                weight = np.asarray(weight[:, channels] * shares[:, None, None], np.float32)
             if kernel:
-                x, order = self.conv_pool(x, number, weight, bias, kernel)
+                add = self.narrow_conv_pool if narrow else self.conv_pool
+                x, mixing = add(x, number, weight, bias, kernel)
                 continue
             slope = self.weights[f"prelu{number}.weight"].reshape(-1, 1, 1)
             x = self.prelu(self.conv(x, f"conv{number}", weight, bias), f"prelu{number}", slope)
-            order = np.arange(len(weight))
+            mixing = np.arange(len(weight)), np.ones(len(weight))
         return x
 
     def dense(self, x: str, name: str, output: str, planes: tuple[int, int, int] | None = None) -> str:
@@ -229,11 +269,12 @@ class _Builder:
 
 
 def _pnet(b: _Builder) -> Any:
-    x = b.trunk(_PNET)
-    b.conv(x, "face", *b.face("conv4_1"))
-    b.conv(x, "shift", b.weights["conv4_2.weight"], b.weights["conv4_2.bias"])
-    cells: list[Any] = ["rows", "columns"]
-    return b.graph("pnet", ["n", 3, "height", "width"], {"face": ["n", 1, *cells], "shift": ["n", 4, *cells]})
+    x = b.trunk(_PNET, narrow=True)
+    # One convolution for both: each would be filled up to a block of its own.
+    weight, bias = b.face("conv4_1")
+    weight = np.concatenate([weight, b.weights["conv4_2.weight"]])
+    b.conv(x, "cells", weight, np.concatenate([bias, b.weights["conv4_2.bias"]]))
+    return b.graph("pnet", ["n", 3, "height", "width"], {"cells": ["n", 5, "rows", "columns"]})
 
 
 def _rnet(b: _Builder) -> Any:
@@ -254,7 +295,7 @@ def _card(contents: dict[str, bytes]) -> dict[str, Any]:
     shapes = {
         "pnet": (
             "[n, 3, height, width], each side at least 12",
-            "cell i, j is the window of 12 px at 2i, 2j",
+            "cells: face, then shift; cell i, j is the window of 12 px at 2i, 2j",
         ),
         "rnet": ("[n, 3, 24, 24]", "one row a crop"),
         "onet": ("[n, 3, 48, 48]", "one row a crop; points: five x, then five y, as shares of the crop"),
@@ -263,7 +304,7 @@ def _card(contents: dict[str, bytes]) -> dict[str, Any]:
         "format": 1,
         "kind": "face_detector",
         "name": "mtcnn",
-        "version": "1.0",
+        "version": "1.1",
         "summary": "MTCNN: face boxes, five landmarks and a confidence, in three stages",
         "origin": "facenet-pytorch 2.5.3 (https://github.com/timesler/facenet-pytorch), weights unchanged",
         "licence": "MIT",

@@ -68,20 +68,23 @@ class Tracker:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()
         self._tracks: list[_Track] = []
+        self._first: tuple[Frame, Sequence[Face]] | None = None
 
     def assign(self, frame: Frame, faces: Sequence[Face]) -> list[int]:
         """The track number of each face of one frame, in the order of `faces`; no number comes twice."""
         if not faces:
             return []
-        thumbnail = scene(frame.image)
-        return self.assign_views(
-            [View(frame.time, face.box, describe(frame.image, face), thumbnail) for face in faces]
-        )
+        if not self._tracks:
+            # A photo has no other frame to compare with: its faces need not be described.
+            self._first = frame, faces
+            return [track.number for track in self._begin(len(faces))]
+        return self.assign_views(_views(frame, faces))
 
     def assign_views(self, views: Sequence[View]) -> list[int]:
         """As `assign`, for the faces of one frame that were described before."""
         if not views:
             return []
+        self._describe_first()
         recent = sorted(self._tracks, key=lambda t: -max(v.time for v in t.views))[:_RECENT]
         pairs = [(fit, i, track) for track, fits in _fits(recent, views) for i, fit in enumerate(fits)]
         pairs.sort(key=lambda p: (-p[0], p[1], p[2].number))
@@ -93,19 +96,41 @@ class Tracker:
                 taken.add(track.number)
         for i in range(len(views)):
             if i not in chosen:
-                chosen[i] = _Track(len(self._tracks))
-                self._tracks.append(chosen[i])
-        numbers = [chosen[i].number for i in range(len(views))]
-        for i, view in enumerate(views):
-            chosen[i].add(view)
-            chosen[i].together.update(n for n in numbers if n != chosen[i].number)
-        return numbers
+                (chosen[i],) = self._begin(1)
+        joined = [chosen[i] for i in range(len(views))]
+        _add(joined, views)
+        return [track.number for track in joined]
 
     def final_ids(self) -> dict[int, int]:
         """The person of every track number, counted from 1 in order of first appearance."""
+        if self._first is not None:
+            return {track.number: person for person, track in enumerate(self._tracks, 1)}
         groups = _merge([[track] for track in self._tracks], _likeness_table(self._tracks))
         groups.sort(key=lambda g: (min(t.views[0].time for t in g), min(t.number for t in g)))
         return {track.number: person for person, group in enumerate(groups, 1) for track in group}
+
+    def _begin(self, count: int) -> list[_Track]:
+        new = [_Track(len(self._tracks) + i) for i in range(count)]
+        self._tracks += new
+        return new
+
+    def _describe_first(self) -> None:
+        if self._first is not None:
+            views, self._first = _views(*self._first), None
+            _add(self._tracks, views)
+
+
+def _views(frame: Frame, faces: Sequence[Face]) -> list[View]:
+    thumbnail = scene(frame.image)
+    return [View(frame.time, face.box, describe(frame.image, face), thumbnail) for face in faces]
+
+
+def _add(tracks: Sequence[_Track], views: Sequence[View]) -> None:
+    """Remember the faces of one frame, each in its track; they are different people."""
+    numbers = {track.number for track in tracks}
+    for track, view in zip(tracks, views, strict=True):
+        track.add(view)
+        track.together |= numbers - {track.number}
 
 
 def _fits(tracks: Sequence[_Track], views: Sequence[View]) -> Iterator[tuple[_Track, list[float]]]:

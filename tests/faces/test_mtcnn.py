@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
-from dfdetect.faces.mtcnn import Mtcnn, pyramid, suppress
+from dfdetect.faces.levels import Level, pyramid, warm
+from dfdetect.faces.mtcnn import Mtcnn, Thresholds, suppress
 from dfdetect.faces.pooling import Pooler, bins
 from dfdetect.results import Face
 
@@ -54,10 +56,65 @@ def test_strips_change_nothing(
     astronaut: NDArray[np.uint8], mtcnn: Mtcnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = mtcnn.detect(astronaut[:301, :447], 20)
-    monkeypatch.setattr("dfdetect.faces.mtcnn._STRIP", 4000)
+    monkeypatch.setattr("dfdetect.faces.levels._STRIP", 4000)
     strips = mtcnn.detect(astronaut[:301, :447], 20)
     assert len(whole) == len(strips) == 1
     np.testing.assert_allclose(strips[0].box, whole[0].box, atol=0.01)
+
+
+def test_threads_change_nothing(twelve: NDArray[np.uint8], mtcnn: Mtcnn) -> None:
+    for ours, theirs in zip(mtcnn.detect(twelve, 14), Mtcnn(threads=2).detect(twelve, 14), strict=True):
+        assert ours.box == theirs.box
+        assert ours.probability == theirs.probability
+        np.testing.assert_array_equal(ours.landmarks, theirs.landmarks)
+
+
+@pytest.fixture(scope="module")
+def thorough() -> Mtcnn:
+    return Mtcnn(threads=1, thresholds=Thresholds(glance=0))
+
+
+class TestGlance:
+    """The finest levels are searched only where the next coarser one gives a hint."""
+
+    @pytest.fixture
+    def wide(self, astronaut: NDArray[np.uint8], coffee: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Faces 26 to 54 px high in every corner of a picture that is empty, smooth or busy elsewhere."""
+        picture = np.full((640, 960, 3), 120, np.uint8)
+        picture[:, 480:] = np.linspace(40, 200, 640)[:, None, None]
+        picture[200:500, 200:600] = coffee[50:350, 100:500]
+        for number, side in enumerate((70, 80, 90, 100, 115, 130, 145)):
+            face = cv2.resize(astronaut[:300, 80:380], (side, side), interpolation=cv2.INTER_AREA)
+            x, y = (7 + 131 * number, 9) if number < 4 else (800 - 160 * (number - 4), 640 - side)
+            picture[y : y + side, x : x + side] = face
+        return picture
+
+    @pytest.mark.parametrize("min_size", [24, 20, 14])
+    def test_finds_the_same_faces(
+        self, wide: NDArray[np.uint8], mtcnn: Mtcnn, thorough: Mtcnn, min_size: float
+    ) -> None:
+        quick, slow = mtcnn.detect(wide, min_size), thorough.detect(wide, min_size)
+        assert len(quick) == len(slow) >= 7
+        for a, b in zip(quick, slow, strict=True):
+            np.testing.assert_allclose(a.box, b.box, atol=0.01)
+            assert a.probability == pytest.approx(b.probability, abs=1e-4)
+
+    def test_looks_at_fewer_pixels(
+        self, wide: NDArray[np.uint8], mtcnn: Mtcnn, thorough: Mtcnn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = [0]
+        part = Pooler.part
+
+        def counting(pooler: Pooler, rows: slice, columns: slice, height: int, width: int) -> Any:
+            pixels = part(pooler, rows, columns, height, width)
+            seen[0] += pixels.size
+            return pixels
+
+        monkeypatch.setattr(Pooler, "part", counting)
+        mtcnn.detect(wide, 20)
+        quick, seen[0] = seen[0], 0
+        thorough.detect(wide, 20)
+        assert quick < 0.8 * seen[0]
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +219,14 @@ def test_bins_cover_every_pixel(length: int, count: int) -> None:
 
 def test_pooling_is_the_plain_mean_of_whole_pixels() -> None:
     image = np.random.default_rng(1).integers(0, 256, (37, 53, 3), dtype=np.uint8)
-    pooled = Pooler(image).rows(2, 9, 11, 17)
-    top, bottom = bins(37, 11)
-    left, right = bins(53, 17)
-    for i in range(2, 9):
-        for j in range(17):
-            mean = image[top[i] : bottom[i], left[j] : right[j]].reshape(-1, 3).mean(0)
-            np.testing.assert_allclose(pooled[0, :, i - 2, j], mean, rtol=1e-5)
+    for height, width in ((11, 17), (4, 5), (30, 53)):  # also so coarse that it goes another way
+        pooled = Pooler(image).part(slice(2, 9), slice(1, width), height, width)
+        top, bottom = bins(37, height)
+        left, right = bins(53, width)
+        for i in range(2, min(9, height)):
+            for j in range(1, width):
+                mean = image[top[i] : bottom[i], left[j] : right[j]].reshape(-1, 3).mean(0)
+                np.testing.assert_allclose(pooled[0, :, i - 2, j - 1], mean, rtol=1e-5)
 
 
 def test_windows_equal_the_resized_part() -> None:
@@ -176,7 +234,7 @@ def test_windows_equal_the_resized_part() -> None:
     corners = np.array([[0, 0, 60, 40], [5, 7, 9, 38], [59, 39, 60, 40]])
     windows = Pooler(image).windows(corners, 24)
     for window, (x0, y0, x1, y1) in zip(windows, corners, strict=True):
-        part = Pooler(image[y0:y1, x0:x1]).rows(0, 24, 24, 24)[0]
+        part = Pooler(image[y0:y1, x0:x1]).part(slice(24), slice(24), 24, 24)[0]
         np.testing.assert_allclose(window, part, rtol=1e-5)
 
 
@@ -198,6 +256,41 @@ def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     shared = float(np.clip(sides, 0, None).prod())
     return shared / float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared)
+
+
+@given(
+    height=st.integers(60, 400), width=st.integers(60, 400), spots=st.integers(0, 6), seed=st.integers(0, 99)
+)
+def test_parts_hold_every_wanted_window(height: int, width: int, spots: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    level = Level.of(height, width, 1.0)
+    wanted = np.zeros((level.rows, level.columns), bool)
+    for _ in range(spots):
+        i, j = rng.integers(level.rows), rng.integers(level.columns)
+        wanted[i : i + rng.integers(1, 20), j : j + rng.integers(1, 20)] = True
+    held = np.zeros_like(wanted)
+    for part in level.parts_with(wanted):
+        held[part.top : part.bottom, part.left : part.right] = True
+        rows, columns = level.pixels(part)
+        # Seen by itself, the part has as many windows as it is to have.
+        assert -(-(rows.stop - rows.start - 2) // 2) - 4 == part.bottom - part.top
+        assert -(-(columns.stop - columns.start - 2) // 2) - 4 == part.right - part.left
+        assert rows.stop <= level.height
+        assert columns.stop <= level.width
+    assert held[wanted].all()
+    assert spots or not held.any()
+
+
+def test_a_warm_spot_is_where_it_was_on_the_coarser_level() -> None:
+    fine, coarse = Level.of(400, 300, 0.6), Level.of(400, 300, 0.6 * 0.709)
+    logits = np.full((coarse.rows, coarse.columns), -9.0, np.float32)
+    logits[20, 30] = -3.0
+    places = warm(fine, coarse, logits, -4.0)
+    assert places.shape == (fine.rows, fine.columns)
+    i, j = np.argwhere(places).mean(axis=0)
+    assert (2 * i + 6) / fine.scale == pytest.approx((2 * 20 + 6) / coarse.scale, abs=3)
+    assert (2 * j + 6) / fine.scale == pytest.approx((2 * 30 + 6) / coarse.scale, abs=3)
+    assert not warm(fine, coarse, logits, -3.0).any()
 
 
 def test_pyramid_begins_at_the_smallest_face_and_ends_at_twelve_pixels() -> None:

@@ -123,6 +123,21 @@ def test_frames_may_come_out_of_order(people: list[tuple[Picture, Face]]) -> Non
     assert persons[late_b[0]] == persons[between_b[0]] == 2
 
 
+def test_a_photo_describes_nobody(astronaut: Picture, face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = []
+    monkeypatch.setattr(
+        "dfdetect.faces.tracks.describe", lambda *one: described.append(one) or describe(*one)
+    )
+    tracker = Tracker()
+    first = tracker.assign(Frame(0, 0.0, astronaut), [face, face])
+    assert tracker.final_ids() == {first[0]: 1, first[1]: 2}
+    assert described == []
+    again = tracker.assign(Frame(1, 1.0, astronaut), [face])
+    assert len(described) == 3
+    assert again[0] in first
+    assert sorted(set(tracker.final_ids().values())) == [1, 2]
+
+
 def test_no_faces_no_tracks(astronaut: Picture) -> None:
     tracker = Tracker()
     assert tracker.assign(Frame(0, 0.0, astronaut), []) == []
@@ -211,6 +226,15 @@ class TestAppearance:
         looks = describe(np.full((300, 300, 3), value, np.uint8), face)
         assert np.isfinite(looks.face).all()
         assert np.isfinite(likeness([looks], [looks])).all()
+
+    def test_large_pictures_look_as_small_ones_do(self, astronaut: Picture, face: Face) -> None:
+        large = cv2.resize(astronaut, None, fx=4.1, fy=4.1, interpolation=cv2.INTER_CUBIC)
+        there = Face(Box(*(4.1 * v for v in face.box)), 4.1 * face.landmarks, face.probability)
+        assert float(np.abs(scene(large) - scene(astronaut)).mean()) < 0.005
+        one, other = describe(astronaut, face), describe(large, there)
+        np.testing.assert_array_equal(np.isnan(one.clothes), np.isnan(other.clothes))
+        assert float(np.nanmean(np.abs(one.clothes - other.clothes))) < 0.02
+        assert likeness([one], [other])[0, 0] > 5
 
     def test_scene_changes_with_a_cut_only(self, astronaut: Picture, coffee: Picture, face: Face) -> None:
         here = scene(astronaut)
