@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dfdetect.cli.robustness:robustness",
         "Measure how a model bears JPEG, H.264, shrinking, blur and noise: AUC at every level of damage.",
     ),
+    "bench": (
+        "dfdetect.cli.bench:bench",
+        "Measure how fast this installation is, and where the time goes.",
+    ),
     "config": (
         "dfdetect.cli.config:config",
         "Show every setting in force and where its value comes from.",
