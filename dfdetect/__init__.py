@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from dfdetect.detector import Detector
     from dfdetect.results import Label, Reason, ScanResult
     from dfdetect.settings import Settings
+
+# ONNX Runtime's own builds can report their use to its makers, and prepare to at import.  Nothing leaves the
+# machine from here, unless somebody has set this otherwise on purpose.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Detector": "dfdetect.detector",

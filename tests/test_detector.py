@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -229,3 +230,14 @@ def test_a_broken_file_has_evidence_too(tmp_path: Path) -> None:
     assert result.reason is not None
     assert result.evidence is not None
     assert result.evidence.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_engine_reports_to_nobody(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from dfdetect import Detector; "
+        f"Detector(model='light').scan({str(DATA / 'astronaut.jpg')!r}); "
+        "assert 'onnxruntime' in sys.modules; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100, env=env)
+    assert list(tmp_path.iterdir()) == []
