@@ -9,8 +9,9 @@ import dataclasses
 import math
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
@@ -39,8 +40,9 @@ from dfdetect.results import (
     ScanResult,
     TrackedCrop,
 )
+from dfdetect.scoring.aside import Aside
 from dfdetect.scoring.models import load_model
-from dfdetect.scoring.scorer import BATCH, Scorer
+from dfdetect.scoring.scorer import Scorer, Scores
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge, TrackEvidence, Verdict
 
@@ -53,6 +55,10 @@ if TYPE_CHECKING:
     """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` or a PIL image."""
 
 
+HANDFUL = 2
+"""Faces that go to the scorer at once: few, so that it begins early and works beside the detection."""
+MOST_PENDING = 3
+"""Handfuls that may wait for it."""
 CLOSER_LOOKS = 2
 """One for whoever appears only briefly, and one more where the first frames showed nobody at all."""
 
@@ -94,8 +100,8 @@ class Detector:
             if self.settings.evidence:
                 opened = source if is_pixels(source) else make_source(source)
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
-            with open_media(opened, self.settings) as media:
-                evidence = _Looks(self)
+            with open_media(opened, self.settings) as media, Aside(self._scorer) as aside:
+                evidence = _Looks(self, aside)
                 evidence.look(_hurried(media.frames(), media.kind))
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
@@ -162,8 +168,9 @@ class Detector:
 class _Looks:
     """Collects what one file shows: faces, their tracks and scores.  Crops are dropped once scored."""
 
-    def __init__(self, detector: Detector) -> None:
-        self._d = detector
+    def __init__(self, detector: Detector, aside: Aside) -> None:
+        self._d, self._aside = detector, aside
+        self._pending: deque[tuple[list[TrackedCrop], Future[Scores]]] = deque()
         self._tracker = Tracker(detector.settings)
         self._waiting: list[TrackedCrop] = []
         self._scores: dict[int, list[FaceScore]] = defaultdict(list)
@@ -192,9 +199,13 @@ class _Looks:
             self._waiting.extend(crops)
             if crops and self._d.settings.pictures:
                 self._book.add(frame)
-            if len(self._waiting) >= BATCH:
-                self._score()
-        self._score()
+            if len(self._waiting) >= HANDFUL:
+                self._hand_in()
+            while len(self._pending) > MOST_PENDING:
+                self._take()
+        self._hand_in()
+        while self._pending:
+            self._take()
 
     def _crops(self, frame: Frame) -> Iterator[TrackedCrop]:
         found = self._d.find_faces(frame.image)
@@ -212,9 +223,15 @@ class _Looks:
             crops = tuple(cut(frame.image, face.box, face.landmarks, expert.crop) for expert in experts)
             yield TrackedCrop(track, frame.index, frame.time, face, quality, crops)
 
-    def _score(self) -> None:
-        scores = self._d._scorer.score([item.crops for item in self._waiting])
-        for i, item in enumerate(self._waiting):
+    def _hand_in(self) -> None:
+        if self._waiting:
+            self._pending.append((self._waiting, self._aside.hand_in([item.crops for item in self._waiting])))
+            self._waiting = []
+
+    def _take(self) -> None:
+        items, future = self._pending.popleft()
+        scores = self._aside.take(future)
+        for i, item in enumerate(items):
             heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
             self._scores[item.track].append(
                 FaceScore(
@@ -229,7 +246,6 @@ class _Looks:
                     picture=small_jpeg(item.crops[0], FACE_SIDE) if self._d.settings.pictures else None,
                 )
             )
-        self._waiting.clear()
 
     @property
     def found(self) -> bool:

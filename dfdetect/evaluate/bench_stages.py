@@ -37,7 +37,8 @@ MEANINGS = {
     "looked for",
     Stage.DETECTION: "finding faces",
     Stage.TRACKING: "telling who is who",
-    Stage.SCORING: "measuring and cutting out faces, and the classifier",
+    Stage.SCORING: "measuring and cutting out faces, and waiting for the classifier, which works while the "
+    "next faces are looked for",
     Stage.VERDICT: "aggregation, calibration, and writing the report",
     Stage.REST: "everything between the stages",
 }
@@ -128,6 +129,7 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
         from dfdetect import detector
         from dfdetect.faces.tracks import Tracker
         from dfdetect.scoring import scorer
+        from dfdetect.scoring.aside import Aside
         from dfdetect.verdict.judge import Judge
 
         replace(detector.Detector, "scan", functools.partial(_noted_scan, watch, scans))
@@ -142,7 +144,8 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
             (Tracker, "final_ids", Stage.TRACKING),
             (detector, "measure_quality", Stage.SCORING),
             (detector, "cut", Stage.SCORING),
-            (scorer.Scorer, "score", Stage.SCORING),
+            # The classifier works in a thread of its own; what counts is how long the scan waits for it.
+            (Aside, "take", Stage.SCORING),
             (Judge, "judge", Stage.VERDICT),
         ):
             replace(owner, name, functools.partial(watch.timed, stage))
