@@ -90,7 +90,8 @@ def code(text: str) -> str:
         text = "…" + text[1 - MAX_NAME :]
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
-    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    # A reader takes one blank off each end of a span, but leaves a span of blanks alone.
+    pad = " " if (text[0] in "` " or text[-1] in "` ") and text.strip(" ") else ""
     return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
 
 

@@ -6,14 +6,10 @@ import json
 from importlib.resources import files
 from typing import Any
 
-import hypothesis
 import pytest
 from report_samples import samples
 
 from dfdetect.results import ScanResult
-
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")  # a busy machine is no failure
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
