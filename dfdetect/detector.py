@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from dfdetect import __version__
 from dfdetect.errors import MediaError
 from dfdetect.faces.crop import cut
 from dfdetect.faces.detect import FaceDetector, create_detector
+from dfdetect.faces.lookout import Lookout
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
@@ -66,7 +68,7 @@ CLOSER_LOOKS = 2
 class Detector:
     """Judges photos and videos, one at a time.
 
-    Networks are loaded at the first face and kept.  A detector is not shared between threads or processes;
+    Networks are loaded at the first scan and kept.  A detector is not shared between threads or processes;
     `dfdetect.batch.pool.scan_many` gives every worker its own.
     """
 
@@ -83,6 +85,7 @@ class Detector:
         self._scorer = Scorer(self._model, base)
         self._judge = Judge(self._model.calibration, base)
         self._finder: FaceDetector | None = None
+        self._finding = threading.Lock()
         self._trust = read_trust_list(base.trust_list) if base.trust_list else None
 
     def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
@@ -100,16 +103,19 @@ class Detector:
             if self.settings.evidence:
                 opened = source if is_pixels(source) else make_source(source)
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
-            with open_media(opened, self.settings) as media, Aside(self._scorer) as aside:
+            with (
+                Aside(self._scorer, self.load_finder) as aside,
+                open_media(opened, self.settings) as media,
+            ):
                 evidence = _Looks(self, aside)
-                evidence.look(_hurried(media.frames(), media.kind))
+                evidence.look(_hurried(media.frames(), media.kind), Lookout(self.find_faces).look)
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
                     if not windows:
                         break
                     # Twice as many, so that they fall between those that showed nobody.
                     count = self.settings.frames * (1 if evidence.found else 2)
-                    evidence.look(_hurried(media.closer(windows, count), media.kind))
+                    evidence.look(_hurried(media.closer(windows, count), media.kind), self.find_faces)
                 info = media.info
                 verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
         except MediaError as error:
@@ -119,11 +125,16 @@ class Detector:
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
         return self._result(path, verdict, info, evidence, clock, record)
 
-    def find_faces(self, image: NDArray[np.uint8]) -> list[Face]:
-        """All faces of an RGB picture, largest first; the networks are loaded at the first call."""
-        if self._finder is None:
-            self._finder = create_detector(self.settings)
-        return self._finder.detect(image)
+    def find_faces(self, image: NDArray[np.uint8], at_least: float = 0.0) -> list[Face]:
+        """All faces of an RGB picture, largest first; those below `at_least` pixels may be left out."""
+        return self.load_finder().detect(image, at_least)
+
+    def load_finder(self) -> FaceDetector:
+        """The face detector; its networks are loaded by the first call, of whatever thread."""
+        with self._finding:
+            if self._finder is None:
+                self._finder = create_detector(self.settings)
+            return self._finder
 
     def _result(
         self,
@@ -191,11 +202,11 @@ class _Looks:
         """Frames looked at so far."""
         return len(self._frame_times)
 
-    def look(self, frames: Iterable[Frame]) -> None:
-        """Find, link and score the faces of further frames."""
+    def look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        """Find (by `find`), link and score the faces of further frames."""
         for frame in frames:
             self._frame_times.append(frame.time)
-            crops = list(self._crops(frame))
+            crops = list(self._crops(frame, find(frame.image)))
             self._waiting.extend(crops)
             if crops and self._d.settings.pictures:
                 self._book.add(frame)
@@ -207,8 +218,7 @@ class _Looks:
         while self._pending:
             self._take()
 
-    def _crops(self, frame: Frame) -> Iterator[TrackedCrop]:
-        found = self._d.find_faces(frame.image)
+    def _crops(self, frame: Frame, found: list[Face]) -> Iterator[TrackedCrop]:
         faces = found[: self._d.settings.max_faces]
         self._dropped = max(self._dropped, len(found) - len(faces))
         for face, track in zip(faces, self._tracker.assign(frame, faces), strict=True):

@@ -137,7 +137,8 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
         # Decoding goes on in a thread of its own; what counts is how long the scan waits for it.
         replace(detector, "ahead", functools.partial(watch.pulled, Stage.DECODE))
         for owner, name, stage in (
-            (detector, "create_detector", Stage.START),
+            # Networks are loaded in a thread; what counts is how long the scan waits for them.
+            (detector.Detector, "load_finder", Stage.START),
             (scorer, "create_engine", Stage.START),
             (detector.Detector, "find_faces", Stage.DETECTION),
             (Tracker, "assign", Stage.TRACKING),

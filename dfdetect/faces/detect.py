@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.faces.levels import FACTOR
 from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
@@ -41,8 +42,11 @@ class FaceDetector(Protocol):
     def stamp(self) -> ModelStamp:
         """Which networks it runs."""
 
-    def detect(self, image: Image) -> list[Face]:
-        """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture."""
+    def detect(self, image: Image, at_least: float = 0.0) -> list[Face]:
+        """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
+
+        Those below `at_least` pixels may be left out, which saves time; 0: none that are of use.
+        """
         ...
 
 
@@ -90,17 +94,19 @@ class PatientDetector:
         """Which networks it runs."""
         return self._searcher.stamp
 
-    def detect(self, image: Image) -> list[Face]:
+    def detect(self, image: Image, at_least: float = 0.0) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
 
-        Landmarks are in the order of the upright face, also where the face lies on its side.
+        Landmarks are in the order of the upright face, also where the face lies on its side.  With `at_least`
+        only upright faces of that many pixels are searched for.
         """
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
-        faces = self._search(shrunk, min_size, _SEARCH_PIXELS)
-        if not faces:
+        coarse = at_least * scale > min_size
+        faces = self._search(shrunk, min_size, _SEARCH_PIXELS, at_least * scale)
+        if not faces and not coarse:
             faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
-        if not faces and min_size > _TINY:
+        if not faces and not coarse and min_size > _TINY:
             faces = self._search(shrunk, _TINY, _TINY_PIXELS)
         if scale == 1.0:
             return faces
@@ -109,10 +115,13 @@ class PatientDetector:
             for f in faces
         ]
 
-    def _search(self, image: Image, min_size: float, most_pixels: int) -> list[Face]:
+    def _search(self, image: Image, min_size: float, most_pixels: int, at_least: float = 0.0) -> list[Face]:
         pixels = image.shape[0] * image.shape[1]
-        affordable = 12 * math.sqrt(pixels / most_pixels)
-        return [f for f in self._searcher.detect(image, max(min_size, affordable)) if _is_sure(f)]
+        min_size = max(min_size, 12 * math.sqrt(pixels / most_pixels))
+        if at_least > min_size:
+            # The same levels as ever, without the finest: the same face gets the same box, or nearly.
+            min_size *= FACTOR ** -math.floor(math.log(at_least / min_size) / -math.log(FACTOR))
+        return [f for f in self._searcher.detect(image, min_size) if _is_sure(f)]
 
     def _search_rolled(self, image: Image, min_size: float) -> list[Face]:
         """Faces of the turn (by 90, 270 or 180 degrees) that shows the surest one."""

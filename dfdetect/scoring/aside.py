@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -12,17 +12,19 @@ from dfdetect.scoring.scorer import Scorer, Scores
 
 
 class Aside:
-    """A scorer in a thread of its own, which it starts with the first faces; it takes them in order.
+    """A scorer in a thread of its own, which takes faces in order.
 
-    A context manager: leaving it waits for what is being scored and drops what is not.
+    Its networks are loaded there as soon as it is entered, while the first picture is decoded; before them
+    `prepare` is called, for what is needed even earlier.  A context manager: leaving it waits for what is
+    being done and drops what is not.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    def __init__(self, scorer: Scorer, prepare: Callable[[], object]) -> None:
+        self._scorer, self._prepare = scorer, prepare
         self._pool = ThreadPoolExecutor(1, "dfdetect-score")
 
     def hand_in(self, crops: Sequence[tuple[NDArray[np.uint8], ...]]) -> Future[Scores]:
-        """Let `crops` be scored, as `Scorer.score` takes them; the first call also loads the networks."""
+        """Let `crops` be scored, as `Scorer.score` takes them."""
         return self._pool.submit(self._scorer.score, crops)
 
     def take(self, scores: Future[Scores]) -> Scores:
@@ -30,6 +32,10 @@ class Aside:
         return scores.result()
 
     def __enter__(self) -> Aside:
+        # What goes wrong here goes wrong again where it is needed, and is raised there.
+        self._pool.submit(self._prepare)
+        if not self._scorer.is_loaded:
+            self._pool.submit(self._scorer.load)
         return self
 
     def __exit__(self, *error: object) -> None:

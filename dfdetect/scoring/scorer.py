@@ -64,7 +64,7 @@ class Fusion:
 
 
 class Scorer:
-    """Runs all experts of a model.  Networks are loaded at the first call of `score`, not before."""
+    """Runs all experts of a model.  Networks are loaded by `load` or at the first call of `score`."""
 
     def __init__(self, folder: ModelFolder, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
@@ -83,6 +83,10 @@ class Scorer:
     def is_loaded(self) -> bool:
         """Whether the networks are in memory."""
         return self._engines is not None
+
+    def load(self) -> None:
+        """Load the networks.  Raises `ModelError` or `MissingExtraError` when that is impossible."""
+        self._loaded()
 
     def score(self, crops: Sequence[tuple[NDArray[np.uint8], ...]], heatmaps: bool | None = None) -> Scores:
         """Score faces, each given as one RGB crop ``[size, size, 3]`` per expert.
@@ -104,7 +108,7 @@ class Scorer:
 
     def _loaded(self) -> list[Engine]:
         if self._engines is None:
-            self._engines = []
+            engines: list[Engine] = []
             by_file: dict[str, Engine] = {}
             for expert in self._experts:
                 if expert.file in by_file:
@@ -112,7 +116,8 @@ class Scorer:
                 else:
                     engine = create_engine(self._folder.path / expert.file, expert, self._settings)
                 by_file[expert.file] = engine
-                self._engines.append(engine)
+                engines.append(engine)
+            self._engines = engines
         return self._engines
 
 

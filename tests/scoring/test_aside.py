@@ -22,7 +22,7 @@ def faces(count: int, seed: int) -> list[tuple[np.ndarray, ...]]:
 def test_scores_are_those_of_the_scorer_in_the_order_of_handing_in() -> None:
     scorer = Scorer(load_model("light"), Settings(model="light"))
     lots = [faces(count, seed) for seed, count in enumerate((1, 2, 5))]
-    with Aside(scorer) as aside:
+    with Aside(scorer, lambda: None) as aside:
         waiting = [aside.hand_in(lot) for lot in lots]
         found = [aside.take(scores).fused for scores in waiting]
     for lot, scores in zip(lots, found, strict=True):
@@ -35,7 +35,7 @@ def test_what_goes_wrong_is_raised_where_scores_are_taken() -> None:
         def score(self, crops: Sequence[tuple[np.ndarray, ...]], heatmaps: bool | None = None) -> None:
             raise ModelError("broken")
 
-    with Aside(Broken(load_model("light"), Settings(model="light"))) as aside:
+    with Aside(Broken(load_model("light"), Settings(model="light")), lambda: None) as aside:
         scores = aside.hand_in(faces(1, 0))
         with pytest.raises(ModelError, match="broken"):
             aside.take(scores)

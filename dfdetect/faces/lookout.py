@@ -1,0 +1,59 @@
+"""How closely to look at each frame of a video for faces.
+
+Searching 1080p for the smallest faces of use costs twenty times what searching it for those does that are
+half as large as the people in front of the camera.  So every fourth frame, and every one that shows another
+scene, is searched in full; those between them are searched for faces of at least half the smallest size that
+the last full search has found, and in full as soon as anybody is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfdetect.faces.appearance import scene
+from dfdetect.results import Face
+
+Image = NDArray[np.uint8]
+
+EVERY = 4
+"""One full search in so many frames: who is small and appears in between is still seen several times."""
+_SHARE = 0.5  # of the smallest known face
+_CUT = 0.06  # mean change of the thumbnail from one frame to the next; a slow pan stays below, a cut seldom
+_THUMBNAIL = 256  # pixels of the short side that are enough for a thumbnail
+
+
+class Lookout:
+    """Finds the faces of the frames of one video, one after the other.
+
+    `find` searches a picture for faces of at least so many pixels, 0 for all that are of use
+    (see `FaceDetector.detect`).
+    """
+
+    def __init__(self, find: Callable[[Image, float], list[Face]]) -> None:
+        self._find = find
+        self._since = EVERY
+        self._scene: NDArray[np.float32] | None = None
+        self._known: list[Face] = []
+
+    def look(self, image: Image) -> list[Face]:
+        """The faces of the next frame, an RGB picture ``[h, w, 3]``, largest first."""
+        before, self._scene = self._scene, _thumbnail(image)
+        cut = before is None or float(np.abs(self._scene - before).mean()) > _CUT
+        if self._since < EVERY - 1 and self._known and not cut:
+            smallest = min(max(face.box.width, face.box.height) for face in self._known)
+            faces = self._find(image, _SHARE * smallest)
+            if len(faces) >= len(self._known):
+                self._since += 1
+                return faces
+        self._known = self._find(image, 0.0)
+        self._since = 0
+        return self._known
+
+
+def _thumbnail(image: Image) -> NDArray[np.float32]:
+    # Whole pixels are left out first: a thumbnail of all of them costs as much as finding a face.
+    step = max(1, min(image.shape[:2]) // _THUMBNAIL)
+    return scene(np.ascontiguousarray(image[::step, ::step]))

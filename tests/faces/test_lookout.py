@@ -1,0 +1,112 @@
+"""Which frames of a video are searched in full, and that nobody who was there is lost in between."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfdetect.faces.detect import FaceDetector, create_detector
+from dfdetect.faces.lookout import EVERY, Lookout
+from dfdetect.results import Box, Face
+from dfdetect.settings import Settings
+
+WALL = np.full((360, 640, 3), 90, np.uint8)
+
+
+def face(size: float) -> Face:
+    return Face(Box(100, 100, 100 + size, 100 + size), np.zeros((5, 2), np.float32), 1.0)
+
+
+class Finder:
+    """Finds what stands in `sizes`, as far as it is asked for; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.sizes: list[float] = []
+        self.asked: list[float] = []
+
+    def __call__(self, image: NDArray[np.uint8], at_least: float) -> list[Face]:
+        self.asked.append(at_least)
+        return [face(size) for size in sorted(self.sizes, reverse=True) if size >= at_least]
+
+
+@pytest.fixture
+def finder() -> Finder:
+    return Finder()
+
+
+def sizes(faces: list[Face]) -> list[float]:
+    return [found.box.height for found in faces]
+
+
+def test_every_fourth_frame_is_searched_in_full(finder: Finder) -> None:
+    lookout, finder.sizes = Lookout(finder), [120, 80]
+    for _ in range(2 * EVERY):
+        assert sizes(lookout.look(WALL)) == [120, 80]
+    assert finder.asked == [0, *[40.0] * (EVERY - 1)] * 2
+
+
+def test_a_small_face_that_appears_is_seen_at_the_next_full_search(finder: Finder) -> None:
+    lookout, finder.sizes = Lookout(finder), [200]
+    lookout.look(WALL)
+    finder.sizes = [200, 45]
+    seen = [sizes(lookout.look(WALL)) for _ in range(EVERY)]
+    assert seen == [[200]] * (EVERY - 1) + [[200, 45]]
+    assert sizes(lookout.look(WALL)) == [200, 45], "from now on it is known"
+
+
+def test_a_face_of_the_known_size_is_seen_at_once(finder: Finder) -> None:
+    lookout, finder.sizes = Lookout(finder), [200]
+    lookout.look(WALL)
+    finder.sizes = [200, 110]
+    assert sizes(lookout.look(WALL)) == [200, 110]
+
+
+def test_who_is_missing_is_searched_for_in_full(finder: Finder) -> None:
+    lookout, finder.sizes = Lookout(finder), [200]
+    lookout.look(WALL)
+    finder.sizes = [60]  # has stepped back
+    assert sizes(lookout.look(WALL)) == [60]
+    assert finder.asked == [0, 100, 0]
+
+
+def test_another_scene_is_searched_in_full(finder: Finder) -> None:
+    lookout, finder.sizes = Lookout(finder), [200, 45]
+    lookout.look(WALL)
+    finder.sizes = [200, 15]
+    lookout.look(np.full_like(WALL, 250))
+    assert finder.asked == [0, 0]
+
+
+def test_without_a_face_every_frame_is_searched_in_full(finder: Finder) -> None:
+    lookout = Lookout(finder)
+    for _ in range(3):
+        assert lookout.look(WALL) == []
+    assert finder.asked == [0, 0, 0]
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return create_detector(Settings(threads=1))
+
+
+@pytest.mark.parametrize("at_least", [30.0, 50.0, 75.0])
+def test_a_coarser_search_gives_the_same_face(
+    detector: FaceDetector, astronaut: NDArray[np.uint8], at_least: float
+) -> None:
+    (full,) = detector.detect(astronaut)
+    (coarse,) = detector.detect(astronaut, at_least)
+    np.testing.assert_allclose(coarse.box, full.box, atol=0.5)
+    np.testing.assert_allclose(coarse.landmarks, full.landmarks, atol=0.5)
+
+
+def test_a_coarser_search_leaves_out_small_faces_and_does_not_turn_the_picture(
+    detector: FaceDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    small = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    assert detector.detect(small)
+    assert detector.detect(small, 150.0) == []
+    rolled = np.ascontiguousarray(np.rot90(astronaut[:, 60:]))
+    assert detector.detect(rolled)
+    assert detector.detect(rolled, 60.0) == []
