@@ -32,8 +32,6 @@ class Report(ABC):
 
     name: ClassVar[str]
     """What the user calls the format."""
-    summary: ClassVar[str]
-    """One phrase for the help."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Settings that a scan must switch on for this format, e.g. ``pictures``."""
 

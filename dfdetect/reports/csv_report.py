@@ -46,7 +46,6 @@ class CsvReport(Report):
     """One header line, then one row per file."""
 
     name = "csv"
-    summary = "one row per file"
 
     def begin(self) -> None:
         """Write the header."""

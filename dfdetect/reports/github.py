@@ -30,7 +30,6 @@ class GithubReport(Report):
     """
 
     name = "github"
-    summary = "annotations and step summary of GitHub Actions"
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)

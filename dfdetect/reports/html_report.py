@@ -17,7 +17,6 @@ class HtmlReport(Report):
     """
 
     name = "html"
-    summary = "one page with pictures for people"
     needs = frozenset({"pictures", "heatmaps", "evidence"})
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:

@@ -27,7 +27,6 @@ class JsonReport(Report):
     """
 
     name = "json"
-    summary = "one JSON document (published schema)"
 
     def begin(self) -> None:
         """Open the document."""

@@ -12,7 +12,6 @@ class JsonlReport(Report):
     """Each line is ``$defs/result`` of the schema and stands for itself; there is no summary."""
 
     name = "jsonl"
-    summary = "one JSON record per line, as soon as a file is done"
 
     def add(self, result: ScanResult) -> None:
         """Write one line."""

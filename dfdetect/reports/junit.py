@@ -38,7 +38,6 @@ class JunitReport(Report):
     """
 
     name = "junit"
-    summary = "JUnit XML, a test case per file"
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)

@@ -31,7 +31,6 @@ class MarkdownReport(Report):
     """
 
     name = "markdown"
-    summary = "counts and the worst findings, for a page"
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)

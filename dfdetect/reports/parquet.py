@@ -29,7 +29,6 @@ class ParquetReport(Report):
     """
 
     name = "parquet"
-    summary = "Apache Parquet, one row per file (extra: parquet)"
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)

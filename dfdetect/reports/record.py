@@ -13,5 +13,4 @@ class RecordReport(JsonReport):
     """
 
     name = "record"
-    summary = "the JSON document with hashes, versions and Content Credentials, for dfdetect verify"
     needs = frozenset({"evidence"})

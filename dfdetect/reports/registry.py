@@ -3,47 +3,55 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+from dataclasses import dataclass
 from typing import TextIO
 
 from dfdetect.errors import InputError
 from dfdetect.reports.base import Report, ReportOptions
-from dfdetect.reports.csv_report import CsvReport
-from dfdetect.reports.github import GithubReport
-from dfdetect.reports.html_report import HtmlReport
-from dfdetect.reports.json_report import JsonReport
-from dfdetect.reports.jsonl import JsonlReport
-from dfdetect.reports.junit import JunitReport
-from dfdetect.reports.markdown import MarkdownReport
-from dfdetect.reports.parquet import ParquetReport
-from dfdetect.reports.record import RecordReport
-from dfdetect.reports.sarif import SarifReport
-from dfdetect.reports.text import TextReport
 
-# Modules of formats import heavy packages (templates, pyarrow …) inside their methods: this table is
-# read whenever the command line starts.
-REPORTS: dict[str, type[Report]] = {
-    report.name: report
-    for report in (
-        TextReport,
-        HtmlReport,
-        JsonReport,
-        RecordReport,
-        JsonlReport,
-        CsvReport,
-        ParquetReport,
-        MarkdownReport,
-        JunitReport,
-        SarifReport,
-        GithubReport,
-    )
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that is imported when it is asked for: a scan needs one of them, and its start counts."""
+
+    module: str
+    """Below `dfdetect.reports`."""
+    kind: str
+    """Name of its class."""
+    summary: str
+    """One phrase for the help."""
+
+    def load(self) -> type[Report]:
+        """The class."""
+        kind: type[Report] = getattr(importlib.import_module(f"dfdetect.reports.{self.module}"), self.kind)
+        return kind
+
+
+REPORTS: dict[str, Format] = {
+    "text": Format("text", "TextReport", "for people (default)"),
+    "html": Format("html_report", "HtmlReport", "one page with pictures for people"),
+    "json": Format("json_report", "JsonReport", "one JSON document (published schema)"),
+    "record": Format(
+        "record",
+        "RecordReport",
+        "the JSON document with hashes, versions and Content Credentials, for dfdetect verify",
+    ),
+    "jsonl": Format("jsonl", "JsonlReport", "one JSON record per line, as soon as a file is done"),
+    "csv": Format("csv_report", "CsvReport", "one row per file"),
+    "parquet": Format("parquet", "ParquetReport", "Apache Parquet, one row per file (extra: parquet)"),
+    "markdown": Format("markdown", "MarkdownReport", "counts and the worst findings, for a page"),
+    "junit": Format("junit", "JunitReport", "JUnit XML, a test case per file"),
+    "sarif": Format("sarif", "SarifReport", "SARIF 2.1.0, for code scanning"),
+    "github": Format("github", "GithubReport", "annotations and step summary of GitHub Actions"),
 }
-"""Name of the format → its class."""
+"""What the user calls the format → where it is."""
 
 
 def find_report(name: str) -> type[Report]:
     """The format of this name; an unknown one raises `InputError` that lists the known ones."""
     if name in REPORTS:
-        return REPORTS[name]
+        return REPORTS[name].load()
     near = difflib.get_close_matches(name.lower(), REPORTS, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(REPORTS)}")

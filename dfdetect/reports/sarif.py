@@ -69,7 +69,6 @@ class SarifReport(Report):
     """
 
     name = "sarif"
-    summary = "SARIF 2.1.0, for code scanning"
     needs = frozenset({"evidence"})
 
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:

@@ -30,7 +30,6 @@ class TextReport(Report):
     """
 
     name = "text"
-    summary = "for people (default)"
 
     def add(self, result: ScanResult) -> None:
         """Write the lines of one file."""

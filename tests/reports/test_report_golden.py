@@ -28,8 +28,8 @@ def test_golden(
     case: str, results: list[ScanResult], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The version of the tool is in many a document; the golden file must outlive a release.
-    for kind in REPORTS.values():
-        module = sys.modules[kind.__module__]
+    for form in REPORTS.values():
+        module = sys.modules[form.load().__module__]
         if hasattr(module, "__version__"):
             monkeypatch.setattr(module, "__version__", "9.9.9")
     name, options = CASES[case]

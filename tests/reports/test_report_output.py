@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -147,7 +149,7 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(
     def full_disk(self: object, summary: Summary) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(REPORTS["json"], "end", full_disk)
+    monkeypatch.setattr(find_report("json"), "end", full_disk)
     with pytest.raises(OSError, match="No space"), reports:
         reports.add(results[0])
     assert target.read_text() == "old"
@@ -199,6 +201,16 @@ def test_unknown_format_lists_the_known() -> None:
 
 
 def test_each_format_says_what_it_is() -> None:
-    for name, report in REPORTS.items():
-        assert report.name == name
-        assert report.summary
+    for name, form in REPORTS.items():
+        assert form.load().name == name
+        assert form.summary
+
+
+def test_only_the_format_that_is_asked_for_is_imported() -> None:
+    code = (
+        "import sys; from dfdetect.reports.registry import find_report; find_report('csv');"
+        "print([name for name in sys.modules if name.startswith('dfdetect.reports.')])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "dfdetect.reports.csv_report" in loaded
+    assert "sarif" not in loaded
