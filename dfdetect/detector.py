@@ -24,8 +24,6 @@ from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
 from dfdetect.media.ahead import ahead
-from dfdetect.media.credentials import read_trust_list
-from dfdetect.media.evidence import gather_evidence
 from dfdetect.media.reader import is_pixels, open_media
 from dfdetect.media.source import Source as ByteSource
 from dfdetect.media.source import make_source
@@ -86,7 +84,11 @@ class Detector:
         self._judge = Judge(self._model.calibration, base)
         self._finder: FaceDetector | None = None
         self._finding = threading.Lock()
-        self._trust = read_trust_list(base.trust_list) if base.trust_list else None
+        self._trust: str | None = None
+        if base.trust_list:
+            from dfdetect.media.credentials import read_trust_list
+
+            self._trust = read_trust_list(base.trust_list)
 
     def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
         """Judge one photo or video.
@@ -101,6 +103,8 @@ class Detector:
         try:
             opened: Source | ByteSource = source
             if self.settings.evidence:
+                from dfdetect.media.evidence import gather_evidence
+
                 opened = source if is_pixels(source) else make_source(source)
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
             with (
