@@ -280,7 +280,7 @@ def _toml_values(path: Path, text: str, section: str) -> Mapping[str, Any] | Non
         found = tools.get("dfdetect") if isinstance(tools, dict) else None
         if found is not None and not isinstance(found, dict):
             raise SettingsError(f"{_shown(path)}: tool.dfdetect must be a table, as in {section}; {_WAY_OUT}")
-    elif "dfdetect" in found or "dfdetect" in found.get("tool", {}):
+    elif "dfdetect" in found or (isinstance(found.get("tool"), dict) and "dfdetect" in found["tool"]):
         raise SettingsError(f"{_shown(path)}: here the settings stand at the top, without a section")
     return typing.cast("Mapping[str, Any] | None", found)
 
@@ -327,7 +327,7 @@ def _from_here(name: str, value: Any, folder: Path) -> Any:
     def absolute(path: str) -> str:
         return path if not path or path.startswith("~") else os.path.join(folder.absolute(), path)
 
-    if name == "baseline":
+    if name in ("baseline", "trust_list"):
         return absolute(value)
     if name == "report":
         halves = (item.partition("=") for item in value)

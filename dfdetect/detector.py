@@ -5,20 +5,21 @@ The command line, a worker process and a Python user all call `Detector.scan`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
 from dfdetect.errors import MediaError
 from dfdetect.faces.crop import cut
-from dfdetect.faces.detect import FaceDetector, create_detector
+from dfdetect.faces.detect import FaceDetector, create_detector, saving_from
 from dfdetect.faces.lookout import Lookout
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
@@ -107,12 +108,14 @@ class Detector:
 
                 opened = source if is_pixels(source) else make_source(source)
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
+            # The file first: what cannot be opened needs no network.
             with (
-                Aside(self._scorer, self.load_finder) as aside,
                 open_media(opened, self.settings) as media,
+                Aside(self._scorer, self.load_finder) as aside,
             ):
                 evidence = _Looks(self, aside)
-                evidence.look(_hurried(media.frames(), media.kind), Lookout(self.find_faces).look)
+                lookout = Lookout(self.find_faces, saving_from(self.settings.min_face))
+                evidence.look(_hurried(media.frames(), media.kind), lookout.look)
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
                     if not windows:
@@ -206,8 +209,13 @@ class _Looks:
         """Frames looked at so far."""
         return len(self._frame_times)
 
-    def look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
-        """Find (by `find`), link and score the faces of further frames."""
+    def look(self, frames: Generator[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        """Find (by `find`), link and score the faces of further frames.  `frames` is closed at the end."""
+        # Also after an error: whoever decodes ahead must be done before the medium is closed.
+        with contextlib.closing(frames):
+            self._look(frames, find)
+
+    def _look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
         for frame in frames:
             self._frame_times.append(frame.time)
             crops = list(self._crops(frame, find(frame.image)))
@@ -331,9 +339,9 @@ class _Looks:
         )
 
 
-def _hurried(frames: Iterator[Frame], kind: MediaKind) -> Iterator[Frame]:
+def _hurried(frames: Iterator[Frame], kind: MediaKind) -> Generator[Frame]:
     """The frames of a video are decoded while those before them are looked at: a tenth of the time."""
-    return ahead(frames) if kind is MediaKind.VIDEO else frames
+    yield from ahead(frames) if kind is MediaKind.VIDEO else frames
 
 
 def _name(source: Source) -> str:

@@ -1,8 +1,13 @@
-"""What counts as a number in settings, cards and calibrations."""
+"""What counts as a number in settings, cards and calibrations, and how probabilities are rounded."""
 
 from __future__ import annotations
 
 import math
+
+
+def whole_percent(probability: float) -> int:
+    """A probability in whole per cent, halves upwards: the one way in which all reports round."""
+    return math.floor(probability * 100 + 0.5)
 
 
 def is_number(value: object) -> bool:

@@ -86,6 +86,10 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+MOST_THREADS = 256
+"""More help no engine; thousands would take all memory."""
+
+
 def _check(s: Settings) -> None:
     def fail(name: str, want: str) -> None:
         raise SettingsError(f"{name} must be {want}, not {getattr(s, name)!r}")
@@ -115,16 +119,18 @@ def _check(s: Settings) -> None:
         value = getattr(s, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             fail(name, f"a whole number of at least {low}")
+    if s.threads > MOST_THREADS:
+        fail("threads", f"at most {MOST_THREADS}")
     for name in ("threshold", "prior"):
         value = getattr(s, name)
         if value is not None and not (is_number(value) and 0.0 < value < 1.0):
             fail(name, "between 0 and 1 (both excluded)")
     if s.fps is not None and not (is_number(s.fps) and 0 < s.fps <= 1000):
         fail("fps", "a positive number of frames a second")
-    for name in ("start", "end"):
-        value = getattr(s, name)
-        if value is not None and not (is_number(value) and value >= 0):
-            fail(name, "a number of seconds, 0 or more")
+    if s.start is not None and not (is_number(s.start) and s.start >= 0):
+        fail("start", "a number of seconds, 0 or more")
+    if s.end is not None and not (is_number(s.end) and s.end > 0):
+        fail("end", "a number of seconds, more than 0")
     if s.start is not None and s.end is not None and s.end <= s.start:
         raise SettingsError(f"end ({s.end:g} s) must lie after start ({s.start:g} s)")
     if not (is_number(s.timeout) and s.timeout > 0):

@@ -133,6 +133,8 @@ class Verifier:
         values = {**recorded.settings, "evidence": True, "pictures": False}
         if self._model_folder is not None:
             values["model"] = self._model_folder
+        if not os.access(values.get("trust_list") or "", os.R_OK):
+            values["trust_list"] = None  # whom somebody trusted changes no figure
         try:
             return Settings.from_mapping(values)
         except (SettingsError, TypeError) as error:

@@ -119,6 +119,9 @@ def test_the_search_ends_at_the_repository_and_at_home(
         ("dfdetect.toml", "xyzzy = 3\n", "unknown setting 'xyzzy'; 'dfdetect config' lists them all"),
         ("dfdetect.toml", "[scan]\nframes = 3\n", "unknown setting 'scan'"),
         ("dfdetect.toml", "[tool.dfdetect]\nframes = 3\n", "at the top, without a section"),
+        ("dfdetect.toml", "tool = 5\n", "unknown setting 'tool'"),
+        ("dfdetect.toml", "threads = 100000\n", "threads must be at most 256"),
+        ("dfdetect.toml", "end = 0\n", "end must be a number of seconds, more than 0"),
         ("dfdetect.toml", "min-face = 30\nmin_face = 30\n", "min_face is there twice"),
         ("dfdetect.toml", 'frames = "8"\n', "line 1: frames must be a whole number, not '8'"),
         ("dfdetect.toml", "frames = 8.0\n", "frames must be a whole number, not 8.0"),
@@ -167,6 +170,7 @@ def test_a_named_file_must_exist_and_be_about_dfdetect(project: Path) -> None:
 
 def test_relative_paths_are_relative_to_the_file(project: Path) -> None:
     body = 'model = "models/mine"\nbaseline = "known.json"\nreport = ["junit=out/a b.xml", "json=/tmp/x"]\n'
+    body += 'trust_list = "certs.pem"\n'
     write(project, "dfdetect.toml", body)
     found = find_config()
     assert found is not None
@@ -174,6 +178,7 @@ def test_relative_paths_are_relative_to_the_file(project: Path) -> None:
         "model": str(project / "models/mine"),
         "baseline": str(project / "known.json"),
         "report": [f"junit={project / 'out/a b.xml'}", "json=/tmp/x"],
+        "trust_list": str(project / "certs.pem"),
     }
     write(project, "dfdetect.toml", 'model = "light"\n')
     assert load_settings(env={}).model == "light", "the name of a shipped model is no path"

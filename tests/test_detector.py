@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image
 
 from dfdetect import Detector, Label, Reason, ScanResult
 from dfdetect.errors import ModelError, SettingsError
+from dfdetect.media.video import VideoMedia
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
+from dfdetect.results import Face
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -151,6 +154,34 @@ def test_importing_dfdetect_is_light() -> None:
     heavy = ("numpy", "cv2", "av", "PIL", "click")
     code = f"import sys, dfdetect; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_an_error_ends_the_decoding_before_the_file_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[list[str]] = []
+    close = VideoMedia.close
+
+    def noted(self: VideoMedia) -> None:
+        alive.append([thread.name for thread in threading.enumerate() if thread.name == "dfdetect-decode"])
+        close(self)
+
+    monkeypatch.setattr(VideoMedia, "close", noted)
+    detector = Detector(model="light")
+
+    def broken(image: object, at_least: float = 0.0) -> list[Face]:
+        raise ModelError("broken")
+
+    monkeypatch.setattr(detector, "find_faces", broken)
+    with pytest.raises(ModelError, match="broken") as caught:
+        detector.scan(DATA / "moving.mp4")
+    assert caught.traceback, "it holds on to the frames of the functions, and with them to the generators"
+    assert alive == [[]]
+
+
+def test_what_cannot_be_opened_loads_no_network(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    detector = Detector(model="light")
+    assert detector.scan(tmp_path / "empty.mp4").reason is Reason.EMPTY
+    assert detector._finder is None
 
 
 def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path) -> None:

@@ -204,6 +204,14 @@ def test_an_unreadable_file_is_an_answer(case: Case) -> None:
     assert case.verify(".").reason is Reason.UNSUPPORTED
 
 
+def test_a_trust_list_that_is_not_here_does_not_matter(case: Case) -> None:
+    def trust(results: list[Record]) -> None:
+        for result in results:
+            result["settings"]["trust_list"] = "/nowhere/certs.pem"
+
+    assert case.verify("photo.jpg", trust).reproduces
+
+
 def test_unknown_settings_are_named(case: Case) -> None:
     with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*verify it with that version"):
         case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(sharpen=3))

@@ -64,13 +64,12 @@ def explain(file: str, out: str | None, force: bool, **words: Any) -> ExitCode:
     Boxes, heat maps over the faces, scores over time, legend and verdict; the sound of a video stays.
     """
     from dfdetect.explain import explain as explain_file
-    from dfdetect.interrupts import terminated_like_interrupted
     from dfdetect.reports.base import ReportOptions
     from dfdetect.reports.registry import make_report
     from dfdetect.reports.summary import Summary, outcome
 
     settings, talk = settings_from(words), current_talk()
-    with terminated_like_interrupted(), _progress(talk) as progress:
+    with _progress(talk) as progress:
         done = explain_file(file, out, settings, force=force, progress=progress)
     options = ReportOptions(color=wants_color(talk.color, sys.stdout), verbosity=talk.verbosity)
     make_report("text", sys.stdout, options).add(done.result)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from dfdetect.errors import DfdetectError, ExitCode
+from dfdetect.interrupts import terminated_like_interrupted
 
 PROGRAM = "dfdetect"
 COMPLETION_VARIABLE = "_DFDETECT_COMPLETE"
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(words: list[str]) -> ExitCode:
     """The one place where an outcome becomes an exit code."""
     try:
-        return _run(words)
+        with terminated_like_interrupted():
+            return _run(words)
     except BrokenPipeError:
         # The reader of our output has had enough (`| head`): not worth a word, but not a complete scan.
         return ExitCode.INTERRUPTED

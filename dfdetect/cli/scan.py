@@ -16,7 +16,6 @@ from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
 from dfdetect.errors import ExitCode
-from dfdetect.interrupts import terminated_like_interrupted
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
@@ -74,7 +73,7 @@ def scan(
     """
     output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
     settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
-    with terminated_like_interrupted(), opened(paths, files_from, null) as inputs:
+    with opened(paths, files_from, null) as inputs:
         summary = _scan(inputs, settings, output, jobs, ordered)
     return outcome(summary, output.fail_on, output.strict)
 

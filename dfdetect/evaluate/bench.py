@@ -299,10 +299,11 @@ def _curve(bench: _Bench) -> Curve:
     plan += [(bench.settings.frames, seconds) for seconds in talks]
     _tell(f"curve: {plural(len(plan), 'scan')}, {plural(wanted.repeat, 'time')}")
     runs: list[list[Run]] = [[] for _ in plan]
-    for _ in range(wanted.repeat):
+    for _ in range(wanted.repeat + 1):
         for found, (frames, seconds) in zip(runs, plan, strict=True):
             found.append(_scan(bench, str(talks[seconds]), frames=frames))
-    points = [Point(*place, Runs(tuple(found))) for place, found in zip(plan, runs, strict=True)]
+    # As everywhere, the first of each is not counted.
+    points = [Point(*place, Runs(tuple(found[1:]))) for place, found in zip(plan, runs, strict=True)]
     many = len(wanted.curve_frames)
     return Curve(tuple(points[:many]), tuple(points[many:]))
 

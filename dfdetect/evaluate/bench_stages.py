@@ -14,7 +14,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -32,13 +32,13 @@ class Stage(StrEnum):
 
 
 MEANINGS = {
-    Stage.START: "the interpreter, all imports whenever they happen, loading the networks, and the exit",
+    Stage.START: "the interpreter, imports, loading the face detector, and the exit",
     Stage.DECODE: "opening the file and waiting for its pictures; those of a video are read while faces are "
     "looked for",
     Stage.DETECTION: "finding faces",
     Stage.TRACKING: "telling who is who",
-    Stage.SCORING: "measuring and cutting out faces, and waiting for the classifier, which works while the "
-    "next faces are looked for",
+    Stage.SCORING: "measuring and cutting out faces, and waiting for the classifier, which is loaded and "
+    "works while the next faces are looked for",
     Stage.VERDICT: "aggregation, calibration, and writing the report",
     Stage.REST: "everything between the stages",
 }
@@ -104,12 +104,16 @@ class Stopwatch:
         def call(*values: Any, **words: Any) -> Iterator[Any]:
             steps = iter(function(*values, **words))
             end = object()
-            while True:
-                with self.stage(stage):
-                    item = next(steps, end)
-                if item is end:
-                    return
-                yield item
+            try:
+                while True:
+                    with self.stage(stage):
+                        item = next(steps, end)
+                    if item is end:
+                        return
+                    yield item
+            finally:
+                if isinstance(steps, Generator):
+                    steps.close()
 
         return call
 
@@ -128,7 +132,6 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
         replace(builtins, "__import__", functools.partial(watch.timed, Stage.START))
         from dfdetect import detector
         from dfdetect.faces.tracks import Tracker
-        from dfdetect.scoring import scorer
         from dfdetect.scoring.aside import Aside
         from dfdetect.verdict.judge import Judge
 
@@ -139,7 +142,6 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
         for owner, name, stage in (
             # Networks are loaded in a thread; what counts is how long the scan waits for them.
             (detector.Detector, "load_finder", Stage.START),
-            (scorer, "create_engine", Stage.START),
             (detector.Detector, "find_faces", Stage.DETECTION),
             (Tracker, "assign", Stage.TRACKING),
             (Tracker, "final_ids", Stage.TRACKING),

@@ -24,6 +24,7 @@ Image = NDArray[np.uint8]
 # Measured on 1,159 frames of the development media: from .95 on, what is large is a face; hands, blossoms and
 # lights that are taken for small faces reach .97.  Nothing that was a face lay between .8 and .95.
 _SURE, _SURE_SMALL, _SMALL = 0.95, 0.975, 96
+_SHARE_OF_MIN = 0.8  # somewhat smaller faces are found as well, so that who decides sees them
 _SURE_ROLLED = 0.98  # turned pictures are looked at three times as often, and seldom hold a face
 
 _TINY = 14  # pixels: below, MTCNN finds nothing reliable
@@ -87,7 +88,7 @@ class PatientDetector:
 
     def __init__(self, searcher: Searcher, min_face: int) -> None:
         self._searcher = searcher
-        self._min_size = 0.8 * min_face
+        self._min_size = _SHARE_OF_MIN * min_face
 
     @property
     def stamp(self) -> ModelStamp:
@@ -102,12 +103,16 @@ class PatientDetector:
         """
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
-        coarse = at_least * scale > min_size
-        faces = self._search(shrunk, min_size, _SEARCH_PIXELS, at_least * scale)
+        least = _affordable(shrunk, min_size, _SEARCH_PIXELS)
+        coarse = at_least * scale >= least / FACTOR
+        if coarse:
+            # The same levels as ever, without the finest: the same face gets the same box, or nearly.
+            least *= FACTOR ** -math.floor(math.log(at_least * scale / least) / -math.log(FACTOR))
+        faces = self._search(shrunk, least)
         if not faces and not coarse:
             faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
         if not faces and not coarse and min_size > _TINY:
-            faces = self._search(shrunk, _TINY, _TINY_PIXELS)
+            faces = self._search(shrunk, _affordable(shrunk, _TINY, _TINY_PIXELS))
         if scale == 1.0:
             return faces
         return [
@@ -115,12 +120,7 @@ class PatientDetector:
             for f in faces
         ]
 
-    def _search(self, image: Image, min_size: float, most_pixels: int, at_least: float = 0.0) -> list[Face]:
-        pixels = image.shape[0] * image.shape[1]
-        min_size = max(min_size, 12 * math.sqrt(pixels / most_pixels))
-        if at_least > min_size:
-            # The same levels as ever, without the finest: the same face gets the same box, or nearly.
-            min_size *= FACTOR ** -math.floor(math.log(at_least / min_size) / -math.log(FACTOR))
+    def _search(self, image: Image, min_size: float) -> list[Face]:
         return [f for f in self._searcher.detect(image, min_size) if _is_sure(f)]
 
     def _search_rolled(self, image: Image, min_size: float) -> list[Face]:
@@ -128,12 +128,21 @@ class PatientDetector:
         best: list[Face] = []
         for turns in (1, 3, 2):
             turned = np.ascontiguousarray(np.rot90(image, turns))
-            faces = [
-                f for f in self._search(turned, min_size, _SEARCH_PIXELS) if f.probability >= _SURE_ROLLED
-            ]
+            least = _affordable(turned, min_size, _SEARCH_PIXELS)
+            faces = [f for f in self._search(turned, least) if f.probability >= _SURE_ROLLED]
             if faces and (not best or _largest(faces) > _largest(best)):
                 best = [turn_back(f, turns, image.shape[0], image.shape[1]) for f in faces]
         return best
+
+
+def saving_from(min_face: int) -> float:
+    """Size in pixels from which on a detector of this `min_face` saves time when asked for no less."""
+    return _SHARE_OF_MIN * min_face / FACTOR
+
+
+def _affordable(image: Image, min_size: float, most_pixels: int) -> float:
+    """The smallest size to search for, so that no level of the pyramid has more than `most_pixels`."""
+    return max(min_size, 12 * math.sqrt(image.shape[0] * image.shape[1] / most_pixels))
 
 
 def turn_back(face: Face, turns: int, height: int, width: int) -> Face:

@@ -32,8 +32,9 @@ class Lookout:
     (see `FaceDetector.detect`).
     """
 
-    def __init__(self, find: Callable[[Image, float], list[Face]]) -> None:
-        self._find = find
+    def __init__(self, find: Callable[[Image, float], list[Face]], saving_from: float) -> None:
+        """`saving_from`: size in pixels from which on a coarser search is a cheaper one."""
+        self._find, self._saving_from = find, saving_from
         self._since = EVERY
         self._scene: NDArray[np.float32] | None = None
         self._known: list[Face] = []
@@ -44,7 +45,8 @@ class Lookout:
         cut = before is None or float(np.abs(self._scene - before).mean()) > _CUT
         if self._since < EVERY - 1 and self._known and not cut:
             smallest = min(max(face.box.width, face.box.height) for face in self._known)
-            faces = self._find(image, _SHARE * smallest)
+            least = _SHARE * smallest
+            faces = self._find(image, least) if least >= self._saving_from else []
             if len(faces) >= len(self._known):
                 self._since += 1
                 return faces

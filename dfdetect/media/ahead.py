@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -19,7 +19,7 @@ class _Failed:
         self.error = error
 
 
-def ahead(items: Iterable[_Item], depth: int = 1) -> Iterator[_Item]:
+def ahead(items: Iterable[_Item], depth: int = 1) -> Generator[_Item]:
     """The same items in the same order, made in a thread of their own, at most `depth` + 1 in advance.
 
     What the source raises is raised here, at its place.  Closing this generator stops the thread before the

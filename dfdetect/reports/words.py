@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from dfdetect.numbers import whole_percent
+
 if TYPE_CHECKING:  # the command line's help needs `printable`, and not the time that the records take
     from dfdetect.results import Label, Reason
 
@@ -40,7 +42,7 @@ def percent(probability: float | None) -> str:
     """A probability in per cent; never the certainty that no model has: ``<1 %``, ``93 %``, ``>99 %``."""
     if probability is None:
         return "-"
-    whole = math.floor(probability * 100 + 0.5)
+    whole = whole_percent(probability)
     if whole < 1:
         return "<1 %"
     return ">99 %" if whole > 99 else f"{whole} %"

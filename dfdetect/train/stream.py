@@ -39,8 +39,6 @@ class Batch:
     """``[n]`` which of the recipe's crops each image is."""
     kind: NDArray[np.int64]
     """``[n]`` index into `KINDS`: how a forgery was made on the fly, and its real beside it."""
-    damaged: NDArray[np.bool_]
-    """``[n]`` whether degradations were drawn."""
 
 
 class FaceStream:
@@ -173,7 +171,7 @@ class FaceStream:
             fake = one.fake or is_forged
             family = -1 if is_forged else FAMILIES.index(one.family)
             target = None if is_forged else self._teacher.get(one.name)
-            samples.append(_Sample(crop, fake, family, target, view, kind, damaged))
+            samples.append(_Sample(crop, fake, family, target, view, kind))
         return samples
 
     def _pack(self, samples: list[_Sample]) -> Batch:
@@ -188,7 +186,6 @@ class FaceStream:
             teacher,
             np.array([s.view for s in samples], np.int64),
             np.array([s.kind for s in samples], np.int64),
-            np.array([s.damaged for s in samples], np.bool_),
         )
 
 
@@ -200,7 +197,6 @@ class _Sample:
     teacher: NDArray[np.float32] | None
     view: int
     kind: int
-    damaged: bool
 
 
 def _yaw(five: NDArray[np.float32]) -> float:

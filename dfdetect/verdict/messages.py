@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dfdetect.numbers import whole_percent
 from dfdetect.results import Label, MediaKind, Note, Reason
 
 _THROUGHOUT = 0.7  # from this share of its frames on, a person looks fake in the whole video
@@ -116,11 +117,10 @@ def person_note(unjudged: Sequence[tuple[int, Reason]], found: int) -> Note:
 
 def percent(probability: float) -> str:
     """A probability in words that never claims certainty: ``under 1 %``, ``93 %``, ``over 99 %``."""
-    if probability < 0.01:
+    whole = whole_percent(probability)
+    if whole < 1:
         return "under 1 %"
-    if probability > 0.99:
-        return "over 99 %"
-    return f"{100 * probability:.0f} %"
+    return "over 99 %" if whole > 99 else f"{whole} %"
 
 
 def clock(seconds: float) -> str:

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from cli_driver import DRIVER, Run
 
+from dfdetect.cli import main as cli_main
+from dfdetect.errors import ExitCode
+
 
 def test_standard_input_is_called_dash(program: Run) -> None:
     done = program("scan", "-", "--jsonl", stdin=b"fake")
@@ -47,6 +50,18 @@ def test_interrupt_leaves_what_is_done(tmp_path: Path, number: signal.Signals) -
     document = json.loads((tmp_path / "r.json").read_text())
     assert (len(document["results"]), document["summary"]["complete"]) == (1, False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg", "r.json"]
+
+
+def test_a_request_to_end_ends_every_command_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(words: list[str]) -> ExitCode:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        raise AssertionError("nothing came")
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli_main, "_run", run)
+    assert cli_main.main(["evaluate", "labels.csv"]) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("words", [["--jsonl"], ["--json"], []])

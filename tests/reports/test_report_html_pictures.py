@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from report_samples import judged, media, track
 
-from dfdetect.reports.html.pictures import Budget, choose, draw_heat, thumbnail
+from dfdetect.reports.html.pictures import Budget, choose, draw_heat, heat_scale, thumbnail
 from dfdetect.results import FramePicture, Label, MediaKind, ScanResult
 
 
@@ -125,3 +125,13 @@ def test_a_thumbnail_is_small_and_of_a_picture() -> None:
     assert uri is not None
     assert max(decoded(uri).shape[:2]) == 56
     assert thumbnail(b"no picture") is None
+
+
+def test_heat_that_is_weak_everywhere_looks_weak() -> None:
+    def scale(strongest: float) -> float:
+        person = track(1, Label.FAKE, 0.9, (0.0,), (1.0,))
+        faces = tuple(dataclasses.replace(f, heatmap=((0.0, -strongest),)) for f in person.faces)
+        person = dataclasses.replace(person, faces=faces)
+        return heat_scale(judged("a", Label.FAKE, 0.9, (person,), media(MediaKind.PHOTO)))
+
+    assert (scale(0.001), scale(3.0)) == (1.0, 3.0)

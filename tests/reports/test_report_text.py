@@ -14,6 +14,7 @@ from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import clock, percent, printable, span
 from dfdetect.results import Label, MediaKind, ScanResult
+from dfdetect.verdict import messages
 
 
 @given(st.text(st.characters(codec=None)))
@@ -49,6 +50,13 @@ def test_no_format_emits_control_characters(name: str, results: list[ScanResult]
 )
 def test_percent_never_claims_certainty(probability: float | None, shown: str) -> None:
     assert percent(probability) == shown
+
+
+@given(st.floats(0, 1))
+def test_all_reports_round_a_probability_alike(probability: float) -> None:
+    words = {"under 1 %": "<1 %", "over 99 %": ">99 %"}
+    said = messages.percent(probability)
+    assert words.get(said, said) == percent(probability)
 
 
 def test_times() -> None:

@@ -30,6 +30,22 @@ def test_scores_are_those_of_the_scorer_in_the_order_of_handing_in() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dfdetect-score")]
 
 
+def test_networks_are_loaded_before_the_first_faces_come_and_once() -> None:
+    done: list[str] = []
+
+    class Slow(Scorer):
+        def load(self) -> None:
+            done.append("load")
+            super().load()
+
+    scorer = Slow(load_model("light"), Settings(model="light"))
+    for _ in range(2):
+        with Aside(scorer, lambda: done.append("prepare")) as aside:
+            aside.take(aside.hand_in([]))
+    assert done == ["prepare", "load", "prepare"]
+    assert scorer.is_loaded
+
+
 def test_what_goes_wrong_is_raised_where_scores_are_taken() -> None:
     class Broken(Scorer):
         def score(self, crops: Sequence[tuple[np.ndarray, ...]], heatmaps: bool | None = None) -> None:

@@ -188,4 +188,4 @@ def _levels() -> list[float]:
 def heat_scale(result: ScanResult) -> float:
     """The strongest cell of any heat map of the file (absolute logit), at least 1, so that faces compare."""
     maps = (face.heatmap for track in result.tracks for face in track.faces if face.heatmap)
-    return max((abs(value) for rows in maps for row in rows for value in row), default=0.0) or 1.0
+    return max(1.0, max((abs(value) for rows in maps for row in rows for value in row), default=0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from dfdetect.numbers import whole_percent
 from dfdetect.reports.words import percent
 from dfdetect.results import Credentials, Evidence, FaceScore, Label, Reason, ScanResult
 
@@ -37,10 +38,10 @@ def meaning(result: ScanResult) -> str:
 
 def _odds(probability: float) -> str:
     subject = "Of 100 files that score like this one"
-    whole = round(100 * probability)
-    if probability < 0.01:
+    whole = whole_percent(probability)
+    if whole < 1:
         return f"{subject}, fewer than 1 is expected to be a fake"
-    if probability > 0.99:
+    if whole > 99:
         return f"{subject}, more than 99 are expected to be fakes"
     return (
         f"{subject}, about {whole} {'is expected to be a fake' if whole == 1 else 'are expected to be fakes'}"
