@@ -178,11 +178,13 @@ def setting_of(message: str, names: Iterable[str]) -> str | None:
 
 
 def seconds(text: str) -> float:
-    """``90``, ``90.5``, ``1:30`` or ``1:02:03`` in seconds; `ValueError` for anything else."""
+    """``90``, ``90.5``, ``1:30`` or ``1:02:03`` in seconds; `ValueError` for anything else, ``1:90`` too."""
     match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
     if match is None:
         raise ValueError(f"'{text}' is not a time")
     hours, minutes, rest = (float(part or 0) for part in match.groups())
+    if (match[2] and rest >= 60) or (match[1] and minutes >= 60):
+        raise ValueError(f"'{text}' is not a time")
     return hours * 3600 + minutes * 60 + rest
 
 
@@ -273,7 +275,7 @@ def _toml_values(path: Path, text: str, section: str) -> Mapping[str, Any] | Non
 
     try:
         found: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{_shown(path)} is not TOML: {error}; {_WAY_OUT}") from error
     if section:
         tools = found.get("tool", {})

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
-from dfdetect.errors import MediaError
+from dfdetect.errors import MediaError, SettingsError
 from dfdetect.faces.crop import cut
 from dfdetect.faces.detect import FaceDetector, create_detector, saving_from
 from dfdetect.faces.lookout import Lookout
@@ -76,6 +76,11 @@ class Detector:
 
         Raises `SettingsError` for a wrong setting and `ModelError` for a model that cannot be used.
         """
+        if settings is not None and not isinstance(settings, Settings):
+            raise SettingsError(
+                f"settings must be a Settings, not {type(settings).__name__}; "
+                "single ones are given by name: Detector(model='light', frames=32)"
+            )
         base = settings or Settings()
         if changes:
             base = Settings.from_mapping({**base.as_dict(), **changes})

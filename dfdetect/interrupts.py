@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -14,14 +18,47 @@ def interrupts_held() -> Iterator[None]:
 
     A process started inside also begins with them held back, until it has chosen what they mean.
     """
+    with _handlers_held(), _mask_held():
+        yield
+
+
+@contextlib.contextmanager
+def _mask_held() -> Iterator[None]:
+    """For processes started inside, which inherit the mask of this thread."""
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _handlers_held() -> Iterator[None]:
+    """For this process: the system hands a signal to any thread that does not mask it, be it one of numpy's,
+    and Python then runs the handler in the main thread all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+
+    def catch(number: int, frame: object) -> None:
+        caught.append(number)
+
+    # None: a handler that Python did not install and cannot put back.
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in _ENDINGS if signal.getsignal(n) is not None}
+    for number in before:
+        signal.signal(number, catch)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(caught):
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

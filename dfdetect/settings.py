@@ -98,6 +98,9 @@ def _check(s: Settings) -> None:
         fail("engine", "one of " + ", ".join(ENGINES))
     if s.detector not in DETECTORS:
         fail("detector", "one of " + ", ".join(DETECTORS))
+    for name in ("heatmaps", "pictures", "evidence"):
+        if not isinstance(getattr(s, name), bool):
+            fail(name, "True or False")
     for name in ("model", "device"):
         if not isinstance(getattr(s, name), str) or not getattr(s, name):
             fail(name, "a text")

@@ -61,6 +61,8 @@ class Verification:
     """Versions that differ, by name."""
     reason: Reason | None = None
     """Why the file cannot be read."""
+    model_missing: bool = False
+    """The recorded model is not on this machine, so that nothing is known."""
 
 
 class Verifier:
@@ -103,7 +105,7 @@ class Verifier:
             folder = load_model(settings.model)
         except ModelError as error:
             message = f"cannot be repeated here: {error}; name its folder with --model-folder"
-            return Verification(path, False, message, sha256, recorded.path, True, False)
+            return Verification(path, False, message, sha256, recorded.path, True, model_missing=True)
         problem = _other_model(recorded.model, folder)
         if problem is not None:
             return Verification(path, False, problem, sha256, recorded.path, True, False)

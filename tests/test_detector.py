@@ -139,6 +139,16 @@ def test_wrong_settings_and_models_raise() -> None:
         Detector(frame=3)
     with pytest.raises(ModelError, match="no-such-model"):
         Detector(model="no-such-model")
+    with pytest.raises(SettingsError, match="evidence must be True or False"):
+        Detector(evidence="no")
+    with pytest.raises(SettingsError, match="given by name"):
+        Detector("light")  # type: ignore[arg-type]
+
+
+def test_odd_pictures_in_memory_are_answers(detector: Detector) -> None:
+    for odd in (Image.new("RGB", (0, 0)), np.full((64, 64, 3), 200.0)):
+        assert detector.scan(odd).reason is Reason.UNSUPPORTED
+    assert detector.scan("a\ud800.jpg").reason is Reason.MISSING
 
 
 def test_a_scan_imports_no_torch() -> None:

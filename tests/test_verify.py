@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from dfdetect import Detector, Reason
+from dfdetect.cli.main import main
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.reports.base import Report
@@ -186,8 +187,9 @@ def test_a_model_folder_of_another_machine_can_be_named(case: Case, tmp_path: Pa
     path.write_text(json.dumps(record))
     photo = str(case.folder / "photo.jpg")
     outcome = Verifier(path).verify(photo)
-    assert (outcome.reproduces, outcome.same_model) == (False, False)
+    assert (outcome.reproduces, outcome.same_model, outcome.model_missing) == (False, None, True)
     assert "--model-folder" in outcome.message
+    assert main(["verify", str(path), photo]) == 2, "nothing is known: neither yes nor no"
     folder = tmp_path / "light"
     shutil.copytree(load_model("light").path, folder)
     assert Verifier(path, str(folder)).verify(photo).reproduces

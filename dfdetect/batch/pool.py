@@ -84,6 +84,10 @@ def scan_many(
         from dfdetect.scoring.models import load_model
 
         load_model(settings.model)  # a broken model is said once, before any process is started
+        if settings.trust_list is not None:
+            from dfdetect.media.credentials import read_trust_list
+
+            read_trust_list(settings.trust_list)
     if jobs == 0:
         return _scan_here(paths, settings, detector_factory)
     # What appeared in between are the sleeping pools of libraries (numpy's) that know how to be forked.

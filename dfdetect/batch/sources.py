@@ -68,6 +68,28 @@ def find_media(
     return _Search(survey if survey is not None else Survey()).run(arguments, files_from, null_separated)
 
 
+def expand(pattern: str) -> Iterator[str]:
+    """The names that `pattern` matches, as a shell expands it: ``**`` stands for any number of folders.
+
+    Unlike `glob.iglob`, it does not go through links to folders, which may form endless trees.
+    """
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        yield from sorted(glob.iglob(pattern))
+        return
+    before, after = os.sep.join(parts[: (at := parts.index("**"))]), parts[at + 1 :]
+    if at and not before:
+        before = os.sep  # the pattern begins at the root
+    for root in sorted(glob.iglob(before)) if before else [""]:
+        for folder, inner, names in os.walk(root or os.curdir):
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            here = folder if root else os.path.relpath(folder) if folder != os.curdir else ""
+            if after:
+                yield from expand(os.path.join(glob.escape(here), *after))
+            else:
+                yield from (os.path.join(here, name) for name in sorted(names) if name[0] != ".")
+
+
 class _Search:
     """Remembers what was given: named files one by one, searched folders as a whole.
 
@@ -88,8 +110,12 @@ class _Search:
     def _all(self, arguments: Iterable[str], files_from: str | None, null_separated: bool) -> Iterator[str]:
         for argument in arguments:
             if glob.has_magic(argument) and not os.path.lexists(argument):
-                for path in sorted(glob.iglob(argument, recursive=True)) or [argument]:
+                matched = False
+                for path in expand(argument):
+                    matched = True
                     yield from self._one(path)
+                if not matched:
+                    yield from self._one(argument)
             else:
                 yield from self._one(argument)
         if files_from is not None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfdetect.batch.sources import looks_like_media
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
 from dfdetect.cli.options import settings_from, settings_options
-from dfdetect.errors import InputError
-from dfdetect.interrupts import terminated_like_interrupted
-from dfdetect.reports.output import ReportFile
-from dfdetect.reports.words import printable
+from dfdetect.cli.outputs import Outputs
+
+if TYPE_CHECKING:
+    from dfdetect.evaluate.bench import Bench
+    from dfdetect.evaluate.forms import Form
 
 # As in `dfdetect.evaluate.bench_media.KINDS` (a test keeps them equal), whose import would delay the help.
 KINDS = ("photo", "clip", "clip-4k", "hour", "crowd", "folder")
 USUAL = ("photo", "clip")
 
 
-def _find_form(name: str) -> object:
-    from dfdetect.evaluate.bench_report import find_form
+def _find_form(name: str) -> Form[Bench]:
+    from dfdetect.evaluate.bench_report import FORMS
+    from dfdetect.evaluate.forms import find_form
 
-    return find_form(name)
+    return find_form(FORMS, name)
 
 
 @click.command(
@@ -72,8 +70,8 @@ Examples:
     type=FormatFile(_find_form, "json=bench.json"),
     multiple=True,
     metavar="FORMAT=FILE",
-    help="Write the figures to FILE; json: every run, markdown: tables, svg: the curves (needs matplotlib). "
-    "May be given several times. Default: the tables on standard output.",
+    help="Write the figures to FILE ('-': standard output); json: every run, markdown: tables, svg: the "
+    "curves (needs matplotlib). May be given several times. Default: the tables on standard output.",
 )
 @settings_options
 @common_options
@@ -95,41 +93,14 @@ def bench(
     """
     if paths and (only or everything):
         raise click.UsageError("--only and --all choose among made media; leave them out, or every PATH")
+    for name, _ in reports:
+        if _find_form(name).needs_curve and not curve:
+            raise click.UsageError(f"--report {name} draws the curves: add --curve")
     settings = settings_from(words)
     from dfdetect.evaluate.bench import Wanted, run_bench
-    from dfdetect.evaluate.bench_report import FORMS, render_markdown
+    from dfdetect.evaluate.bench_report import render_markdown
 
     kinds = () if paths else KINDS if everything else only or USUAL
     wanted = Wanted(paths, tuple(dict.fromkeys(kinds)), reference, curve, repeat)
-    with terminated_like_interrupted(), _files(reports, curve) as files:
-        found = run_bench(wanted, settings)
-        for name, file in files:
-            file.stream.write(FORMS[name].render(found))
-    if not reports:
-        click.echo(render_markdown(found), nl=False)
-
-
-@contextlib.contextmanager
-def _files(reports: tuple[tuple[str, str], ...], curve: bool) -> Iterator[list[tuple[str, ReportFile]]]:
-    """The files to write, opened before minutes of work; they appear whole at the end or not at all."""
-    from dfdetect.evaluate.bench_report import find_form
-
-    taken: set[str] = set()
-    files: list[tuple[str, ReportFile]] = []
-    try:
-        for name, path in reports:
-            form = find_form(name)
-            if form.needs_curve and not curve:
-                raise click.UsageError(f"--report {name} draws the curves: add --curve")
-            form.check()
-            if os.path.realpath(path) in taken or (os.path.isfile(path) and looks_like_media(path)):
-                raise InputError(f"the report '{printable(path)}' would overwrite another report or media")
-            taken.add(os.path.realpath(path))
-            files.append((name, ReportFile(path)))
-        yield files
-    except BaseException:
-        for _, file in files:
-            file.discard()
-        raise
-    for _, file in files:
-        file.commit()
+    with Outputs(reports, _find_form, paths) as outputs:
+        outputs.write(run_bench(wanted, settings), lambda found: click.echo(render_markdown(found), nl=False))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
-from dfdetect.cli.options import settings_from, settings_options
+from dfdetect.cli.options import jobs_option, settings_from, settings_options
 
 _RATE = click.FloatRange(0.005, 0.5)
 
@@ -34,7 +34,7 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take the records (JSON or JSON lines) of an earlier scan with this model instead of scanning.",
 )
-@click.option("--jobs", type=click.IntRange(min=0), help="Worker processes.")
+@jobs_option
 @settings_options
 @common_options
 def calibrate(

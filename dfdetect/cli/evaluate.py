@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from dfdetect.batch.sources import looks_like_media
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, say
-from dfdetect.cli.options import settings_from, settings_options
+from dfdetect.cli.options import jobs_option, settings_from, settings_options
+from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
-from dfdetect.errors import InputError
-from dfdetect.reports.output import ReportFile
 from dfdetect.reports.words import plural, printable
 
 if TYPE_CHECKING:
+    from dfdetect.evaluate.forms import Form
     from dfdetect.evaluate.report import Evaluation
 
-STDOUT = "-"
 
+def _find_form(name: str) -> Form[Evaluation]:
+    from dfdetect.evaluate.forms import find_form
+    from dfdetect.evaluate.rendering import FORMS
 
-def _find_form(name: str) -> object:
-    from dfdetect.evaluate.rendering import find_form
-
-    return find_form(name)
+    return find_form(FORMS, name)
 
 
 @click.command(
@@ -64,10 +62,13 @@ Examples:
     show_default=True,
     help="Bootstrap draws behind each interval.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=0), metavar="N", help="Worker processes.")
+@jobs_option
 @settings_options
 @common_options
+@click.pass_context
 def evaluate(
+    context: click.Context,
+    /,
     labels: Path,
     reports: tuple[tuple[str, str], ...],
     results: Path | None,
@@ -86,16 +87,18 @@ def evaluate(
     """
     if from_results is None and as_stored:
         raise click.UsageError("--as-stored belongs to --from-results")
-    if from_results is not None and (results is not None or jobs is not None):
+    # Set for all scans, in the environment or a file, the number of jobs is no word about this call.
+    on_line = context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE
+    if from_results is not None and (results is not None or on_line):
         raise click.UsageError("--from-results scans nothing: leave out --results and --jobs")
     settings = settings_from(words)
     from dfdetect.evaluate.run import Stored, evaluate_labels
 
     stored = Stored(from_results, as_stored) if from_results is not None else None
     spared = [labels, labels / "labels.csv", *(p for p in (results, from_results) if p is not None)]
-    with _Outputs(reports, spared) as outputs:
+    with Outputs(reports, _find_form, spared) as outputs:
         evaluation = evaluate_labels(labels, settings, jobs, results, card_as, stored, draws)
-        outputs.write(evaluation)
+        outputs.write(evaluation, _show)
     if evaluation.missing:
         say(f"dfdetect: {_missing(evaluation.missing, evaluation.files, str(from_results))}")
 
@@ -108,62 +111,7 @@ def _missing(names: tuple[str, ...], found: int, results: str) -> str:
     )
 
 
-class _Outputs:
-    """The reports asked for; that they can be written is known before anything is scanned.
+def _show(evaluation: Evaluation) -> None:
+    from dfdetect.evaluate.terminal import show
 
-    A context manager: a report appears whole at its end, or not at all.
-    """
-
-    def __init__(self, reports: tuple[tuple[str, str], ...], spared: list[Path]) -> None:
-        from dfdetect.evaluate.rendering import find_form
-
-        if sum(path == STDOUT for _, path in reports) > 1:
-            raise click.UsageError("standard output takes one report; write the others to files")
-        self._files: list[tuple[str, ReportFile | None]] = []
-        kept = {os.path.realpath(path) for path in spared}
-        try:
-            for name, path in reports:
-                find_form(name).check()
-                if path == STDOUT:
-                    self._files.append((name, None))
-                    continue
-                if os.path.realpath(path) in kept or (os.path.isfile(path) and looks_like_media(path)):
-                    raise InputError(
-                        f"the report '{printable(path)}' would overwrite an input, another output or media"
-                    )
-                kept.add(os.path.realpath(path))
-                self._files.append((name, ReportFile(path)))
-        except BaseException:
-            self._discard()
-            raise
-
-    def __enter__(self) -> _Outputs:
-        return self
-
-    def write(self, evaluation: Evaluation) -> None:
-        """Render everything; without a report for standard output and without files, tables go there."""
-        from dfdetect.evaluate.rendering import FORMS
-
-        for name, file in self._files:
-            text = FORMS[name].render(evaluation)
-            if file is None:
-                click.echo(text, nl=False)
-            else:
-                file.stream.write(text)
-        if not self._files:
-            from dfdetect.evaluate.terminal import show
-
-            show(evaluation, sys.stdout, wants_color(None, sys.stdout))
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        for _, file in self._files:
-            if file is not None:
-                file.commit()
-
-    def _discard(self) -> None:
-        for _, file in self._files:
-            if file is not None:
-                file.discard()
+    show(evaluation, sys.stdout, wants_color(None, sys.stdout))

@@ -75,12 +75,18 @@ class Inputs:
         """Whether the result stands for a pattern that matches nothing."""
         return result.reason is Reason.MISSING and result.path in self.paths and glob.has_magic(result.path)
 
-    def spare(self, report: str) -> None:
-        """Refuse a report that would overwrite what is to be scanned, or any photo or video."""
+    def spare(self, report: str, read: Sequence[str | None] = ()) -> None:
+        """Refuse a report that would overwrite what is to be scanned, any photo or video, or a file that the
+        scan reads for another reason (`read`: such files, and folders whose files all are).
+        """
         if os.path.isfile(report) and looks_like_media(report):
             raise InputError(f"the report '{printable(report)}' would overwrite a photo or a video")
-        if os.path.realpath(report) in {os.path.realpath(path) for path in self.paths}:
+        place = os.path.realpath(report)
+        if place in {os.path.realpath(path) for path in self.paths}:
             raise InputError(f"the report '{printable(report)}' would overwrite a file that is to be scanned")
+        kept = {os.path.realpath(path) for path in (self.files_from, *read) if path}
+        if place in kept or (os.path.exists(place) and os.path.dirname(place) in kept):
+            raise InputError(f"the report '{printable(report)}' would overwrite a file that the scan reads")
 
     def _search(self, survey: Survey) -> Iterator[str]:
         paths = [self.spooled or path if path == STDIN else path for path in self.paths]

@@ -8,6 +8,7 @@ or Ctrl-C during start-up ends as documented, never in a bare traceback with sta
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from dfdetect.interrupts import terminated_like_interrupted
 
 PROGRAM = "dfdetect"
 COMPLETION_VARIABLE = "_DFDETECT_COMPLETE"
+_NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +44,12 @@ def _guarded(words: list[str]) -> ExitCode:
     except DfdetectError as error:
         _say(str(error))
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            _say_internal(error, debug="--debug" in words)
+            return ExitCode.INTERNAL
+        _say(f"the output cannot be written: {error.strerror}; make room and scan again")
+        return ExitCode.USAGE
     except SystemExit as error:
         # Somebody below called sys.exit: only a status that we document may pass.
         return ExitCode(error.code) if error.code in (0, 2, 3, 4, 130) else ExitCode.INTERNAL

@@ -98,6 +98,19 @@ def config_options(function: Function) -> Function:
     )(function)
 
 
+def jobs_option(function: Function) -> Function:
+    """``--jobs``, which means the same wherever files are scanned."""
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=0),
+        envvar=_variable("jobs"),
+        metavar="N",
+        help="Worker processes; default: as many as cores and memory allow. 0 scans in this process, without "
+        "time limit.",
+    )(function)
+
+
 def config_name(option: click.Parameter) -> str | None:
     """How the environment and configuration files call an option; None if it cannot be set there."""
     variable = option.envvar

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfdetect.batch.sources import looks_like_media
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
-from dfdetect.cli.options import settings_from, settings_options
-from dfdetect.errors import InputError
-from dfdetect.reports.output import ReportFile
-from dfdetect.reports.words import printable
+from dfdetect.cli.options import jobs_option, settings_from, settings_options
+from dfdetect.cli.outputs import Outputs
+
+if TYPE_CHECKING:
+    from dfdetect.evaluate.forms import Form
+    from dfdetect.evaluate.robustness import Robustness
 
 
-def _find_form(name: str) -> object:
-    from dfdetect.evaluate.robustness_report import find_form
+def _find_form(name: str) -> Form[Robustness]:
+    from dfdetect.evaluate.forms import find_form
+    from dfdetect.evaluate.robustness_report import FORMS
 
-    return find_form(name)
+    return find_form(FORMS, name)
 
 
 @click.command(
@@ -53,10 +52,10 @@ Examples:
     type=FormatFile(_find_form, "json=robustness.json"),
     multiple=True,
     metavar="FORMAT=FILE",
-    help="Write the curves to FILE; json: all figures, markdown: tables, svg: a plot (needs matplotlib). "
-    "May be given several times. Default: the tables on standard output.",
+    help="Write the curves to FILE ('-': standard output); json: all figures, markdown: tables, svg: a plot "
+    "(needs matplotlib). May be given several times. Default: the tables on standard output.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=0), metavar="N", help="Worker processes.")
+@jobs_option
 @settings_options
 @common_options
 def robustness(
@@ -77,37 +76,9 @@ def robustness(
     settings = settings_from(words)
     from dfdetect.evaluate.degrade import LEVELS
     from dfdetect.evaluate.robustness import measure_robustness
-    from dfdetect.evaluate.robustness_report import FORMS, render_markdown
+    from dfdetect.evaluate.robustness_report import render_markdown
 
     levels = [level for level in LEVELS if not only or level.damage.value in only]
-    with _files(reports, labels) as files:
+    with Outputs(reports, _find_form, [labels, labels / "labels.csv"]) as outputs:
         found = measure_robustness(labels, settings, limit=limit, jobs=jobs, levels=levels)
-        for name, file in files:
-            file.stream.write(FORMS[name].render(found))
-    if not reports:
-        click.echo(render_markdown(found), nl=False)
-
-
-@contextlib.contextmanager
-def _files(reports: tuple[tuple[str, str], ...], labels: Path) -> Iterator[list[tuple[str, ReportFile]]]:
-    """The files to write, opened before hours of scanning; they appear whole at the end or not at all."""
-    from dfdetect.evaluate.robustness_report import find_form
-
-    taken = {os.path.realpath(labels), os.path.realpath(labels / "labels.csv")}
-    files: list[tuple[str, ReportFile]] = []
-    try:
-        for name, path in reports:
-            find_form(name).check()
-            if os.path.realpath(path) in taken or (os.path.isfile(path) and looks_like_media(path)):
-                raise InputError(
-                    f"the report '{printable(path)}' would overwrite an input, another report or media"
-                )
-            taken.add(os.path.realpath(path))
-            files.append((name, ReportFile(path)))
-        yield files
-    except BaseException:
-        for _, file in files:
-            file.discard()
-        raise
-    for _, file in files:
-        file.commit()
+        outputs.write(found, lambda found: click.echo(render_markdown(found), nl=False))

@@ -10,11 +10,12 @@ from typing import Any, TextIO
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
+from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options, say
 from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
+from dfdetect.config import Config
 from dfdetect.errors import ExitCode
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.output import ReportFile, ReportSet
@@ -74,16 +75,31 @@ def scan(
     output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
     settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
     with opened(paths, files_from, null) as inputs:
-        summary = _scan(inputs, settings, output, jobs, ordered)
+        summary = _scan(inputs, settings, output, jobs, ordered, _config_file(context))
     return outcome(summary, output.fail_on, output.strict)
 
 
-def _scan(inputs: Inputs, settings: Settings, output: Output, jobs: int | None, ordered: bool) -> Summary:
-    from dfdetect.batch.pool import scan_many
+def _config_file(context: click.Context) -> str | None:
+    found: Config | None = context.meta.get(CONFIG)
+    return str(found.path) if found is not None else None
 
-    for path in (*(path for _, path in output.reports), output.write_baseline):
-        if path is not None:
-            inputs.spare(path)
+
+def _scan(
+    inputs: Inputs,
+    settings: Settings,
+    output: Output,
+    jobs: int | None,
+    ordered: bool,
+    config: str | None,
+) -> Summary:
+    from dfdetect.batch.pool import scan_many
+    from dfdetect.scoring.models import load_model
+
+    read = (settings.trust_list, str(load_model(settings.model).path), config)
+    for _, path in output.reports:
+        inputs.spare(path, (*read, output.baseline))
+    if output.write_baseline is not None:
+        inputs.spare(output.write_baseline, read)
     # Everything that can be wrong is found before the first report begins.
     gate = _gate(output)
     with (

@@ -148,6 +148,8 @@ def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
             f"standard output takes one format, not {' and '.join(formats)}; "
             f"write the other to a file: --report {formats[0]}=scan.{formats[0]}"
         )
+    if any(path == "-" for _, path in words["reports"]):
+        raise click.UsageError("what goes to standard output is chosen by --format; --report writes files")
     talk = current_talk()
     return Output(
         format=formats[0],

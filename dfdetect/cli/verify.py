@@ -77,6 +77,7 @@ def _lines(outcome: Verification) -> list[str]:
     known = outcome.recorded_path
     name = outcome.path if known in (None, outcome.path) else f"{outcome.path} (recorded as {known})"
     word = "ok    " if outcome.reproduces else "FAILED" if outcome.reason is None else "UNREAD"
+    word = "UNKNOWN" if outcome.model_missing else word
     shown = sorted(outcome.differences, key=lambda difference: difference.within)[:_SHOWN]
     lines = [f"{word}  {name}: {outcome.message}", *map(_difference_line, shown)]
     rest = len(outcome.differences) - len(shown)
@@ -111,8 +112,10 @@ def _change_line(change: Change) -> str:
 
 def _exit_code(outcomes: list[Verification]) -> ExitCode:
     """A result that differs outranks an unreadable file, as in a scan."""
-    if any(not outcome.reproduces and outcome.reason is None for outcome in outcomes):
+    if any(not (outcome.reproduces or outcome.reason or outcome.model_missing) for outcome in outcomes):
         return ExitCode.FOUND
+    if any(outcome.model_missing for outcome in outcomes):
+        return ExitCode.USAGE
     unread = sum(outcome.reason is not None for outcome in outcomes)
     if unread:
         say(f"dfdetect: {plural(unread, 'file')} of {len(outcomes)} could not be read")

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfdetect.errors import InputError
 from dfdetect.evaluate.bench import Bench, Case, Curve, Point, Runs, StageTime
 from dfdetect.evaluate.bench_stages import MEANINGS, Stage
 from dfdetect.evaluate.cells import NONE
-from dfdetect.evaluate.plots import check_matplotlib
-from dfdetect.reports.words import plural, printable
+from dfdetect.evaluate.forms import Form
+from dfdetect.evaluate.pieces import code, plain, row
+from dfdetect.evaluate.plots import check_matplotlib, svg
+from dfdetect.reports.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 REPORT_VERSION = "1.0"
 """Version of the JSON form."""
@@ -28,21 +27,9 @@ _MIB = 2**20
 _BLUE, _GREY = "#0072b2", "#999999"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One form of the report."""
-
-    summary: str
-    """One phrase for the help."""
-    render: Callable[[Bench], str]
-    check: Callable[[], None] = lambda: None
-    """Raises `MissingExtraError` when a package is missing, so that this is known before the runs."""
-    needs_curve: bool = False
-
-
 def render_json(found: Bench) -> str:
     """Every run and all medians: indented JSON, pure ASCII."""
-    document = {"format": "dfdetect bench", "version": REPORT_VERSION, **_plain(found)}
+    document = {"format": "dfdetect bench", "version": REPORT_VERSION, **plain(_tree(found), digits=5)}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
@@ -61,49 +48,33 @@ def render_markdown(found: Bench) -> str:
 
 def render_svg(found: Bench) -> str:
     """Cost over judged frames and over the length of the file, on one scale.  Needs matplotlib."""
-    check_matplotlib()
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     assert found.curve is not None
-    # The same figures give the same text.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}):
-        figure = Figure(figsize=(7.0, 3.0), layout="constrained")
-        FigureCanvasSVG(figure)
+    curve = found.curve
+
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
-        _panel(left, found.curve.by_frames, lambda point: point.frames)
-        _panel(right, found.curve.by_length, lambda point: point.seconds / 60)
-        first, fixed = found.curve.by_frames[0], found.curve.by_length[0]
-        left.set(xlabel="judged frames", ylabel=f"{_measure(found.curve)} in seconds")
+        _panel(left, curve.by_frames, lambda point: point.frames)
+        _panel(right, curve.by_length, lambda point: point.seconds / 60)
+        first, fixed = curve.by_frames[0], curve.by_length[0]
+        left.set(xlabel="judged frames", ylabel=f"{_measure(curve)} in seconds")
         left.set_title(f"a file of {first.seconds:g} s", fontsize=9)
         right.set(xlabel="minutes of the file")
         right.set_title(f"{plural(fixed.frames, 'judged frame')}", fontsize=9)
-        line = fit(found.curve)
+        line = fit(curve)
         left.plot([0, left.get_xlim()[1]], [line(0), line(left.get_xlim()[1])], color=_GREY, linewidth=1)
         left.set_xlim(left=0)
         right.set_xlim(left=0)
         left.set_ylim(bottom=0)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
+
+    return svg("bench", (7.0, 3.0), draw)
 
 
-FORMS: Mapping[str, Form] = {
-    "json": Form("all figures, for machines", render_json),
-    "markdown": Form("tables", render_markdown),
-    "svg": Form("curves", render_svg, check_matplotlib, needs_curve=True),
+FORMS: Mapping[str, Form[Bench]] = {
+    "json": Form(render_json),
+    "markdown": Form(render_markdown),
+    "svg": Form(render_svg, check_matplotlib, needs_curve=True),
 }
 """Name of the form → how it is made."""
-
-
-def find_form(name: str) -> Form:
-    """The form of this name; an unknown one raises `InputError` that lists the known ones."""
-    if name in FORMS:
-        return FORMS[name]
-    near = difflib.get_close_matches(name.lower(), FORMS, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(FORMS)}")
 
 
 def fit(curve: Curve) -> np.poly1d:
@@ -114,7 +85,7 @@ def fit(curve: Curve) -> np.poly1d:
 
 
 def _facts(found: Bench) -> list[str]:
-    model, engine = _code(f"{found.model} {found.model_version}"), found.settings["engine"]
+    model, engine = code(f"{found.model} {found.model_version}"), found.settings["engine"]
     load = "" if found.load is None else f", load {found.load:.1f} before"
     facts = [
         f"- **program**: dfdetect {found.tool_version}, model {model}, engine {engine}, "
@@ -134,11 +105,11 @@ def _facts(found: Bench) -> list[str]:
 
 
 def _scans(found: Bench) -> Iterable[str]:
-    yield _row(["what", "frames", "faces", "wall, s", "lowest–highest", "CPU, s", "peak, MiB", "speed"])
-    yield _row(["---", *["---:"] * 6, "---"])
+    yield row(["what", "frames", "faces", "wall, s", "lowest–highest", "CPU, s", "peak, MiB", "speed"])
+    yield row(["---", *["---:"] * 6, "---"])
     for case in found.cases:
         walls = [run.wall for run in case.scan.runs]
-        yield _row(
+        yield row(
             [
                 _what(case),
                 str(case.frames),
@@ -153,7 +124,7 @@ def _scans(found: Bench) -> Iterable[str]:
 
 
 def _ratios(found: Bench) -> Iterable[str]:
-    yield _row(
+    yield row(
         [
             "what",
             "wall, s",
@@ -164,14 +135,14 @@ def _ratios(found: Bench) -> Iterable[str]:
             "our share of its peak",
         ]
     )
-    yield _row(["---", *["---:"] * 6])
+    yield row(["---", *["---:"] * 6])
     for case in found.cases:
         if case.reference is not None:
             ratios = _compare(case.scan, case.reference)
             memory = ratios["peak"]
-            yield _row(
+            yield row(
                 [
-                    _code(case.name),
+                    code(case.name),
                     f"{case.reference.wall:.2f}",
                     _number(case.reference.cpu),
                     _mebibytes(case.reference.peak),
@@ -184,11 +155,11 @@ def _ratios(found: Bench) -> Iterable[str]:
 
 def _stages(found: Bench) -> Iterable[str]:
     yield "Share of the wall time of one more run, in one process (seconds; meanwhile of all threads).\n"
-    yield _row(["stage", *(_code(case.name) for case in found.cases)])
-    yield _row(["---", *["---:"] * len(found.cases)])
+    yield row(["stage", *(code(case.name) for case in found.cases)])
+    yield row(["---", *["---:"] * len(found.cases)])
     for number, stage in enumerate(Stage):
         times = [case.stages[number] for case in found.cases]
-        yield _row([stage.value, *(_share(time) for time in times)])
+        yield row([stage.value, *(_share(time) for time in times)])
     yield ""
     yield from (f"- **{stage.value}**: {MEANINGS[stage]}" for stage in Stage)
 
@@ -199,11 +170,11 @@ def _curves(curve: Curve) -> Iterable[str]:
     yield f"{_measure(curve)}, seconds: {line(0):.2f} and {slope:.3f} for every judged frame.\n"
     for points, head in ((curve.by_frames, "judged frames"), (curve.by_length, "seconds of the file")):
         values = [p.frames if points is curve.by_frames else p.seconds for p in points]
-        yield _row([head, *(f"{value:g}" for value in values)])
-        yield _row(["---", *["---:"] * len(points)])
-        yield _row(["wall, s", *(f"{p.scan.wall:.2f}" for p in points)])
-        yield _row(["CPU, s", *(_number(p.scan.cpu) for p in points)])
-        yield _row(["peak, MiB", *(_mebibytes(p.scan.peak) for p in points)])
+        yield row([head, *(f"{value:g}" for value in values)])
+        yield row(["---", *["---:"] * len(points)])
+        yield row(["wall, s", *(f"{p.scan.wall:.2f}" for p in points)])
+        yield row(["CPU, s", *(_number(p.scan.cpu) for p in points)])
+        yield row(["peak, MiB", *(_mebibytes(p.scan.peak) for p in points)])
         yield ""
 
 
@@ -242,7 +213,7 @@ def _speed(case: Case) -> str:
 
 
 def _what(case: Case) -> str:
-    return f"{_code(case.name)}, {case.summary}" if case.summary else _code(case.name)
+    return f"{code(case.name)}, {case.summary}" if case.summary else code(case.name)
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -253,29 +224,17 @@ def _mebibytes(value: float | None) -> str:
     return NONE if value is None else f"{value / _MIB:.0f}"
 
 
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _code(text: str) -> str:
-    """Text from outside as a span of code, which Markdown and HTML leave alone."""
-    return "`" + printable(text).replace("`", "'").replace("|", "\\|") + "`"
-
-
-def _plain(value: Any) -> Any:
+def _tree(value: object) -> object:
+    """Dataclasses as dicts, with the figures that are worked out from theirs."""
     if isinstance(value, Runs):
-        return {"wall": value.wall, "cpu": value.cpu, "peak": value.peak, "runs": _plain(value.runs)}
+        return {"wall": value.wall, "cpu": value.cpu, "peak": value.peak, "runs": _tree(value.runs)}
     if isinstance(value, Case):
         ratios = _compare(value.scan, value.reference) if value.reference else None
         return {**_fields(value), "reference_to_scan": ratios}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return round(value, 5) if isinstance(value, float) else value
+    if isinstance(value, tuple):
+        return [_tree(item) for item in value]
+    return _fields(value) if dataclasses.is_dataclass(value) else value
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+def _fields(value: Any) -> dict[str, object]:
+    return {field.name: _tree(getattr(value, field.name)) for field in dataclasses.fields(value)}

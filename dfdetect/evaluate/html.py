@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from importlib import resources
 
-from dfdetect.errors import MissingExtraError
 from dfdetect.evaluate.plots import check_matplotlib, plots
 from dfdetect.evaluate.report import Evaluation
 from dfdetect.evaluate.slices import FIGURES
 from dfdetect.evaluate.tables import TITLES, facts, tables
+from dfdetect.reports.html.page import check_jinja
 from dfdetect.reports.words import printable
 
 _BESIDE = ("overall_file", "overall_face", "answers")  # narrow, and read together
@@ -17,13 +17,7 @@ _TEMPLATE = "templates/evaluation.html.j2"
 
 def check_html() -> None:
     """Raise `MissingExtraError` that says what to install when HTML cannot be written."""
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError(
-            f'an HTML report needs Jinja2 ({error}); run: pip install "dfdetect[evaluate]"'
-        ) from error
-    del jinja2
+    check_jinja()
     check_matplotlib()
 
 

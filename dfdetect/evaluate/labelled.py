@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,9 @@ def _from_folders(root: Path) -> Iterator[Labelled]:
 def scan_labelled(
     labelled: Sequence[Labelled], settings: Settings, jobs: int | None = None
 ) -> Iterator[tuple[Labelled, ScanResult]]:
-    """Scan every file, in order, with the same function as ``dfdetect scan``."""
+    """Scan every file, in order, with the same function as ``dfdetect scan``; tells how far it has come."""
     results = scan_many([item.path for item in labelled], settings, jobs=jobs, ordered=True)
-    yield from zip(labelled, results, strict=True)
+    for number, pair in enumerate(zip(labelled, results, strict=True), start=1):
+        if number % 50 == 0 or number == len(labelled):
+            print(f"scanned {number}/{len(labelled)}", file=sys.stderr, flush=True)
+        yield pair

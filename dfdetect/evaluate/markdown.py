@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
 
 from dfdetect.evaluate.cells import Table
+from dfdetect.evaluate.pieces import row
 from dfdetect.evaluate.report import Evaluation
 from dfdetect.evaluate.slices import FIGURES
 from dfdetect.evaluate.tables import TITLES, facts, tables
@@ -29,14 +29,10 @@ def _table(table: Table) -> str:
     lines = [f"## {table.title}\n"]
     if table.note:
         lines.append(table.note + "\n")
-    lines.append(_row(column.title for column in table.columns))
-    lines.append(_row("---:" if column.right else "---" for column in table.columns))
-    lines += [_row(_text(str(cell)) for cell in row) for row in table.rows]
+    lines.append(row(column.title for column in table.columns))
+    lines.append(row("---:" if column.right else "---" for column in table.columns))
+    lines += [row(_text(str(cell)) for cell in cells) for cells in table.rows]
     return "\n".join(lines)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _text(text: str) -> str:

@@ -19,6 +19,7 @@ from dfdetect.evaluate.curves import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Stand-ins: colours that matplotlib has no other use for.
 _COLOURS: Mapping[str, str] = {
@@ -29,7 +30,19 @@ _COLOURS: Mapping[str, str] = {
     "#010207": "var(--accent)",
 }
 _INK, _FAINT, _REAL, _FAKE, _ACCENT = _COLOURS
-_SIZE = (4.0, 3.3)  # inches
+_SIZE = (4.0, 3.3)
+_STYLE: Mapping[str, Any] = {
+    "font.family": "sans-serif",
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _FAINT,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": _FAINT,
+    "grid.alpha": 0.35,
+    "legend.frameon": False,
+    "savefig.transparent": True,
+}
 
 
 def check_matplotlib() -> None:
@@ -91,41 +104,43 @@ def _distribution(axes: Axes, curves: Curves) -> None:
     axes.legend(loc="upper center", ncols=3)
 
 
-def _draw(name: str, content: Callable[[Axes], None]) -> str:
-    """One plot as an ``svg`` element whose ids begin with `name`; the same figures give the same text."""
+def svg(
+    name: str,
+    figsize: tuple[float, float],
+    draw: Callable[[Figure], None],
+    style: Mapping[str, Any] | None = None,
+) -> str:
+    """An SVG document of a figure that `draw` fills; the same figures give the same text.
+
+    `name` tells its ids from those of other plots, `figsize` is in inches, `style` are more settings of
+    matplotlib.
+    """
     check_matplotlib()
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_style(name)):
-        figure = Figure(figsize=_SIZE, layout="constrained")
+    # Their names are not typed alike in all versions of matplotlib.
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9, **(style or {})}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=figsize, layout="constrained")
         FigureCanvasSVG(figure)
+        draw(figure)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def _draw(name: str, content: Callable[[Axes], None]) -> str:
+    """One plot as an ``svg`` element whose ids begin with `name`."""
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, linewidth=0.4)
         content(axes)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _as_element(stream.getvalue(), name)
 
-
-def _style(name: str) -> Any:
-    """Settings of matplotlib; their names are not typed alike in all its versions."""
-    return {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "axes.edgecolor": _FAINT,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "grid.color": _FAINT,
-        "grid.alpha": 0.35,
-        "legend.frameon": False,
-    }
+    return _as_element(svg(name, _SIZE, draw, _STYLE), name)
 
 
 def _as_element(document: str, name: str) -> str:

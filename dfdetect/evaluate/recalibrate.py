@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from dfdetect.detector import Detector
-from dfdetect.errors import InputError, SettingsError
+from dfdetect.errors import InputError
 from dfdetect.evaluate.calibrate import Options, fit_calibration
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
-from dfdetect.evaluate.stored import Rejudge, match
-from dfdetect.reports.parse import read_results
-from dfdetect.scoring.models import ModelFolder, list_models, load_model, save_calibration, write_card
+from dfdetect.evaluate.stored import Rejudge, match_stored
+from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, save_calibration, write_card
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge
 
@@ -43,15 +42,11 @@ def calibrate_folder(
     `SettingsError` for a shipped model and `InputError` for labels or results that cannot be used; the folder
     is then as it was.
     """
-    if settings.model in list_models():
-        raise SettingsError(
-            f"'{settings.model}' came with dfdetect and is left as it is; copy its folder and "
-            "name the copy by its path, as in: --model ./my-model"
-        )
+    refuse_shipped(settings.model)
     model = load_model(settings.model)
     labelled = read_labels(labels)
     if results is None:
-        pairs = _told(scan_labelled(labelled, settings, jobs), len(labelled))
+        pairs = scan_labelled(labelled, settings, jobs)
     else:
         pairs = _stored(labelled, results, model, settings)
     records = list(_records(pairs, model, settings))
@@ -78,12 +73,7 @@ def _stored(
     labelled: list[Labelled], results: Path, model: ModelFolder, settings: Settings
 ) -> Iterator[Pair]:
     """Stored results, judged anew so that the settings of this call hold for them too."""
-    found = match(labelled, read_results(results))
-    if not found.pairs:
-        raise InputError(
-            f"none of the {len(labelled)} labelled files (the first is {labelled[0].path}) has a result in "
-            f"{results}; these are results of other files"
-        )
+    found = match_stored(labelled, results)
     if found.missing:
         print(
             f"{len(found.missing)} of {len(labelled)} labelled files have no result in {results} "
@@ -100,10 +90,3 @@ def _renew_goldens(name: str) -> None:
     detector = Detector(Settings(model=name))
     goldens = make_goldens(model, SAMPLES, detector.scan)
     write_card(model.path, dataclasses.replace(model.card, golden=goldens))
-
-
-def _told(pairs: Iterator[Pair], total: int) -> Iterator[Pair]:
-    for number, pair in enumerate(pairs, start=1):
-        if number % 50 == 0 or number == total:
-            print(f"scanned {number}/{total}", file=sys.stderr, flush=True)
-        yield pair

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from dfdetect.evaluate.columns import Files, Pair, columns
 from dfdetect.evaluate.curves import Curves, curves
+from dfdetect.evaluate.pieces import plain
 from dfdetect.evaluate.shortcuts import Baseline, Shortcut, baselines, shortcuts
 from dfdetect.evaluate.slices import FIGURES, Slice, face_slices, file_slices
 from dfdetect.evaluate.weighted import Draws
@@ -128,9 +128,8 @@ def report(
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Plain dicts and lists with figures of four decimals and null for what is not known."""
-    plain = _plain(dataclasses.asdict(evaluation))
-    assert isinstance(plain, dict)
-    return {"format": "dfdetect evaluation", "version": REPORT_VERSION, "figures": dict(FIGURES), **plain}
+    figures = plain(dataclasses.asdict(evaluation), digits=4)
+    return {"format": "dfdetect evaluation", "version": REPORT_VERSION, "figures": dict(FIGURES), **figures}
 
 
 def _mistakes(pairs: Sequence[Pair], files: Files) -> tuple[Mistake, ...]:
@@ -152,15 +151,3 @@ def _mistakes(pairs: Sequence[Pair], files: Files) -> tuple[Mistake, ...]:
                 )
             )
     return tuple(out)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, float):
-        return round(value, 4) + 0.0 if math.isfinite(value) else None
-    return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ from dfdetect.evaluate.card_figures import card_figures
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
 from dfdetect.evaluate.report import About, Evaluation, Origin, report
-from dfdetect.evaluate.stored import Rejudge, match
-from dfdetect.reports.parse import read_results
+from dfdetect.evaluate.stored import Rejudge, match_stored
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
-from dfdetect.scoring.models import ModelFolder, load_model, write_card
+from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, write_card
 from dfdetect.settings import Settings
 
 DRAWS = 500
@@ -51,9 +49,11 @@ def evaluate_labels(
     """Scan labelled media, or take `stored` results, and measure.
 
     `results` keeps every record of a scan as JSON lines, `card_as` writes the main figures into the model's
-    card under that name.  Raises `InputError` for labels or results that cannot be used and `ModelError` for
-    such a model, before anything is scanned.
+    card under that name (`SettingsError` for a shipped one).  Raises `InputError` for labels or results that
+    cannot be used and `ModelError` for such a model, before anything is scanned.
     """
+    if card_as is not None:
+        refuse_shipped(settings.model)
     labelled = read_labels(labels)
     model = load_model(settings.model)
     missing: tuple[Labelled, ...] = ()
@@ -77,7 +77,7 @@ def _scanned(
 ) -> list[Pair]:
     with _writer(results) as write:
         pairs = []
-        for pair in _told(scan_labelled(labelled, settings, jobs), len(labelled)):
+        for pair in scan_labelled(labelled, settings, jobs):
             pairs.append(pair)
             write(pair[1])
     return pairs
@@ -86,12 +86,7 @@ def _scanned(
 def _matched(
     labelled: list[Labelled], stored: Stored, model: ModelFolder, settings: Settings
 ) -> tuple[list[Pair], tuple[Labelled, ...]]:
-    found = match(labelled, read_results(stored.path))
-    if not found.pairs:
-        raise InputError(
-            f"none of the {len(labelled)} labelled files (the first is {labelled[0].path}) has a result in "
-            f"{stored.path}; these are results of other files"
-        )
+    found = match_stored(labelled, stored.path)
     if stored.as_stored:
         return list(found.pairs), found.missing
     judge = Rejudge(model, settings)
@@ -146,10 +141,3 @@ def _writer(path: Path | None) -> Iterator[Callable[[ScanResult], None]]:
         raise InputError(f"cannot write {path}: {error.strerror}; name a new file") from error
     with stream:
         yield lambda result: print(json.dumps(plain_result(result)), file=stream, flush=True)
-
-
-def _told(pairs: Iterator[Pair], total: int) -> Iterator[Pair]:
-    for number, pair in enumerate(pairs, start=1):
-        if number % 50 == 0 or number == total:
-            print(f"scanned {number}/{total}", file=sys.stderr, flush=True)
-        yield pair

@@ -13,13 +13,14 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from dfdetect.errors import InputError
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled
+from dfdetect.reports.parse import read_results
 from dfdetect.results import FaceScore, Reason, ScanResult, TrackResult
 from dfdetect.scoring.card import CALIBRATION_FILE
 from dfdetect.scoring.models import ModelFolder
@@ -68,6 +69,17 @@ def match(labelled: Sequence[Labelled], results: Iterable[ScanResult]) -> Matche
         pairs=tuple((item, stored[p]) for item, p in zip(labelled, found, strict=True) if p is not None),
         missing=tuple(item for item, p in zip(labelled, found, strict=True) if p is None),
     )
+
+
+def match_stored(labelled: Sequence[Labelled], path: Path) -> Matched:
+    """The same for results in a file (JSON or JSON Lines); `InputError` when it has none for any label."""
+    found = match(labelled, read_results(path))
+    if not found.pairs:
+        raise InputError(
+            f"none of the {len(labelled)} labelled files (the first is {labelled[0].path}) has a result in "
+            f"{path}; these are results of other files"
+        )
+    return found
 
 
 class Rejudge:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dfdetect.settings import Settings
 
 
+_WHITE = 1.001  # floats up to here are taken for rounding
+
+
 class ImageMedia(Media):
     """A picture that is in memory already: an array or a Pillow image."""
 
@@ -55,6 +58,10 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint16:
         array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     elif array.dtype.kind == "f":
+        if array.size and float(np.nanmax(array, initial=0.0)) > _WHITE:
+            raise MediaError(
+                Reason.UNSUPPORTED, "an array of floats must hold 0 to 1: divide by 255, or pass uint8"
+            )
         array = (np.clip(np.nan_to_num(array), 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
     elif array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
@@ -81,6 +88,8 @@ def _array_size(array: NDArray[Any]) -> tuple[int, int]:
 
 def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int]:
     width, height = image.size
+    if not width or not height:
+        raise MediaError(Reason.UNSUPPORTED, f"an image of {width}x{height} pixels shows nothing")
     check_pixels(width, height, "the image", settings)
     try:
         clockwise, mirrored = orientation(image)

@@ -149,6 +149,8 @@ def _of_path(path: str | bytes) -> Source:
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise MediaError(Reason.NOT_PERMITTED, f"{title} may not be listed: change its permissions")
             raise MediaError(Reason.UNSUPPORTED, f"{title} is a folder: name a file in it")
         if not stat.S_ISREG(status.st_mode):
             raise MediaError(
@@ -207,7 +209,9 @@ def _spooled(file: Any) -> Source:
 
 def _printable(path: str | bytes) -> str:
     """A path may hold bytes that are no text and control characters; a message must not."""
-    text = os.fsencode(path).decode("utf-8", "replace")
+    # Not `os.fsencode`: a lone surrogate that stands for no byte would end it.
+    text = path if isinstance(path, str) else os.fsdecode(path)
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 

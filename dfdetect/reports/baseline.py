@@ -63,7 +63,7 @@ def read_baseline(path: str) -> list[Entry]:
     except FileNotFoundError as error:
         hint = "check the path, or make it with --write-baseline"
         raise InputError(f"there is no baseline '{printable(path)}'; {hint}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the baseline '{printable(path)}' cannot be read: {error}") from error
     where = f"'{printable(path)}' is no baseline"
     if not isinstance(document, dict) or "baseline" not in document:

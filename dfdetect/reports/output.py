@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -20,24 +23,34 @@ from dfdetect.results import ScanResult
 class ReportFile:
     """A file for a report, UTF-8 with ``\\n``, written beside its target and renamed by `commit`.
 
-    A device or a pipe (``/dev/stderr``, a FIFO) is written directly.  A link is followed, so that it
-    stays one.  `InputError` when the place cannot be written to, so that this is known before hours
-    of scanning.
+    A device, a pipe or an open descriptor (``/dev/stderr``, a FIFO, a shell's ``>(command)``) is written
+    directly.  A link is followed, so that it stays one, and a file that is replaced keeps its permissions.
+    `InputError` when the place cannot be written to, so that this is known before hours of scanning.
     """
 
     def __init__(self, path: str) -> None:
-        self.target = Path(os.path.realpath(path))
-        if self.target.is_dir():
+        descriptor = _descriptor(path)
+        # What a descriptor leads to must not be renamed over: others write to it too.
+        self.target = Path(path if descriptor is not None else os.path.realpath(path))
+        if descriptor is None and self.target.is_dir():
             raise InputError(
                 f"cannot write a report to '{printable(path)}': it is a folder; name a file in it"
             )
-        self._direct = self.target.exists() and not self.target.is_file()
+        old = self.target.is_file() and descriptor is None
+        self._direct = descriptor is not None or (self.target.exists() and not old)
         part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
         self._place = self.target if self._direct else part
         try:
-            self.stream: TextIO = self._place.open(
-                "w" if self._direct else "x", encoding="utf-8", newline="\n"
+            if old and not os.access(self.target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            self.stream: TextIO = open(  # noqa: SIM115 - closed by `commit` or `discard`
+                self._place if descriptor is None else os.dup(descriptor),
+                "w" if self._direct else "x",
+                encoding="utf-8",
+                newline="\n",
             )
+            if old:
+                os.chmod(part, stat.S_IMODE(self.target.stat().st_mode))
         except OSError as error:
             folder = self.target.parent
             hint = "" if folder.is_dir() else f"; the folder '{printable(str(folder))}' does not exist"
@@ -57,6 +70,14 @@ class ReportFile:
         finally:
             if not self._direct:
                 self._place.unlink(missing_ok=True)
+
+
+def _descriptor(path: str) -> int | None:
+    """The number of an open file that `path` stands for, as in ``/dev/stdout`` or ``/dev/fd/63``."""
+    found = re.fullmatch(r"/dev/std(in|out|err)|/(?:dev|proc/self)/fd/(\d+)", os.path.normpath(path))
+    if found is None:
+        return None
+    return ("in", "out", "err").index(found[1]) if found[1] else int(found[2])
 
 
 class ReportSet:
@@ -112,6 +133,10 @@ class ReportSet:
     ) -> None:
         if error is not None:
             self.summary.complete = False
+        if isinstance(error, DfdetectError) and not self.summary.files:
+            # Nothing was wrong with a file but with the whole scan: older reports stay as they were.
+            self._discard()
+            self._entries = [entry for entry in self._entries if entry[1] is None]
         with interrupts_held():
             failures = [failure for entry in self._entries if (failure := self._finish(*entry))]
         # After an error its consequences are not news: typically the reader of standard output is gone.

@@ -92,7 +92,7 @@ def _records(content: str, name: str) -> Iterator[tuple[str, Any]]:
     """Each record with where it stands: the whole text is one document, or each line is a record."""
     try:
         whole = json.loads(content) if content.strip() else []
-    except ValueError:
+    except (ValueError, RecursionError):  # also absurd nesting
         whole = None
     if isinstance(whole, Mapping) and "results" in whole:
         for number, record in enumerate(_objects(whole, "results"), start=1):
@@ -102,7 +102,7 @@ def _records(content: str, name: str) -> Iterator[tuple[str, Any]]:
         if line.strip():
             try:
                 yield f"{name}, line {number}", json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{name}, line {number}: not JSON: {error}") from error
 
 

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from dfdetect.errors import ModelError
+from dfdetect.errors import ModelError, SettingsError
 from dfdetect.results import ModelStamp
 from dfdetect.scoring.card import (
     CALIBRATION_FILE,
@@ -64,6 +64,15 @@ class FileCheck:
 def list_models() -> list[str]:
     """Names of the shipped models that `load_model` takes, in alphabetical order (no face detectors)."""
     return [folder.name for folder in shipped_folders() if _is_classifier(folder)]
+
+
+def refuse_shipped(name: str) -> None:
+    """Raise `SettingsError` where `name` is a shipped model, which nothing may change."""
+    if name in list_models():
+        raise SettingsError(
+            f"'{name}' came with dfdetect and is left as it is; copy its folder and "
+            "name the copy by its path, as in: --model ./my-model"
+        )
 
 
 def shipped_folders() -> list[Path]:

@@ -90,6 +90,8 @@ def test_patterns_are_expanded_like_in_a_shell(tree: Path) -> None:
     assert names("*.txt") == ["notes.txt", "renamed.txt"]
     assert names("s*b") == ["sub/z.png", "sub/deep/er/c.webm"]
     assert names("**/*.webm", "sub/**/c.*") == ["sub/deep/er/c.webm"]
+    assert names("**/z.png", "sub/**") == ["sub/z.png", "sub/deep/er/c.webm"]
+    assert names(f"{tree}/**/er/*.webm") == [f"{tree}/sub/deep/er/c.webm"]
     assert names("*.nothing", "[") == ["*.nothing", "["]
     (tree / "odd[1].jpg").write_bytes(JPEG)
     (tree / "odd1.jpg").write_bytes(JPEG)
@@ -106,6 +108,9 @@ def test_links_and_loops(tree: Path) -> None:
     survey = Survey()
     assert names("sub", survey=survey) == ["sub/alias.jpg", "sub/z.png", "sub/deep/er/c.webm"]
     assert (survey.linked, survey.skipped) == (1, 3)
+    (tree / "sub/again").symlink_to(tree / "sub")  # two loops make a tree without end
+    assert names("**/*.webm") == ["sub/deep/er/c.webm"]
+    (tree / "sub/again").unlink()
     # Named, the link is followed, and the way back into it is not taken twice.
     assert len(names("sub/loop")) == len(IN_TREE) + 1
     assert names("sub/loop", "sub") == names("sub/loop")

@@ -98,7 +98,7 @@ def test_interrupted_leaves_nothing(scratch: Path) -> None:
         ([str(PHOTO), "--all"], "choose among made media"),
         (["--report", "svg=a.svg"], "add --curve"),
         (["--report", "jsn=a"], "did you mean 'json'"),
-        (["--report", "json=a", "--report", "markdown=a"], "would overwrite"),
+        (["--report", "json=a", "--report", "markdown=a"], "two reports would be written"),
         (["--report", "json=gone/a.json"], "does not exist"),
         (["--only", "films"], "--only"),
         (["--repeat", "0"], "--repeat"),

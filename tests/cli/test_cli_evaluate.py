@@ -124,9 +124,10 @@ def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]
         (("--report", "html"), "FORMAT=FILE"),
         (("--report", "json=-", "--report", "markdown=-"), "standard output takes one report"),
         (("--report", "json=labels.csv"), "would overwrite"),
-        (("--report", "json=a", "--report", "markdown=a"), "would overwrite"),
+        (("--report", "json=a", "--report", "markdown=a"), "two reports would be written to 'a'"),
         (("--from-results", "scans.jsonl", "--report", "json=scans.jsonl"), "would overwrite"),
         (("--report", "json=nowhere/x.json"), "the folder"),
+        (("--from-results", "scans.jsonl", "--card-as", "mine"), "came with dfdetect and is left as it is"),
     ],
 )
 def test_contradictions_are_refused_and_leave_nothing_behind(
@@ -136,6 +137,15 @@ def test_contradictions_are_refused_and_leave_nothing_behind(
     assert evaluate(*words) == 2
     assert complaint in " ".join(capsys.readouterr().err.split())
     assert {p.name: p.read_bytes() for p in place.iterdir()} == before
+
+
+def test_a_number_of_jobs_set_for_all_scans_is_no_contradiction(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DFDETECT_JOBS", "2")
+    assert evaluate("--from-results", "scans.jsonl") == 0
+    assert evaluate("--from-results", "scans.jsonl", "-j", "2") == 2
+    assert "leave out --results and --jobs" in capsys.readouterr().err
 
 
 def test_results_of_other_networks_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

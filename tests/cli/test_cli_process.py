@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_driver import DRIVER, Run
@@ -50,6 +52,32 @@ def test_interrupt_leaves_what_is_done(tmp_path: Path, number: signal.Signals) -
     document = json.loads((tmp_path / "r.json").read_text())
     assert (len(document["results"]), document["summary"]["complete"]) == (1, False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg", "r.json"]
+
+
+def test_interrupts_are_held_also_when_another_thread_gets_them() -> None:
+    code = (
+        "import os, signal, threading, time; from dfdetect.interrupts import interrupts_held;"
+        "threading.Thread(target=time.sleep, args=(5,), daemon=True).start(); done = []\n"
+        "try:\n"
+        "    with interrupts_held():\n"
+        "        for _ in range(3): os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0.2); done.append('whole')\n"
+        "except KeyboardInterrupt: done.append('then')\n"
+        "print(done)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "['whole', 'then']"
+
+
+def test_a_full_disk_is_told_and_is_no_internal_error(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def run(words: list[str]) -> ExitCode:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cli_main, "_run", run)
+    assert cli_main.main(["scan", "a.jpg"]) == 2
+    assert "No space left on device; make room" in capsys.readouterr().err
 
 
 def test_a_request_to_end_ends_every_command_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +130,7 @@ def test_a_full_disk_is_no_finding(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("fake")
     command = f"'{sys.executable}' '{DRIVER}' scan a.jpg > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 4
+    assert done.returncode == 2
     assert "No space left" in done.stderr
 
 

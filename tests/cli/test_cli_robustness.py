@@ -64,7 +64,7 @@ def test_tables_go_to_standard_output(labels: Path, capsys: pytest.CaptureFixtur
         (["labels.csv", "--report", "json"], "is not FORMAT=FILE"),
         (["labels.csv", "--report", "jsn=a.json"], "did you mean 'json'"),
         (["labels.csv", "--report", "json=labels.csv"], "would overwrite an input"),
-        (["labels.csv", "--report", "json=a", "--report", "markdown=a"], "would overwrite"),
+        (["labels.csv", "--report", "json=a", "--report", "markdown=a"], "two reports would be written"),
         (["labels.csv", "--report", "json=gone/a.json"], "does not exist"),
         (["gone.csv", "--report", "json=a.json"], "cannot read labels"),
         (["labels.csv", "--limit", "1"], "--limit"),

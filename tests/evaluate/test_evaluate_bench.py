@@ -28,7 +28,7 @@ from dfdetect.evaluate.bench import Bench, Case, Curve, Point, Runs, StageTime, 
 from dfdetect.evaluate.bench_media import KINDS, loop, make_media, sample
 from dfdetect.evaluate.bench_process import Run, run_command
 from dfdetect.evaluate.bench_reference import read
-from dfdetect.evaluate.bench_report import find_form, render_json, render_markdown, render_svg
+from dfdetect.evaluate.bench_report import FORMS, render_json, render_markdown, render_svg
 from dfdetect.evaluate.bench_stages import MEANINGS, Stage, Stopwatch, watched
 from dfdetect.settings import Settings
 
@@ -301,7 +301,7 @@ def test_curves_are_drawn_alike_every_time(found: Bench) -> None:
     assert drawn == render_svg(found)
     for text in ("judged frames", "minutes of the file", "Processor time in seconds", "8 judged frames"):
         assert text in drawn
-    assert find_form("svg").needs_curve
+    assert FORMS["svg"].needs_curve
 
 
 def test_every_stage_and_every_kind_is_explained() -> None:

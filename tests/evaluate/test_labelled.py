@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from dfdetect.errors import InputError
-from dfdetect.evaluate.labelled import read_labels
+from dfdetect.evaluate.labelled import read_labels, scan_labelled
+from dfdetect.results import Reason, ScanResult
+from dfdetect.settings import Settings
 
 
 def test_labels_come_from_a_table_or_from_folders(tmp_path: Path) -> None:
@@ -53,3 +55,18 @@ def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither"):
         read_labels(tmp_path)
+
+
+def test_a_scan_tells_how_far_it_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"{i}.jpg,real\n" for i in range(51)))
+    labelled = read_labels(table)
+    monkeypatch.setattr(
+        "dfdetect.evaluate.labelled.scan_many",
+        lambda paths, *rest, **options: (ScanResult.failed(p, Reason.MISSING, "gone", {}) for p in paths),
+    )
+    pairs = list(scan_labelled(labelled, Settings()))
+    assert [(item.path, result.path) for item, result in pairs] == [(item.path,) * 2 for item in labelled]
+    assert capsys.readouterr().err == "scanned 50/51\nscanned 51/51\n"

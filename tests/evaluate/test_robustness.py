@@ -29,7 +29,7 @@ from dfdetect.evaluate.robustness import (
     measure_point,
     measure_robustness,
 )
-from dfdetect.evaluate.robustness_report import find_form, render_json, render_markdown, render_svg
+from dfdetect.evaluate.robustness_report import render_json, render_markdown, render_svg
 from dfdetect.evaluate.weighted import Interval
 from dfdetect.media.reader import open_media
 from dfdetect.results import Label, MediaInfo, MediaKind
@@ -407,8 +407,3 @@ def test_svg_is_well_formed_and_reproducible() -> None:
     assert "JPEG quality" in words
     assert "photos" in words
     assert "H.264" not in words, "no level of it was measured"
-
-
-def test_an_unknown_form_names_its_nearest_relative() -> None:
-    with pytest.raises(InputError, match="did you mean 'markdown'"):
-        find_form("markdwon")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import samples
 
-from dfdetect.errors import ExitCode, InputError
+from dfdetect.errors import ExitCode, InputError, SettingsError
 from dfdetect.reports.output import ReportSet
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn, Summary, outcome
@@ -118,6 +118,49 @@ def test_what_was_done_survives_an_interruption(
     assert document["summary"]["complete"] is False
     assert outcome(reports.summary) is ExitCode.INTERRUPTED
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_scan_that_cannot_begin_leaves_older_reports_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("older")
+    reports = ReportSet()
+    reports.to_file("json", str(tmp_path / "a.json"))
+    with pytest.raises(SettingsError):
+        feed(reports, [SettingsError("no such device")])
+    assert (tmp_path / "a.json").read_text() == "older"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and descriptors are POSIX's")
+def test_a_report_keeps_the_permissions_of_the_file_it_replaces(
+    tmp_path: Path, results: list[ScanResult]
+) -> None:
+    (tmp_path / "a.csv").touch(mode=0o600)
+    reports = ReportSet()
+    reports.to_file("csv", str(tmp_path / "a.csv"))
+    feed(reports, results[:1])
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and descriptors are POSIX's")
+@pytest.mark.parametrize("pipe", [True, False])
+def test_an_open_descriptor_is_written_to_and_never_replaced(
+    tmp_path: Path, results: list[ScanResult], pipe: bool
+) -> None:
+    if pipe:
+        reading, writing = os.pipe()
+    else:
+        writing = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+        os.write(writing, b"before\n")
+        reading = os.open(tmp_path / "log", os.O_RDONLY)
+    reports = ReportSet()
+    reports.to_file("jsonl", f"/dev/fd/{writing}")
+    feed(reports, results[:1])
+    os.write(writing, b"after\n")
+    os.close(writing)
+    lines = os.read(reading, 1 << 20).decode().splitlines()
+    os.close(reading)
+    assert lines[-1] == "after"
+    assert json.loads(lines[0 if pipe else 1])["path"] == results[0].path
 
 
 class GoneStream(io.StringIO):

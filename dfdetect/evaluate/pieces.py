@@ -1,0 +1,34 @@
+"""What reports of figures are put together from: rows and code of Markdown, values of JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from dfdetect.reports.words import printable
+
+
+def row(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def code(text: str) -> str:
+    """Text from outside as a span of code, which Markdown and HTML leave alone, also in a table."""
+    return "`" + printable(text).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def plain(value: object, digits: int) -> Any:
+    """The value as dicts, lists and rounded figures for JSON; null for a figure that is not known."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, digits) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, float):
+        # Adding 0 makes a plain zero of minus zero.
+        return round(value, digits) + 0.0 if math.isfinite(value) else None
+    return value
