@@ -22,7 +22,6 @@ EVERY = 4
 """One full search in so many frames: who is small and appears in between is still seen several times."""
 _SHARE = 0.5  # of the smallest known face
 _CUT = 0.06  # mean change of the thumbnail from one frame to the next; a slow pan stays below, a cut seldom
-_THUMBNAIL = 256  # pixels of the short side that are enough for a thumbnail
 
 
 class Lookout:
@@ -41,7 +40,7 @@ class Lookout:
 
     def look(self, image: Image) -> list[Face]:
         """The faces of the next frame, an RGB picture ``[h, w, 3]``, largest first."""
-        before, self._scene = self._scene, _thumbnail(image)
+        before, self._scene = self._scene, scene(image)
         cut = before is None or float(np.abs(self._scene - before).mean()) > _CUT
         if self._since < EVERY - 1 and self._known and not cut:
             smallest = min(max(face.box.width, face.box.height) for face in self._known)
@@ -53,9 +52,3 @@ class Lookout:
         self._known = self._find(image, 0.0)
         self._since = 0
         return self._known
-
-
-def _thumbnail(image: Image) -> NDArray[np.float32]:
-    # Whole pixels are left out first: a thumbnail of all of them costs as much as finding a face.
-    step = max(1, min(image.shape[:2]) // _THUMBNAIL)
-    return scene(np.ascontiguousarray(image[::step, ::step]))
