@@ -47,11 +47,14 @@ def read_labels(path: str | Path) -> list[Labelled]:
     table = path / "labels.csv" if path.is_dir() else path
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
-            records = list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            records, columns = list(reader), set(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read labels from {table}: {error}") from error
-    if not records or not {"file", "label"} <= set(records[0]):
+    if not {"file", "label"} <= columns:
         raise InputError(f"{table} must be a CSV with at least the columns file and label")
+    if not records:
+        raise InputError(f"{table} names no file: it has no line below the head")
     seen: dict[str, int] = {}
     for number, record in enumerate(records, start=2):
         first = seen.setdefault(record["file"] or "", number)
@@ -63,7 +66,7 @@ def read_labels(path: str | Path) -> list[Labelled]:
 def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
     label = (record["label"] or "").strip().lower()
     if label not in (REAL, FAKE):
-        raise InputError(f"{table}, line {number}: label must be real or fake, not {record['label']!r}")
+        raise InputError(f"{table}, line {number}: label must be real or fake, not '{record['label'] or ''}'")
     if not record["file"]:
         raise InputError(f"{table}, line {number}: the name of the file is missing")
     return Labelled(

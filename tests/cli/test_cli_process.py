@@ -82,7 +82,7 @@ def test_a_full_disk_is_told_and_is_no_internal_error(monkeypatch: pytest.Monkey
 
 def test_a_request_to_end_ends_every_command_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(words: list[str]) -> ExitCode:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         time.sleep(5)
         raise AssertionError("nothing came")
 

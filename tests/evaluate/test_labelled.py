@@ -36,7 +36,8 @@ def test_labels_come_from_a_table_or_from_folders(tmp_path: Path) -> None:
         ("a.jpg,maybe\n", "line 2: label must be real or fake"),
         ("a.jpg,real\nb.jpg,fake\na.jpg,fake\n", "line 4: 'a.jpg' is listed in line 2"),
         (",real\n", "line 2: the name"),
-        ("", "at least the columns"),
+        ("", "names no file"),
+        ("a.jpg\n", "line 2: label must be real or fake, not ''"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: str) -> None:
