@@ -73,7 +73,7 @@ def expand(pattern: str) -> Iterator[str]:
 
     Unlike `glob.iglob`, it does not go through links to folders, which may form endless trees.
     """
-    parts = pattern.split(os.sep)
+    parts = (pattern.replace(os.altsep, os.sep) if os.altsep else pattern).split(os.sep)
     if "**" not in parts:
         yield from sorted(glob.iglob(pattern))
         return

@@ -209,9 +209,7 @@ def _spooled(file: Any) -> Source:
 
 def _printable(path: str | bytes) -> str:
     """A path may hold bytes that are no text and control characters; a message must not."""
-    # Not `os.fsencode`: a lone surrogate that stands for no byte would end it.
-    text = path if isinstance(path, str) else os.fsdecode(path)
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = os.fsdecode(path)  # bytes that are no text become surrogates, which are not printable
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 

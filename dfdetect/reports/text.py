@@ -37,8 +37,8 @@ class TextReport(Report):
             self.write("".join(line + "\n" for line in self._lines(result)))
 
     def end(self, summary: Summary) -> None:
-        """Write the summary."""
-        if self.options.verbosity >= 0:
+        """Write the summary, unless the scan could not even begin: then an error says all there is."""
+        if self.options.verbosity >= 0 and (summary.files or summary.complete):
             self.write(("\n" if summary.files > 1 else "") + summary.sentence() + "\n")
 
     def _wanted(self, result: ScanResult) -> bool:

@@ -122,10 +122,12 @@ def test_what_was_done_survives_an_interruption(
 
 def test_a_scan_that_cannot_begin_leaves_older_reports_alone(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("older")
-    reports = ReportSet()
+    reports, stream = ReportSet(), io.StringIO()
+    reports.to_stream("text", stream)
     reports.to_file("json", str(tmp_path / "a.json"))
     with pytest.raises(SettingsError):
         feed(reports, [SettingsError("no such device")])
+    assert stream.getvalue() == "", "nothing was interrupted"
     assert (tmp_path / "a.json").read_text() == "older"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
