@@ -71,6 +71,11 @@ class Recipe:
     """Forward pass in bfloat16 where it pays; the heads stay in 32 bits."""
     probe_cap: int = 60
     """A transformer starts as a linear probe on no more faces than this of one source and label."""
+    refit_blocks: tuple[int, ...] = ()
+    """Blocks, among those of a transformer, whose class tokens another probe is fitted on after tuning (see
+    `dfdetect.train.refit`); empty: the heads stay as tuned."""
+    refit: float = 2 / 3
+    """Share of that probe in the final heads; the rest are the tuned ones."""
     teacher_weight: float = 0.0
     """Weight of the distance to the teacher's targets (see `dfdetect.train.teacher`)."""
     teacher_cap: int = 100
@@ -93,6 +98,10 @@ class Recipe:
             raise SettingsError("a CNN takes one view; name blocks of a transformer for several")
         if any(block < 1 for block in self.blocks) or list(self.blocks) != sorted(set(self.blocks)):
             raise SettingsError("blocks must be rising numbers from 1")
+        if not set(self.refit_blocks) <= set(self.blocks):
+            raise SettingsError("refit_blocks must be among blocks")
+        if not 0 <= self.refit <= 1:
+            raise SettingsError("refit must lie between 0 and 1")
         if self.steps < 1 or self.warmup < 0:
             raise SettingsError("steps must be at least 1 and warmup at least 0")
 
@@ -113,7 +122,7 @@ class Recipe:
             plain["crops"] = tuple(
                 view if isinstance(view, CropSpec) else CropSpec.from_mapping(view) for view in views
             )
-        for name in ("mean", "std", "blocks"):
+        for name in ("mean", "std", "blocks", "refit_blocks"):
             if name in plain:
                 plain[name] = tuple(plain[name])
         return cls(**plain)

@@ -24,8 +24,10 @@ from dfdetect.train.measure import face_report, predict, sharpness
 from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
+from dfdetect.train.refit import refit_heads
 from dfdetect.train.table import FaceRow, read_faces, split
 from dfdetect.train.teacher import compute_features, model_targets, targets
+from dfdetect.train.transformer import TokenNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def run(
         workers=workers,
         device=device,
     )
+    if isinstance(net, TokenNet) and recipe.refit_blocks:
+        refit_heads(net, kept, recipe, inputs.work / "refit", device)
     logit = predict(net, held, recipe, device).mean(1)
     report = face_report(held, logit, sharpness(held, recipe)) if held else {}
     write_folder(net, recipe, kept, report, out)

@@ -31,6 +31,7 @@ from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.measure import predict  # noqa: E402
 from dfdetect.train.network import to_input  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
+from dfdetect.train.refit import blend_head, class_token_columns, refit_heads  # noqa: E402
 from dfdetect.train.rounding import fitted_bytes, nearest_bytes  # noqa: E402
 from dfdetect.train.run import Inputs, run  # noqa: E402
 from dfdetect.train.table import aligned, read_faces  # noqa: E402
@@ -99,6 +100,48 @@ def test_it_starts_as_the_probe_and_is_already_better_than_chance(tmp_path: Path
     assert logit.shape == (len(rows), 2)
     for view in range(2):
         assert auc(fake.astype(np.int64), logit[:, view]) > 0.7
+
+
+def test_refitting_sets_heads_right_that_have_it_the_wrong_way_round(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, refit_blocks=(4,), refit=1.0)
+    rows = read_faces(make_crop_folder(tmp_path / "crops"))
+    fake = np.array([row.fake for row in rows])
+    net = build_network(recipe)
+    assert isinstance(net, TokenNet)
+
+    def gap() -> np.ndarray:
+        logit = predict(net, rows, recipe)
+        return np.asarray(logit[fake].mean(0) - logit[~fake].mean(0))
+
+    with torch.no_grad():
+        for view, head in enumerate(net.heads):
+            torch.nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(view))
+        for head, sign in zip(net.heads, np.sign(gap()), strict=True):
+            head.weight.mul_(-float(sign))
+    assert (gap() < 0).all()
+    refit_heads(net, rows, recipe, tmp_path / "refit")
+    assert (gap() > 0).all()
+    for view, head in enumerate(net.heads):
+        outside = np.setdiff1d(np.arange(head.in_features), class_token_columns(net, view, (4,)))
+        assert not head.weight[0, outside].any()
+
+
+def test_a_blended_head_is_the_weighted_sum_of_both() -> None:
+    net = build_network(RECIPE)
+    assert isinstance(net, TokenNet)
+    rng = np.random.default_rng(0)
+    size = net.heads[0].in_features
+    found = rng.normal(size=(50, size)).astype(np.float32)
+    net.start_as_probe(0, found * 2 + 1, rng.normal(size=size), 0.3)
+
+    def logits() -> np.ndarray:
+        z = (torch.from_numpy(found) - net.centre[0]) / net.spread[0]
+        return np.asarray(net.heads[0](z)[:, 0].detach())
+
+    tuned, weight = logits(), rng.normal(size=size)
+    blend_head(net, 0, found, weight, -0.7, 0.25)
+    fitted = (found @ weight - 0.7) * tuned.std() / (found @ weight).std()
+    assert logits() == pytest.approx(0.75 * tuned + 0.25 * fitted, abs=1e-3)
 
 
 def test_the_shipped_network_scores_like_torch_and_each_face_by_itself(tmp_path: Path) -> None:
@@ -198,6 +241,8 @@ def test_a_state_dict_of_the_backbone_is_taken_and_another_refused(tmp_path: Pat
         ({"blocks": (4, 2)}, "rising"),
         ({"blocks": ()}, "one view"),
         ({"tuned": "some"}, "norms or all"),
+        ({"refit_blocks": (3,)}, "among blocks"),
+        ({"refit": 1.5}, "between 0 and 1"),
         ({"crops": (CropSpec("upright", 160, 1.4), CropSpec("upright", 96, 1.4))}, "same size"),
     ],
 )
