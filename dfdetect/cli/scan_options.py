@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dfdetect.cli.common import FormatFile, Function, current_talk
+from dfdetect.cli.options import jobs_option
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn
@@ -60,15 +61,7 @@ def source_options(function: Function) -> Function:
             click.option(
                 "-0", "--null", is_flag=True, help="The list ends each path with a NUL byte (find -print0)."
             ),
-            click.option(
-                "-j",
-                "--jobs",
-                type=click.IntRange(min=0),
-                envvar="DFDETECT_JOBS",
-                metavar="N",
-                help="Worker processes; default: as many as cores and memory allow. 0 scans in this process, "
-                "without time limit.",
-            ),
+            jobs_option,
             click.option(
                 "--ordered/--no-ordered",
                 envvar="DFDETECT_ORDERED",

@@ -74,7 +74,7 @@ class Recipe:
     refit_blocks: tuple[int, ...] = ()
     """Blocks, among those of a transformer, whose class tokens another probe is fitted on after tuning (see
     `dfdetect.train.refit`); empty: the heads stay as tuned."""
-    refit: float = 2 / 3
+    refit: float = 0.5
     """Share of that probe in the final heads; the rest are the tuned ones."""
     teacher_weight: float = 0.0
     """Weight of the distance to the teacher's targets (see `dfdetect.train.teacher`)."""
