@@ -120,14 +120,14 @@ class Detector:
             ):
                 evidence = _Looks(self, aside)
                 lookout = Lookout(self.find_faces, saving_from(self.settings.min_face))
-                evidence.look(_hurried(media.frames(), media.kind), lookout.look)
+                evidence.look(_hurried(media.frames(), media.kind, aside), lookout.look)
                 for _ in range(CLOSER_LOOKS):
                     windows = evidence.worth_a_closer_look(media.kind)
                     if not windows:
                         break
                     # Twice as many, so that they fall between those that showed nobody.
                     count = self.settings.frames * (1 if evidence.found else 2)
-                    evidence.look(_hurried(media.closer(windows, count), media.kind), self.find_faces)
+                    evidence.look(_hurried(media.closer(windows, count), media.kind, aside), self.find_faces)
                 info = media.info
                 verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
         except MediaError as error:
@@ -344,9 +344,17 @@ class _Looks:
         )
 
 
-def _hurried(frames: Iterator[Frame], kind: MediaKind) -> Generator[Frame]:
-    """The frames of a video are decoded while those before them are looked at: a tenth of the time."""
-    yield from ahead(frames) if kind is MediaKind.VIDEO else frames
+def _hurried(frames: Iterator[Frame], kind: MediaKind, aside: Aside) -> Generator[Frame]:
+    """The frames of a video are decoded while those before them are looked at: a tenth of the time.
+
+    A photo waits for the networks: what loading needs for a moment would lie on top of what detection needs.
+    """
+    if kind is MediaKind.VIDEO:
+        yield from ahead(frames)
+        return
+    for frame in frames:
+        aside.wait_for_networks()
+        yield frame
 
 
 def _name(source: Source) -> str:

@@ -27,6 +27,7 @@ from dfdetect.errors import ModelError
 from dfdetect.faces.levels import CELL, STRIDE, Level, Part, pyramid, warm
 from dfdetect.faces.pooling import Pooler
 from dfdetect.results import Box, Face, ModelStamp
+from dfdetect.sessions import session_options
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -277,9 +278,7 @@ def _read_model(folder: Traversable) -> tuple[dict[str, bytes], ModelStamp]:
 def _session(data: bytes) -> Any:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options = session_options(1)
     # Every level of the pyramid has another shape: a remembered plan of memory for each only costs.
     options.enable_mem_pattern = False
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -22,6 +22,7 @@ class Aside:
     def __init__(self, scorer: Scorer, prepare: Callable[[], object]) -> None:
         self._scorer, self._prepare = scorer, prepare
         self._pool = ThreadPoolExecutor(1, "dfdetect-score")
+        self._loading: Future[None] | None = None
 
     def hand_in(self, crops: Sequence[tuple[NDArray[np.uint8], ...]]) -> Future[Scores]:
         """Let `crops` be scored, as `Scorer.score` takes them."""
@@ -35,8 +36,13 @@ class Aside:
         # What goes wrong here goes wrong again where it is needed, and is raised there.
         self._pool.submit(self._prepare)
         if not self._scorer.is_loaded:
-            self._pool.submit(self._scorer.load)
+            self._loading = self._pool.submit(self._scorer.load)
         return self
+
+    def wait_for_networks(self) -> None:
+        """Return when the networks are loaded; what went wrong is raised where they are needed."""
+        if self._loading is not None:
+            self._loading.exception()
 
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)

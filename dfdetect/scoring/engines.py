@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError, ModelError, SettingsError
 from dfdetect.scoring.kernels import signed_bytes_are_exact
+from dfdetect.sessions import give_back_memory, session_options
 from dfdetect.settings import ENGINES, Settings
 
 if TYPE_CHECKING:
@@ -81,12 +82,7 @@ class _OnnxRuntime(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_count(settings)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Threads that wait by spinning take the cores from the decoder and from other workers.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options = session_options(thread_count(settings))
         if expert.quick_file is not None and signed_bytes_are_exact():
             path = path.with_name(expert.quick_file)
         try:
@@ -95,6 +91,7 @@ class _OnnxRuntime(_Loaded):
             )
         except Exception as error:  # onnxruntime raises a class per status code, without a common base
             raise _cannot_load(path, "onnxruntime", error) from error
+        give_back_memory()
         inputs = [i.name for i in self._session.get_inputs()]
         self._serve(path, inputs, [o.name for o in self._session.get_outputs()], expert)
         self.label = f"onnxruntime {onnxruntime.__version__} cpu"
