@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import warp
 from dfdetect.results import Face
+from dfdetect.sessions import session_options
 
 _SIDE = 192  # of the network's input
 _ZOOM = 1.5  # side of the square it wants around a face, as a multiple of the box's longer side
@@ -27,13 +28,9 @@ class FaceMesh:
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path), session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime raises many types, none of them public
             raise ModelError(f"the face mesh network {path} cannot be loaded: {error}") from error

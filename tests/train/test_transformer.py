@@ -194,8 +194,10 @@ def test_signed_and_unsigned_weights_give_the_same_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = make_crop_folder(tmp_path / "crops")
-    run(Inputs((data,), tmp_path / "work"), RECIPE, tmp_path / "model", workers=0)
+    recipe = dataclasses.replace(RECIPE, refit_blocks=(4,))
+    run(Inputs((data,), tmp_path / "work"), recipe, tmp_path / "model", workers=0)
     folder = load_model(tmp_path / "model")
+    assert list((tmp_path / "work" / "refit").glob("*/*.npz"))  # the features that the heads were fitted on
     crops = [tuple(aligned(row, e.crop) for e in folder.card.experts) for row in read_faces(data)[:4]]
     scores = {}
     for exact in (True, False):
