@@ -20,6 +20,7 @@ _RATE = click.FloatRange(0.005, 0.5)
 Examples:
   dfdetect calibrate labels.csv --model ./my-model
   dfdetect calibrate folder-with-real-and-fake/ --model ./my-model --error-rate 0.05 --miss-rate 0.1
+  dfdetect calibrate labels.csv --model ./my-model --copies
   dfdetect calibrate labels.csv --model ./my-model --results scans.jsonl""",
 )
 @click.argument("labels", type=click.Path(path_type=Path))
@@ -34,6 +35,12 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take the records (JSON or JSON lines) of an earlier scan with this model instead of scanning.",
 )
+@click.option(
+    "--copies",
+    is_flag=True,
+    help="Count a degraded copy of each file beside it (JPEG, H.264 or smaller, drawn by --seed): for media "
+    "that were passed on and encoded anew.",
+)
 @jobs_option
 @settings_options
 @common_options
@@ -42,6 +49,7 @@ def calibrate(
     error_rate: float,
     miss_rate: float | None,
     results: Path | None,
+    copies: bool,
     jobs: int | None,
     **words: Any,
 ) -> None:
@@ -54,6 +62,8 @@ def calibrate(
     settings = settings_from(words)
     from dfdetect.evaluate.recalibrate import calibrate_folder
 
-    report = calibrate_folder(labels, settings, error_rate, jobs, miss_rate=miss_rate, results=results)
+    report = calibrate_folder(
+        labels, settings, error_rate, jobs, miss_rate=miss_rate, results=results, copies=copies
+    )
     click.echo(json.dumps(report, indent=2))
     say(f"wrote the calibration of {settings.model}")

@@ -91,14 +91,16 @@ def fit_calibration(
     best = chooser.choose(opts.candidates)
     pipeline = fit_pipeline(judged, best.recipe)
     calibration = _calibration(pipeline, files, best, opts)
+    own = [r for r in judged if not r.copy]
     calibration["fitted_on"] = {
         "source": source,
-        "files": len(judged),
+        "files": len(own),
+        "copies": len(judged) - len(own),
         "not_judged": len(records) - len(judged),
-        "fakes": int(labels.sum()),
-        "photos": sum(r.medium is MediaKind.PHOTO for r in judged),
-        "groups": len({r.group for r in judged}),
-        "sources": len({r.source for r in judged}),
+        "fakes": sum(r.label for r in own),
+        "photos": sum(r.medium is MediaKind.PHOTO for r in own),
+        "groups": len({r.group for r in own}),
+        "sources": len({r.source for r in own}),
         "chosen": best.values(),
         "cross_validated": _report(files, best.log_odds, opts, rng),
         "candidates": [trial.values() for trial in chooser.tried],
@@ -151,9 +153,10 @@ def _band(
 
 
 def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator) -> dict[str, Any]:
-    """Cross-validated figures, all files and each medium; `decided` is the share outside the band.
+    """Cross-validated figures; `decided` is the share outside the band.
 
-    The band that decides about a fold is fitted on the other folds, as the odds are.
+    Of all files and each medium, and where there are degraded copies of each medium without and with them
+    apart.  The band that decides about a fold is fitted on the other folds, as the odds are.
     """
     low, high = np.empty(len(odds)), np.empty(len(odds))
     media = np.array([r.medium.value for r in files.records])
@@ -163,9 +166,14 @@ def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator
             own = test[media[test] == medium.value]
             low[own], high[own] = _band(files, rest, odds, medium, opts)
     probabilities = probabilities_of(odds)
+    parts = {"all": np.full(len(odds), True)} | {name: media == name for name in sorted(set(media.tolist()))}
+    copies = np.array([r.copy for r in files.records])
+    if copies.any():
+        for name in list(parts):
+            parts[f"{name}_untouched"], parts[f"{name}_copies"] = parts[name] & ~copies, parts[name] & copies
     report: dict[str, Any] = {}
-    for name in ("all", *sorted(set(media.tolist()))):
-        own = np.flatnonzero((media == name) | (name == "all"))
+    for name, chosen in parts.items():
+        own = np.flatnonzero(chosen)
         y, p = files.labels[own], probabilities[own]
         groups = [files.records[i].group for i in own]
         fake, real = p >= high[own], p < low[own]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ from dfdetect.detector import Detector
 from dfdetect.errors import InputError
 from dfdetect.evaluate.calibrate import Options, fit_calibration
 from dfdetect.evaluate.columns import Pair
+from dfdetect.evaluate.copies import Copy, cut_short, scan_copies, usual_level
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.evaluate.stored import Rejudge, match_stored
+from dfdetect.results import FaceQuality, Reason
 from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, save_calibration, write_card
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge
+
+Gate = Callable[[FaceQuality], Reason | None]
 
 SAMPLES = ("astronaut.jpg", "astronaut_forged.jpg", "moving.mp4")
 """Samples of the package that become a model's goldens."""
@@ -34,11 +38,14 @@ def calibrate_folder(
     *,
     miss_rate: float | None = None,
     results: Path | None = None,
+    copies: bool = False,
 ) -> dict[str, Any]:
     """Fit and write the calibration of the model folder `settings.model`; returns what was fitted.
 
     `error_rate` and `miss_rate` are those of `Options`.  `results` are the records (JSON or JSON Lines) of an
-    earlier scan with the same networks: then nothing is scanned but the model's samples.  Raises
+    earlier scan with the same networks: then nothing is scanned but the model's samples and copies.  With
+    `copies` a degraded copy of each judged file (`dfdetect.evaluate.copies.USUAL`, drawn by `settings.seed`)
+    counts beside it, so that rates and probabilities hold for media that were passed on.  Raises
     `SettingsError` for a shipped model and `InputError` for labels or results that cannot be used; the folder
     is then as it was.
     """
@@ -49,9 +56,13 @@ def calibrate_folder(
         pairs = scan_labelled(labelled, settings, jobs)
     else:
         pairs = _stored(labelled, results, model, settings)
-    records = list(_records(pairs, model, settings))
-    if not records:
+    gate = Judge(model.calibration, settings).gate
+    recorded = list(_recorded(pairs, gate))
+    if not recorded:
         raise InputError(f"none of the files of {labels} could be judged")
+    records = [record for _, record in recorded]
+    if copies:
+        records += _copies(recorded, settings, jobs, gate)
     options = Options(
         error_rate=error_rate, miss_rate=miss_rate, quality=dict(model.calibration.get("quality", {}))
     )
@@ -61,12 +72,27 @@ def calibrate_folder(
     return fit.calibration
 
 
-def _records(pairs: Iterator[Pair], model: ModelFolder, settings: Settings) -> Iterator[Record]:
-    gate = Judge(model.calibration, settings).gate
+def _recorded(pairs: Iterator[Pair], gate: Gate) -> Iterator[tuple[Labelled, Record]]:
     for item, result in pairs:
         record = record_from_result(result, int(item.fake), item.group, item.source, gate)
         if record is not None:
-            yield record
+            yield item, record
+
+
+def _copies(
+    recorded: Sequence[tuple[Labelled, Record]], settings: Settings, jobs: int | None, gate: Gate
+) -> Iterator[Record]:
+    """One degraded copy of each judged file; copies in which nobody can be judged are left out."""
+    settings = cut_short(settings)
+    rng = np.random.default_rng(settings.seed)
+    judged = [(item, record.medium) for item, record in recorded if record.tracks]
+    wanted = [Copy(item.path, usual_level(medium, rng)) for item, medium in judged]
+    print(f"scanning degraded copies of {len(wanted)} files", file=sys.stderr, flush=True)
+    for (item, _), result in zip(judged, scan_copies(wanted, settings, jobs), strict=True):
+        if result is not None:
+            record = record_from_result(result, int(item.fake), item.group, item.source, gate, copy=True)
+            if record is not None and record.tracks:
+                yield record
 
 
 def _stored(

@@ -24,6 +24,8 @@ class Record:
     """Where the file comes from (a repository, a data set)."""
     tracks: tuple[TrackScores, ...]
     """The judged faces of each judged person; empty when not judged."""
+    copy: bool = False
+    """A degraded copy of a labelled file; its `group` is that of the file."""
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
@@ -44,6 +46,7 @@ def record_from_result(
     group: str,
     source: str,
     gate: Callable[[FaceQuality], Reason | None],
+    copy: bool = False,
 ) -> Record | None:
     """The record of a scanned file; None when the file could not be read at all.
 
@@ -57,4 +60,4 @@ def record_from_result(
         faces = [f for f in track.faces if gate(f.quality) is None and np.isfinite(f.experts).all()]
         if track.label is not None and faces:
             tracks.append(TrackScores.from_faces(faces))
-    return Record(label, result.media.kind, group, source, tuple(tracks))
+    return Record(label, result.media.kind, group, source, tuple(tracks), copy)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ import numpy as np
 from dfdetect import __version__
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import InputError, MediaError
-from dfdetect.evaluate.degrade import LEVELS, Level, write_copy
+from dfdetect.evaluate.copies import Copy, cut_short, scan_copies
+from dfdetect.evaluate.degrade import LEVELS, Level
 from dfdetect.evaluate.labelled import Labelled, read_labels
 from dfdetect.evaluate.metrics import auc, bootstrap
 from dfdetect.evaluate.weighted import Bools, Floats, Indices, Interval
@@ -34,8 +34,6 @@ LIMIT = 200
 """Files that are drawn from the labelled ones."""
 DRAWS = 500
 """Bootstrap draws behind an interval."""
-SECONDS = 10.0
-"""Of a longer video only so much is copied and scanned, unless `Settings.end` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +127,7 @@ def measure_robustness(
     """
     labelled = read_labels(labels)
     card = load_model(settings.model).card
-    if settings.end is None:
-        settings = settings.replace(end=(settings.start or 0.0) + SECONDS)
+    settings = cut_short(settings)
     readable = list(_with_kinds(labelled, settings))
     chosen = choose_files(readable, limit, np.random.default_rng(settings.seed))
     subjects = _judged_untouched(chosen, settings, jobs)
@@ -143,7 +140,7 @@ def measure_robustness(
     for number, level in enumerate(levels, start=1):
         own = [subject for subject in subjects if subject.kind in level.media]
         if own:
-            found = _scan_copies(own, level, settings, jobs)
+            found = scan_copies([Copy(subject.item.path, level) for subject in own], settings, jobs)
             points += _points(own, found, level, settings.seed, draws)
             _tell(f"level {number}/{len(levels)}, {level}: {_in_words(points, level)}")
     return Robustness(
@@ -210,33 +207,6 @@ def _judged_untouched(
             for (item, kind), result in zip(chosen, results, strict=True)
             if result.label is not None
         ]
-
-
-def _scan_copies(
-    subjects: Sequence[_Subject], level: Level, settings: Settings, jobs: int | None
-) -> list[ScanResult | None]:
-    """Results of degraded copies; None where no copy could be made.
-
-    Copies are made while others are scanned, by a generator that the scan draws from.
-    """
-    whole = settings.replace(start=None, end=None)  # a copy holds just this part
-    made: list[int] = []
-    found: list[ScanResult | None] = [None] * len(subjects)
-    with tempfile.TemporaryDirectory(prefix="dfdetect-") as folder:
-
-        def copies() -> Iterator[Path]:
-            for number, subject in enumerate(subjects):
-                rng = np.random.default_rng([settings.seed, number])
-                target = Path(folder) / f"{number:06d}"
-                with contextlib.suppress(MediaError):
-                    copy = write_copy(subject.item.path, target, level, settings, rng)
-                    made.append(number)
-                    yield copy
-
-        with contextlib.closing(scan_many(copies(), whole, jobs=jobs, ordered=True)) as results:
-            for place, result in enumerate(results):
-                found[made[place]] = result
-    return found
 
 
 def _points(

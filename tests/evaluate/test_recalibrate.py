@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,52 @@ def test_the_command_takes_stored_results_and_tells_what_is_missing(
     assert (found["band"]["error_rate"], found["band"]["miss_rate"]) == (0.2, 0.3)
     assert "10 of 60 labelled files have no result" in told.err
     assert "wrote the calibration" in told.err
+
+
+def test_degraded_copies_count_beside_their_files(
+    folder: Path, scanned: ScanResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty files as they are from stored results, the first four of them still there to be copied."""
+    names = [f"{i:03}.jpg" for i in range(20)]
+    (tmp_path / "labels.csv").write_text(
+        "file,label,source\n"
+        + "".join(f"{name},{'real' if i % 2 else 'fake'},s{i // 2 % 5}\n" for i, name in enumerate(names))
+    )
+    for name in names[:4]:
+        shutil.copy(ROOT / "data" / "astronaut.jpg", tmp_path / name)
+    rng = np.random.default_rng(0)
+    store(
+        [variant(scanned, str(tmp_path / name), -2.0 if i % 2 else 2.0, rng) for i, name in enumerate(names)],
+        tmp_path / "scans.jsonl",
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    settings = Settings(model=str(folder))
+    found = [
+        calibrate_folder(
+            tmp_path / "labels.csv", settings, 0.2, 0, results=tmp_path / "scans.jsonl", copies=copies
+        )
+        for copies in (False, True, True)
+    ]
+    fitted = [one["fitted_on"] for one in found]
+    assert [(one["files"], one["fakes"], one["copies"]) for one in fitted] == [
+        (20, 10, 0),
+        (20, 10, 4),
+        (20, 10, 4),
+    ]
+    assert not any("copies" in part for part in fitted[0]["cross_validated"])
+    parts = fitted[1]["cross_validated"]
+    assert [parts[name]["files"] for name in ("all", "all_untouched", "all_copies", "photo_copies")] == [
+        24,
+        20,
+        4,
+        4,
+    ]
+    # The copies are all of one real picture: those labelled fake make the answers less sure.
+    assert found[1]["calibrator"] != found[0]["calibrator"]
+    assert found[2] == found[1]
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(
