@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 import click
@@ -21,6 +21,7 @@ from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
 from dfdetect.reports.words import plural, printable
+from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 
 
@@ -93,35 +94,43 @@ def _scan(
     config: str | None,
 ) -> Summary:
     from dfdetect.batch.pool import scan_many
-    from dfdetect.scoring.models import load_model
 
-    read = (settings.trust_list, str(load_model(settings.model).path), config)
-    for _, path in output.reports:
-        inputs.spare(path, (*read, output.baseline))
-    if output.write_baseline is not None:
-        inputs.spare(output.write_baseline, read)
-    # Everything that can be wrong is found before the first report begins.
-    gate = _gate(output)
-    with (
-        contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results,
-        _new_baseline(gate, output),
-    ):
-        watched = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and not output.quiet
-        total = inputs.count() if watched else None
-        line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
-        hints: list[str] = []
-        with _reports(output) as reports, line:
-            for result in results:
-                if inputs.unmatched(result):
-                    hints.append(f"the pattern '{printable(result.path)}' matches no file")
-                with line.aside():
-                    reports.add(gate.mark(inputs.original(result), result.path))
-                line.update(reports.summary)
+    # First of all, while this process has neither numpy nor threads: then workers start in no time (fork).
+    with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:
+        from dfdetect.scoring.models import load_model
+
+        read = (settings.trust_list, str(load_model(settings.model).path), config)
+        for _, path in output.reports:
+            inputs.spare(path, (*read, output.baseline))
+        if output.write_baseline is not None:
+            inputs.spare(output.write_baseline, read)
+        # Everything that can be wrong is found before the first report begins.
+        gate = _gate(output)
+        with _new_baseline(gate, output):
+            summary, hints = _report(results, inputs, output, gate)
     if output.verbosity > 0:
         hints += gate.unmet()
     if not output.quiet:
-        _talk(reports.summary, output, hints)
-    return reports.summary
+        _talk(summary, output, hints)
+    return summary
+
+
+def _report(
+    results: Iterable[ScanResult], inputs: Inputs, output: Output, gate: Gate
+) -> tuple[Summary, list[str]]:
+    """Write all reports as results come; gives their summary and what to say of patterns without a file."""
+    watched = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and not output.quiet
+    total = inputs.count() if watched else None
+    line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
+    hints: list[str] = []
+    with _reports(output) as reports, line:
+        for result in results:
+            if inputs.unmatched(result):
+                hints.append(f"the pattern '{printable(result.path)}' matches no file")
+            with line.aside():
+                reports.add(gate.mark(inputs.original(result), result.path))
+            line.update(reports.summary)
+    return reports.summary, hints
 
 
 def _gate(output: Output) -> Gate:

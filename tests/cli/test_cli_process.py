@@ -174,3 +174,16 @@ def test_start_is_quick() -> None:
         return min(times)
 
     assert best("-m", "dfdetect.cli.main", "--version") < best("-c", "import click") + 0.15
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork is used on Linux only")
+def test_a_scan_starts_one_interpreter(tmp_path: Path) -> None:
+    """Workers are forked: a spawned one would start Python twice more and import everything again."""
+    picture = Path(__file__).resolve().parents[2] / "data" / "astronaut.jpg"
+    words = [sys.executable, "-X", "importtime", "-m", "dfdetect", "scan", str(picture), "--model", "light"]
+    done = subprocess.run(
+        [*words, "--report", f"html={tmp_path / 'r.html'}"], capture_output=True, timeout=60
+    )
+    assert done.returncode in (0, 1, 2)
+    started = [line for line in done.stderr.decode().splitlines() if line.split("|")[-1].strip() == "site"]
+    assert len(started) == 1
