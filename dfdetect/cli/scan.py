@@ -95,15 +95,12 @@ def _scan(
 ) -> Summary:
     from dfdetect.batch.pool import scan_many
 
-    # First of all, while this process has neither numpy nor threads: then workers start in no time (fork).
+    _spare(inputs, output, settings.trust_list, config)
+    # While this process has neither numpy nor threads: then workers start in no time (fork).
     with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:
         from dfdetect.scoring.models import load_model
 
-        read = (settings.trust_list, str(load_model(settings.model).path), config)
-        for _, path in output.reports:
-            inputs.spare(path, (*read, output.baseline))
-        if output.write_baseline is not None:
-            inputs.spare(output.write_baseline, read)
+        _spare(inputs, output, str(load_model(settings.model).path))
         # Everything that can be wrong is found before the first report begins.
         gate = _gate(output)
         with _new_baseline(gate, output):
@@ -113,6 +110,14 @@ def _scan(
     if not output.quiet:
         _talk(summary, output, hints)
     return summary
+
+
+def _spare(inputs: Inputs, output: Output, *read: str | None) -> None:
+    """Refuse a report or a new baseline in the place of anything that the scan reads."""
+    for _, path in output.reports:
+        inputs.spare(path, (*read, output.baseline))
+    if output.write_baseline is not None:
+        inputs.spare(output.write_baseline, read)
 
 
 def _report(
