@@ -155,7 +155,7 @@ def _band(
 def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator) -> dict[str, Any]:
     """Cross-validated figures; `decided` is the share outside the band.
 
-    Of all files and each medium, and where there are degraded copies of each medium without and with them
+    Of all files and of each medium; where there are degraded copies also of untouched files and of copies
     apart.  The band that decides about a fold is fitted on the other folds, as the odds are.
     """
     low, high = np.empty(len(odds)), np.empty(len(odds))

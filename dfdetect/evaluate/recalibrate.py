@@ -45,7 +45,7 @@ def calibrate_folder(
     `error_rate` and `miss_rate` are those of `Options`.  `results` are the records (JSON or JSON Lines) of an
     earlier scan with the same networks: then nothing is scanned but the model's samples and copies.  With
     `copies` a degraded copy of each judged file (`dfdetect.evaluate.copies.USUAL`, drawn by `settings.seed`)
-    counts beside it, so that rates and probabilities hold for media that were passed on.  Raises
+    counts beside it: rates and probabilities are then those over files and copies together.  Raises
     `SettingsError` for a shipped model and `InputError` for labels or results that cannot be used; the folder
     is then as it was.
     """

@@ -184,6 +184,7 @@ def test_a_scan_starts_one_interpreter(tmp_path: Path) -> None:
     done = subprocess.run(
         [*words, "--report", f"html={tmp_path / 'r.html'}"], capture_output=True, timeout=60
     )
-    assert done.returncode in (0, 1, 2)
+    assert done.returncode in (0, 1)
+    assert (tmp_path / "r.html").exists()
     started = [line for line in done.stderr.decode().splitlines() if line.split("|")[-1].strip() == "site"]
     assert len(started) == 1
