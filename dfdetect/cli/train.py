@@ -41,6 +41,12 @@ A run that was killed goes on where it was when it is started again with the sam
 )
 @click.option("--encoder", type=click.Path(path_type=Path), help="Image encoder of the teacher (ONNX).")
 @click.option("--teacher", type=click.Path(path_type=Path), help="A model folder as teacher (distillation).")
+@click.option(
+    "--average",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Work folder of a finished run from the same start, to average the weights with; may be repeated.",
+)
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Loader processes.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @common_options
@@ -57,6 +63,7 @@ def train(
     decoder: Path | None,
     encoder: Path | None,
     teacher: Path | None,
+    average: tuple[Path, ...],
     workers: int,
     device: str,
 ) -> None:
@@ -73,7 +80,7 @@ def train(
         raise MissingExtraError(
             f'training needs torch and timm ({error}); run: pip install "dfdetect[train]"'
         ) from error
-    inputs = Inputs(data, work, weights, mesh, decoder, encoder, teacher)
+    inputs = Inputs(data, work, weights, mesh, decoder, encoder, teacher, average)
     report = run(inputs, Recipe.from_mapping(values), out, workers=workers, device=device)
     if report:
         click.echo(json.dumps(report, indent=2))

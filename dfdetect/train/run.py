@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import InputError
 from dfdetect.scoring.card import ModelCard
 from dfdetect.scoring.models import save_calibration, write_card
+from dfdetect.train.average import average_with, finished
 from dfdetect.train.build import QUICK, Net, export_experts
 from dfdetect.train.extract import extract
 from dfdetect.train.forge.decoder import decoder_twins
@@ -48,6 +49,8 @@ class Inputs:
     """An image encoder as teacher, or"""
     teacher: Path | None = None
     """a model folder as teacher; without either there is none."""
+    average: tuple[Path, ...] = ()
+    """Work folders of finished runs whose weights are averaged with those of this one."""
 
 
 UNCALIBRATED = {
@@ -106,6 +109,8 @@ def run(
         workers=workers,
         device=device,
     )
+    if isinstance(net, TokenNet) and inputs.average:
+        average_with(net, inputs.average)
     if isinstance(net, TokenNet) and recipe.refit_blocks:
         refit_heads(net, kept, recipe, inputs.work / "refit", device)
     logit = predict(net, held, recipe, device).mean(1)
@@ -133,6 +138,10 @@ def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
         raise InputError("there can be one teacher; give --teacher or --encoder")
     if (inputs.teacher is not None or inputs.encoder is not None) and recipe.teacher_weight <= 0:
         raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
+    if inputs.average and not recipe.blocks:
+        raise InputError("only runs of a transformer have a mean; leave --average away, or set blocks")
+    for work in inputs.average:
+        finished(work)
     if all(row.fake for row in rows):
         raise InputError("training needs real faces; none is left to train on")
     if inputs.decoder is not None and recipe.twin <= 0:

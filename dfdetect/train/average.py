@@ -1,0 +1,57 @@
+"""The mean of the weights of several runs.
+
+Runs that start from the same weights and are tuned slowly end in one basin, where the mean of their weights
+holds better on unseen sources than each of them, at the cost of a single network ("Model soups", Wortsman et
+al., ICML 2022; figures in models/README.md).
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dfdetect.errors import InputError
+from dfdetect.train.build import moving_keys
+from dfdetect.train.transformer import TokenNet
+
+
+@torch.no_grad()
+def average_with(net: TokenNet, works: Sequence[Path]) -> None:
+    """Give `net` the mean of its own weights and those of the finished runs in the work folders `works`.
+
+    Raises `InputError` for a run that is not finished, of another network, or from another start.
+    """
+    own = net.state_dict()
+    others = [finished(work) for work in works]
+    for work, other in zip(works, others, strict=True):
+        if {key: value.shape for key, value in other.items()} != {
+            key: own[key].shape for key in moving_keys(net)
+        }:
+            raise InputError(
+                f"the run in {work} trained another network or other parts of it; only like runs have a mean"
+            )
+        fixed = [key for key in other if key.startswith(("centre.", "spread."))]
+        if not all(torch.allclose(other[key], own[key].cpu()) for key in fixed):
+            raise InputError(f"the run in {work} started elsewhere; only runs from one start have a mean")
+    for key in moving_keys(net):
+        stack = torch.stack([own[key].cpu(), *(other[key] for other in others)])
+        own[key].copy_(stack.mean(0))
+
+
+def finished(work: Path) -> dict[str, Tensor]:
+    """The averaged (EMA) weights that a finished run left in its work folder; else `InputError`."""
+    folder = work / "run"
+    try:
+        steps = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["steps"]
+        state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+        done, weights = state["step"], dict(state["average"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(f"{work} is not the --work folder of a training run: {error!r}") from error
+    if done < steps:
+        raise InputError(f"the run in {work} is at step {done} of {steps}; let it finish first")
+    return weights

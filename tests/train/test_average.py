@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dfdetect.errors import InputError
+from tests.train.faces import make_crop_folder
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
+
+try:
+    ensure_torchvision()
+except ImportError as error:
+    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
+pytest.importorskip("timm", reason="training needs timm")
+
+from dfdetect.faces.crop import CropSpec  # noqa: E402
+from dfdetect.train.average import average_with, finished  # noqa: E402
+from dfdetect.train.build import build_network  # noqa: E402
+from dfdetect.train.loop import train  # noqa: E402
+from dfdetect.train.recipe import Recipe  # noqa: E402
+from dfdetect.train.run import Inputs, run  # noqa: E402
+from dfdetect.train.table import read_faces  # noqa: E402
+from dfdetect.train.transformer import TokenNet  # noqa: E402
+
+RECIPE = Recipe(
+    backbone="test_vit",
+    blocks=(2, 4),
+    tuned="all",
+    crops=(CropSpec("upright", 160, 1.4),),
+    batch=8,
+    steps=2,
+    warmup=0,
+    lr=0.01,
+    ema=0.5,
+    clean=1.0,
+    self_blend=0.0,
+    warp=0.0,
+    swap=0.0,
+    family_weight=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Faces, weights to start from, and the work folder of a finished run from there."""
+    root = tmp_path_factory.mktemp("average")
+    data = make_crop_folder(root / "crops")
+    torch.manual_seed(3)
+    net = build_network(RECIPE)
+    torch.save(net.backbone.state_dict(), root / "start.pth")
+    run(Inputs((data,), root / "first", root / "start.pth"), RECIPE, root / "model", workers=0)
+    return data, root / "start.pth", root / "first"
+
+
+def test_the_weights_are_the_mean_of_both_runs(start: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, weights, first = start
+    rows = read_faces(data)
+    other = dataclasses.replace(RECIPE, seed=1)
+    net = train(rows, {}, {}, other, tmp_path / "second" / "run", weights=weights, workers=0)
+    assert isinstance(net, TokenNet)
+    own = {name: value.clone() for name, value in net.state_dict().items()}
+    theirs = finished(first)
+    assert not torch.equal(
+        own["backbone.blocks.3.mlp.fc1.weight"], theirs["backbone.blocks.3.mlp.fc1.weight"]
+    )
+    average_with(net, [first])
+    for name, value in net.state_dict().items():
+        assert torch.allclose(value, (own[name] + theirs.get(name, own[name])) / 2, atol=1e-6), name
+
+
+def test_training_takes_other_runs_into_the_mean(start: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, weights, first = start
+    recipe = dataclasses.replace(RECIPE, seed=1)
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    run(Inputs((data,), tmp_path / "work", weights), recipe, alone, workers=0)
+    run(Inputs((data,), tmp_path / "work", weights, average=(first,)), recipe, both, workers=0)
+    assert (alone / "model.onnx").read_bytes() != (both / "model.onnx").read_bytes()
+
+
+def test_runs_that_have_no_mean_are_refused(start: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, weights, first = start
+    rows = read_faces(data)
+    norms = dataclasses.replace(RECIPE, tuned="norms")
+    net = train(rows, {}, {}, norms, tmp_path / "norms" / "run", weights=weights, workers=0)
+    assert isinstance(net, TokenNet)
+    with pytest.raises(InputError, match="other parts"):
+        average_with(net, [first])
+    elsewhere = train(rows, {}, {}, RECIPE, tmp_path / "elsewhere" / "run", workers=0)  # from random weights
+    assert isinstance(elsewhere, TokenNet)
+    with pytest.raises(InputError, match="started elsewhere"):
+        average_with(elsewhere, [first])
+    with pytest.raises(InputError, match="not the --work folder"):
+        run(Inputs((data,), tmp_path / "w", average=(tmp_path,)), RECIPE, tmp_path / "m", workers=0)
+    cnn = Recipe(backbone="test_efficientnet", crops=(CropSpec("five_point", 64, 0.9),), batch=8, steps=1)
+    with pytest.raises(InputError, match="transformer"):
+        run(Inputs((data,), tmp_path / "w", average=(first,)), cnn, tmp_path / "m", workers=0)
+
+
+def test_a_run_that_is_not_finished_is_refused(start: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, weights, _ = start
+    train(read_faces(data), {}, {}, RECIPE, tmp_path / "short" / "run", weights=weights, workers=0)
+    dataclasses.replace(RECIPE, steps=9).save(tmp_path / "short" / "run" / "recipe.json")
+    with pytest.raises(InputError, match="step 2 of 9"):
+        finished(tmp_path / "short")
