@@ -43,7 +43,7 @@ class Settings:
     end: float | None = None
     """Look only at the video up to this second."""
     min_frames: int = 2
-    """A person is judged in a video only from this many frames on (fewer if the video has fewer)."""
+    """A person is judged in a video only from this many frames on (fewer if fewer are looked at)."""
     threshold: float | None = None
     """Call a file fake from this probability on; None: the model's own calibrated band."""
     prior: float | None = None
@@ -122,6 +122,8 @@ def _check(s: Settings) -> None:
         value = getattr(s, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             fail(name, f"a whole number of at least {low}")
+        if value >= 2**63:
+            raise SettingsError(f"{name} must be less than 2^63")
     if s.threads > MOST_THREADS:
         fail("threads", f"at most {MOST_THREADS}")
     for name in ("threshold", "prior"):

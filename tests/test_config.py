@@ -121,6 +121,7 @@ def test_the_search_ends_at_the_repository_and_at_home(
         ("dfdetect.toml", "[tool.dfdetect]\nframes = 3\n", "at the top, without a section"),
         ("dfdetect.toml", "tool = 5\n", "unknown setting 'tool'"),
         ("dfdetect.toml", "threads = 100000\n", "threads must be at most 256"),
+        ("dfdetect.toml", "min_face = 9300000000000000000\n", "min_face must be less than"),
         ("dfdetect.toml", "end = 0\n", "end must be a number of seconds, more than 0"),
         ("dfdetect.toml", "min-face = 30\nmin_face = 30\n", "min_face is there twice"),
         ("dfdetect.toml", 'frames = "8"\n', "line 1: frames must be a whole number, not '8'"),

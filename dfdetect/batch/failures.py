@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import traceback
 
@@ -42,6 +43,21 @@ def died_result(path: str, exit_code: int | None, settings: Settings, elapsed: f
         return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
     text = f"the decoder or a network crashed on this file ({describe_exit(exit_code)}); it may be damaged"
     return failed_result(path, Reason.CRASHED, text, settings, elapsed)
+
+
+def with_evidence(result: ScanResult) -> ScanResult:
+    """The failed `result` with the hash of its file; as it is when the file cannot be read."""
+    from dfdetect.media.evidence import bare_evidence
+    from dfdetect.media.source import make_source
+
+    try:
+        source = make_source(result.path)
+        try:
+            return dataclasses.replace(result, evidence=bare_evidence(source))
+        finally:
+            source.close()
+    except (MediaError, MemoryError):
+        return result
 
 
 def describe(error: BaseException) -> str:

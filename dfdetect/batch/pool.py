@@ -10,6 +10,7 @@ if the parent itself is killed, the kernel (Linux) or a watching thread ends the
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections import deque
@@ -20,7 +21,6 @@ from dfdetect.batch.failures import describe_exit, died_result, timed_out_result
 from dfdetect.batch.process import (
     Died,
     StartMethod,
-    Task,
     Worker,
     choose_start_method,
     native_threads,
@@ -33,6 +33,7 @@ from dfdetect.batch.worker import (
     Fatal,
     Ready,
     SupportsScan,
+    Task,
     build,
     build_detector,
     scan_one,
@@ -267,18 +268,28 @@ class _Pool:
         if not worker.ready:
             self._start_death(worker.task, f"not ready after {elapsed:.0f} s")
             return
-        result = timed_out_result(worker.task.path, self._settings, elapsed)
-        self._finished[worker.task.index] = result
+        self._failed(worker.task, timed_out_result(worker.task.path, self._settings, elapsed))
 
     def _lost(self, worker: Worker, exit_code: int | None) -> None:
         """The process is gone: charge it to its file, if it had begun one."""
         self._workers.remove(worker)
         task = worker.task
         if worker.ready and task is not None:
-            result = died_result(task.path, exit_code, self._settings, worker.elapsed())
-            self._finished[task.index] = result
+            self._failed(task, died_result(task.path, exit_code, self._settings, worker.elapsed()))
         elif not worker.ready:
             self._start_death(task, describe_exit(exit_code))
+
+    def _failed(self, task: Task, result: ScanResult) -> None:
+        """The scan of `task` has ended its worker; another one hashes the file if evidence is wanted.
+
+        Not the parent: a file on a dead disk would hang it.
+        """
+        if task.failed is not None:
+            self._finished[task.index] = task.failed
+        elif self._settings.evidence:
+            self._input.give_back(dataclasses.replace(task, failed=result))
+        else:
+            self._finished[task.index] = result
 
     def _start_death(self, task: Task | None, how: str) -> None:
         self._start_deaths += 1

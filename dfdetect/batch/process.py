@@ -15,13 +15,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
-from dfdetect.batch.worker import DetectorFactory, Done, Fatal, Job, Ready, worker_main
+from dfdetect.batch.worker import DetectorFactory, Done, Fatal, Job, Ready, Task, worker_main
 from dfdetect.settings import Settings
 
 StartMethod = Literal["fork", "spawn"]
 
 START_LIMIT = 120.0
 """Seconds that a worker may take to start and to build its detector."""
+_HASH_LIMIT = 60.0
+"""Least seconds for hashing a file whose scan failed, however little time a scan may take."""
 _DEATH_LIMIT = 5.0
 """Seconds to wait for the kernel to bury a process that is already dead or was killed."""
 # Libraries with threads or devices of their own, which a fork would leave in pieces.
@@ -29,14 +31,6 @@ _UNSAFE_TO_FORK = ("torch", "onnxruntime", "openvino")
 
 _parent_ends: set[Connection] = set()
 """The parent's ends of all open pipes; a forked child closes them (see `worker_main`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One file to scan, with its number in the order of the input."""
-
-    index: int
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +127,7 @@ class Worker:
     def assign(self, task: Task) -> bool:
         """Give the worker its next file; False if it turns out to be dead."""
         try:
-            self.connection.send(task.path)
+            self.connection.send(task)
         except OSError:
             return False
         self.task = task
@@ -185,7 +179,8 @@ class Worker:
 
     def _start_clock(self) -> None:
         self.began = time.monotonic()
-        self.deadline = self.began + self._timeout
+        hashing = self.task is not None and self.task.failed is not None
+        self.deadline = self.began + (max(self._timeout, _HASH_LIMIT) if hashing else self._timeout)
 
     def _close_connection(self) -> None:
         _parent_ends.discard(self.connection)

@@ -32,7 +32,7 @@ class Survey:
     found: int = 0
     """Paths given out."""
     skipped: int = 0
-    """Files in folders that are not media: text, archives, sound, sockets, links to nothing …"""
+    """Files in folders that are not media: text, archives, sound, sockets …"""
     hidden: int = 0
     """Folders whose name begins with a dot, not entered unless named."""
     linked: int = 0
@@ -53,8 +53,8 @@ def find_media(
     - A **file** that is named is given whatever it is; also if it is missing, and ``-`` as it stands.
     - A **folder** is searched with its subfolders: its own files first, sorted by name, then each
       subfolder.  Files count by a media suffix, or else by their first bytes.  Hidden folders and links to
-      folders are passed over unless they are named themselves.  A folder that cannot be listed is given
-      itself, so that its result says why.
+      folders are passed over unless they are named themselves.  A folder that cannot be listed and a link
+      with a media suffix to nothing are given themselves, so that their results say why.
     - A **pattern** (``*``, ``?``, ``[…]``, ``**``) that is no existing name is expanded as a shell would;
       without a match it is given itself.
     - `files_from` is a file of names, one a line or (`null_separated`) ended by NUL; ``-`` is standard
@@ -127,9 +127,7 @@ class _Search:
             yield from self._folder(path)
             return
         folder, key = self._place(path)
-        if key in self._named or (
-            folder in self._searched and os.path.isfile(path) and looks_like_media(path)
-        ):
+        if key in self._named or (folder in self._searched and _is_taken(path)):
             self._survey.repeated += 1
             return
         self._named.add(key)
@@ -182,7 +180,7 @@ class _Search:
             self._survey.linked += 1
         elif os.path.join(place, entry.name) in self._named:
             self._survey.repeated += 1
-        elif not _is_file(entry) or not looks_like_media(entry.path):
+        elif not _is_taken(entry.path):
             self._survey.skipped += 1
         else:
             return True
@@ -196,19 +194,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a loop of links
-        return False
+def _is_taken(path: str) -> bool:
+    """Whether the search of a folder gives what has this name in it."""
+    if os.path.exists(path):
+        return os.path.isfile(path) and looks_like_media(path)
+    # A link to nothing: a folder that lacks a picture must not pass as clean.
+    return os.path.islink(path) and _has_media_suffix(path)
 
 
 def looks_like_media(path: str) -> bool:
     """By suffix or, where that says nothing, by the first bytes; True also if those cannot be read."""
-    name = os.path.basename(path)
-    suffix = os.path.splitext(name)[1][1:].lower()
-    # "._clip.mp4" is what macOS leaves beside clip.mp4 on foreign disks; it is not a film.
-    if suffix in MEDIA_SUFFIXES and not name.startswith("._"):
+    if _has_media_suffix(path):
         return True
     from dfdetect.media.sniff import HEAD_BYTES, Family, sniff
 
@@ -218,6 +214,12 @@ def looks_like_media(path: str) -> bool:
     except OSError:
         return True  # its result will say why
     return sniff(head).family in (Family.PHOTO, Family.VIDEO)
+
+
+def _has_media_suffix(path: str) -> bool:
+    name = os.path.basename(path)
+    # "._clip.mp4" is what macOS leaves beside clip.mp4 on foreign disks; it is not a film.
+    return os.path.splitext(name)[1][1:].lower() in MEDIA_SUFFIXES and not name.startswith("._")
 
 
 def _read_list(name: str, null_separated: bool) -> Iterator[str]:
@@ -252,11 +254,19 @@ def _split(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
             yield line.removesuffix(b"\n")
         return
     read = getattr(file, "read1", file.read)
-    rest = b""
+    rest, ended = b"", False
     while chunk := read(_LIST_CHUNK):
         *items, rest = (rest + chunk).split(separator)
+        ended = ended or bool(items)
         yield from items
         if len(rest) > _LONGEST_NAME:
-            raise InputError("the list of files is separated by lines, not by NUL: leave --null away")
+            raise _by_lines()
+    # A whole list without NUL is one name if there is such a file, which may have line breaks in its name.
+    if not ended and rest.strip() and b"\n" in rest and not os.path.lexists(rest):
+        raise _by_lines()
     if rest:
         yield rest
+
+
+def _by_lines() -> InputError:
+    return InputError("the list of files is separated by lines, not by NUL: leave --null away")

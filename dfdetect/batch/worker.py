@@ -1,8 +1,8 @@
 """The inside of a worker process: receives paths through a pipe, sends results back.
 
 What it says to the parent, in this order: one `Ready` once the detector is built, then one
-`Done` per path.  `Fatal` replaces either when the reason holds for every file (a broken
-model, a missing package).  The parent says paths; the end of the pipe means stop.
+`Done` per task.  `Fatal` replaces either when the reason holds for every file (a broken
+model, a missing package).  The parent says tasks; the end of the pipe means stop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import parent_process
 from typing import Protocol
 
-from dfdetect.batch.failures import describe, failed_result, raised_result
+from dfdetect.batch.failures import describe, failed_result, raised_result, with_evidence
 from dfdetect.errors import DfdetectError, MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
@@ -38,6 +38,16 @@ class SupportsScan(Protocol):
 
 DetectorFactory = Callable[[Settings], SupportsScan]
 """Builds a detector inside the worker.  Must be a function of a module, since it is pickled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to scan, with its number in the order of the input."""
+
+    index: int
+    path: str
+    failed: ScanResult | None = None
+    """The result of a scan that ended its worker: this time the file is only hashed, for the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +109,10 @@ def scan_one(detector: SupportsScan, path: str, settings: Settings) -> ScanResul
     except DfdetectError as error:
         if not isinstance(error, MediaError):
             raise
-        return raised_result(path, error, settings, time.perf_counter() - began)
+        result = raised_result(path, error, settings, time.perf_counter() - began)
     except Exception as error:
-        return raised_result(path, error, settings, time.perf_counter() - began)
+        result = raised_result(path, error, settings, time.perf_counter() - began)
+    return with_evidence(result) if settings.evidence else result
 
 
 def worker_main(connection: Connection, job: Job, inherited: Iterable[Connection]) -> None:
@@ -115,6 +126,7 @@ def worker_main(connection: Connection, job: Job, inherited: Iterable[Connection
     _set_signals()
     _die_with_parent(job)
     _offer_to_oom_killer()
+    connection = _beyond_standard(connection)
     _silence()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(connection, job)
@@ -124,11 +136,14 @@ def _serve(connection: Connection, job: Job) -> None:
     detector: SupportsScan | None = None
     try:
         while True:
-            path = connection.recv()
+            task: Task = connection.recv()
             if detector is None:
                 detector = build(job.factory, job.settings.replace(threads=job.threads))
                 connection.send(Ready())
-            result = scan_one(detector, path, job.settings)
+            if task.failed is not None:
+                result = with_evidence(task.failed)
+            else:
+                result = scan_one(detector, task.path, job.settings)
             # The share of cores is this machine's business: the result says what the user chose.
             stamped = {**result.settings, "threads": job.settings.threads}
             _send(connection, dataclasses.replace(result, settings=stamped), job.settings)
@@ -196,6 +211,18 @@ def _offer_to_oom_killer() -> None:
             score = max(500, int(file.read()))
             file.seek(0)
             file.write(str(score))
+
+
+def _beyond_standard(connection: Connection) -> Connection:
+    """`connection` under a number that `_silence` leaves alone.
+
+    In a program that was started with its standard streams closed, pipes get their numbers.
+    """
+    if sys.platform == "win32" or connection.fileno() > 2:
+        return connection
+    import fcntl
+
+    return Connection(fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def _silence() -> None:

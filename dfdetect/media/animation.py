@@ -60,7 +60,7 @@ class AnimationMedia(Media):
         if ends_early(source, container):
             self._note("truncated", "The animation ends early; its last pictures are missing.")
         with source.buffered() as file:
-            self._size = open_image(file, container, source, settings).size
+            self._size = open_image(file, container, source, settings, self._note).size
 
     def frames(self) -> Iterator[Frame]:
         """The sampled pictures, each composed with those before it as its format demands."""
@@ -112,7 +112,7 @@ class AnimationMedia(Media):
 
     def _read(self, picks: Picks) -> Iterator[Frame]:
         with self._source.buffered() as file:
-            image = open_image(file, self._container, self._source, self._settings)
+            image = open_image(file, self._container, self._source, self._settings, self._note)
             for pick in picks.tolist():
                 try:
                     image.seek(pick)

@@ -51,7 +51,7 @@ def gather_evidence(source: Source | None, trust_list: str | None = None) -> Evi
     credentials.  `trust_list`: certificates (PEM) whose credentials are trusted.  Raises `MediaError` when
     the file cannot be read; `source` is closed then.
     """
-    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    started = _now()
     if source is None:
         return Evidence(started, None, versions(), None)
     digest, finder = hashlib.sha256(), TraceFinder()
@@ -66,12 +66,21 @@ def gather_evidence(source: Source | None, trust_list: str | None = None) -> Evi
     return Evidence(started, digest.hexdigest(), versions(), credentials)
 
 
+def bare_evidence(source: Source) -> Evidence:
+    """The same for a file whose scan failed: without credentials, whose reader may be what failed."""
+    return Evidence(_now(), hash_source(source), versions(), None)
+
+
 def hash_source(source: Source) -> str:
     """The sha256 of all bytes, in hexadecimal; `MediaError` when they cannot be read."""
     digest = hashlib.sha256()
     for chunk in source.chunks():
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @functools.cache

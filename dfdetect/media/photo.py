@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MediaError
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
+from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -56,32 +57,58 @@ def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool = False) -> ND
     return np.ascontiguousarray(np.rot90(image, -(clockwise // 90)))
 
 
-def open_image(file: BinaryIO, container: str, source: Source, settings: Settings) -> Image:
+def open_image(
+    file: BinaryIO, container: str, source: Source, settings: Settings, note: Callable[[str, str], None]
+) -> Image:
     """Read the header of a picture and refuse it when it is too large; nothing is decoded yet.
 
-    Only the plugin of the sniffed format may look at it.  Raises `MediaError`.
+    Only the plugin of the sniffed format may look at it.  `note` is told (code, text) when data beside the
+    picture had to be left out.  Raises `MediaError`.
     """
-    from PIL import Image as pillow
-
     title = source.title
     if container == "heic":
         _register_heif(title)
     if container not in _PLUGINS:
         raise MediaError(Reason.UNSUPPORTED, f"{title} is {container.upper()}: convert it to JPEG or PNG")
     try:
-        with _pillow_flags():
-            image = pillow.open(file, formats=_PLUGINS[container])
+        image = _open(file, container, tolerant=False)
     except MemoryError as error:
         raise out_of_memory(title) from error
     except Exception as error:  # Pillow's plugins raise whatever their parsers meet
-        early = ends_early(source, container)
-        raise MediaError(
-            Reason.TRUNCATED if early else Reason.UNREADABLE,
-            f"{title} begins like {container.upper()} but {'ends early' if early else 'is damaged'}:"
-            f" copy or download it again ({error})",
-        ) from error
+        spared = _open_without_metadata(file, container)
+        if spared is None:
+            early = ends_early(source, container)
+            raise MediaError(
+                Reason.TRUNCATED if early else Reason.UNREADABLE,
+                f"{title} begins like {container.upper()} but {'ends early' if early else 'is damaged'}:"
+                f" copy or download it again ({error})",
+            ) from error
+        text = "Data beside the picture (such as a colour profile or a text) is damaged or too large"
+        note("metadata", f"{text}; the picture itself was read.")
+        image = spared
     check_pixels(*image.size, title, settings)
     return image
+
+
+def _open(file: BinaryIO, container: str, *, tolerant: bool) -> Image:
+    from PIL import Image as pillow
+
+    with _pillow_flags(tolerant=tolerant):
+        return pillow.open(file, formats=_PLUGINS[container])
+
+
+def _open_without_metadata(file: BinaryIO, container: str) -> Image | None:
+    """A PNG without those of its blocks beside the picture that cannot be used; None where more is wrong.
+
+    Pillow's bounds on what such a block may unpack to stay: what exceeds them is left out, not unpacked.
+    """
+    if container != "png":  # no other format is opened differently when Pillow is told to be tolerant
+        return None
+    file.seek(0)
+    try:
+        return _open(file, container, tolerant=True)
+    except Exception:  # the first error says what is wrong
+        return None
 
 
 def check_pixels(width: int, height: int, title: str, settings: Settings) -> None:
@@ -95,7 +122,7 @@ def check_pixels(width: int, height: int, title: str, settings: Settings) -> Non
 
 
 class PhotoMedia(Media):
-    """One still picture in a file.  Of several pages the first is taken."""
+    """One still picture in a file.  Of several pages the first is taken, and a note says so."""
 
     kind = MediaKind.PHOTO
 
@@ -104,7 +131,11 @@ class PhotoMedia(Media):
         self._source, self._container, self._settings = source, container, settings
         self._rotation = 0
         with source.buffered() as file:
-            self._size = open_image(file, container, source, settings).size
+            image = open_image(file, container, source, settings, self._note)
+            self._size, pages = image.size, count_pages(image, container, source)
+        if pages > 1:
+            number = f"{pages}" if pages < MOST_PAGES else f"{MOST_PAGES} or more"
+            self._note("pages", f"Only the first of {number} pictures in this file was looked at.")
 
     def frames(self) -> Iterator[Frame]:
         """The picture, once."""
@@ -167,7 +198,7 @@ class PhotoMedia(Media):
 
     def _decode(self, *, tolerant: bool) -> NDArray[np.uint8]:
         with self._source.buffered() as file:
-            image = open_image(file, self._container, self._source, self._settings)
+            image = open_image(file, self._container, self._source, self._settings, self._note)
             with _pillow_flags(tolerant=tolerant):
                 image.load()
                 clockwise, mirrored = orientation(image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,10 @@ from dfdetect.results import Reason
 
 _SPOOL_BYTES = 64 << 20
 _COPY_BYTES = 1 << 20
+# Controls, lone surrogates (bytes that are no text), line separators, and marks of writing direction.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 
 
 class View(io.RawIOBase):
@@ -158,6 +163,12 @@ def _of_path(path: str | bytes) -> Source:
             )
         with open(path, "rb", buffering=0):
             pass
+    except FileNotFoundError as error:
+        if not os.path.islink(path):
+            raise _from_os(error, title) from error
+        raise MediaError(
+            Reason.MISSING, f"{title} is a link to a file that does not exist: mend the link"
+        ) from error
     except OSError as error:
         raise _from_os(error, title) from error
     except ValueError as error:  # a zero byte in the path
@@ -208,9 +219,18 @@ def _spooled(file: Any) -> Source:
 
 
 def _printable(path: str | bytes) -> str:
-    """A path may hold bytes that are no text and control characters; a message must not."""
-    text = os.fsdecode(path)  # bytes that are no text become surrogates, which are not printable
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    """A path may hold bytes that are no text and control characters; a message must not.
+
+    They look as in the reports (`dfdetect.reports.words.printable`), which show the path beside the message.
+    """
+    return _UNSAFE.sub(lambda match: _escape(match[0]), os.fsdecode(path))
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no text
+        return f"\\x{code - 0xDC00:02x}"
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _nothing() -> None:

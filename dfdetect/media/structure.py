@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dfdetect.media.source import Source
 
 _MOST_BOXES = 200_000
+_DEEPEST = 16  # whole files have tracks five deep
 _MP4_PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 _MP4_ENCRYPTED = frozenset({b"encv", b"drmi"})
 _MKV_SEGMENT, _MKV_TRACKS, _MKV_CLUSTER = 0x18538067, 0x1654AE6B, 0x1F43B675
@@ -53,7 +54,7 @@ def _mp4(file: io.BufferedReader, size: int) -> Structure:
         if kind in (b"moov", b"moof"):
             index = True
         if kind == b"moov":
-            encrypted = _mp4_tracks(file, start, min(end, size), mirrored)
+            encrypted = _mp4_tracks(file, start, min(end, size), mirrored, _DEEPEST)
     return Structure(whole and index, encrypted, index, frozenset(mirrored))
 
 
@@ -76,12 +77,12 @@ def _boxes(file: io.BufferedReader, start: int, stop: int) -> Iterator[tuple[byt
         at += length
 
 
-def _mp4_tracks(file: io.BufferedReader, start: int, stop: int, mirrored: set[int]) -> bool:
-    """True when a track is encrypted; adds the numbers of mirrored tracks."""
+def _mp4_tracks(file: io.BufferedReader, start: int, stop: int, mirrored: set[int], depth: int) -> bool:
+    """True when a track is encrypted; adds the numbers of mirrored tracks.  Looks `depth` boxes deep."""
     encrypted = False
     for kind, body, end in _boxes(file, start, stop):
-        if kind in _MP4_PARENTS:
-            encrypted |= _mp4_tracks(file, body, min(end, stop), mirrored)
+        if kind in _MP4_PARENTS and depth:
+            encrypted |= _mp4_tracks(file, body, min(end, stop), mirrored, depth - 1)
         elif kind == b"tkhd":
             number, a, b, c, d = _track_header(file, body)
             if a * d - b * c < 0:

@@ -166,7 +166,7 @@ class Judge:
     def _frames_needed(self, kind: MediaKind, frames_sampled: int) -> int:
         if kind is MediaKind.PHOTO:
             return 1
-        # A clip of which only a frame or two exist must not fail for having so few.
+        # A clip of which only a frame or two exist, or are looked at, must not fail for having so few.
         return max(1, min(self._settings.min_frames, frames_sampled))
 
     def _judge_track(self, kind: MediaKind, person: _Sorted, penalty: float) -> TrackResult:

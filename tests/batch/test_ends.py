@@ -25,7 +25,8 @@ from dfdetect.settings import Settings
 from {fakes} import fake
 
 def go():
-    for result in scan_many({files!r}, Settings(), jobs=2, detector_factory=fake, start_method={method!r}):
+    how = {{"jobs": {jobs}, "start_method": {method!r}}}
+    for result in scan_many({files!r}, Settings(), detector_factory=fake, **how):
         print(result.path, flush=True)
 
 print("start", flush=True)
@@ -38,11 +39,11 @@ else:
 """
 
 
-def script(files: list[str], method: str | None, thread: bool = False) -> list[str]:
+def script(files: list[str], method: str | None, thread: bool = False, jobs: int = 2) -> list[str]:
     name = __package__ + ".fakes"
     root = Path(__file__).resolve().parents[name.count(".")]
     path = [str(root), *(p for p in sys.path if p)]
-    text = SCRIPT.format(path=path, fakes=name, files=files, method=method, thread=thread)
+    text = SCRIPT.format(path=path, fakes=name, files=files, method=method, thread=thread, jobs=jobs)
     return [sys.executable, "-c", text]
 
 
@@ -161,3 +162,12 @@ def test_forked_workers_compute_although_the_parent_has_loaded_the_libraries() -
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     assert sorted(done.stdout.split()) == [*(f"compute-{i}" for i in range(4)), "start"]
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork is used on Linux only")
+def test_workers_of_a_program_without_standard_streams_answer(tmp_path: Path) -> None:
+    *command, text = script(["ok-1", "ok-2"], "fork", jobs=1)
+    told = tmp_path / "told"
+    command.append(f"import sys\nsys.stdout = open({str(told)!r}, 'w')\n" + text)
+    subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], timeout=20, check=True)
+    assert sorted(told.read_text().split()) == ["ok-1", "ok-2", "start"]

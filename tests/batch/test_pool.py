@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -86,6 +87,34 @@ def test_a_crash_costs_one_file(name: str, reason: Reason, word: str) -> None:
         assert word in results[bad].message
         assert results[bad].settings == QUICK.as_dict()
     assert sum(r.label is Label.REAL for r in results.values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "jobs"),
+    [
+        ("hang", Reason.TIMED_OUT, 1),
+        ("segfault", Reason.CRASHED, 1),
+        ("kill", Reason.OUT_OF_MEMORY, 2),
+        ("raise", Reason.CRASHED, 2),
+        ("raise", Reason.CRASHED, 0),
+    ],
+)
+def test_what_stops_a_scan_keeps_no_file_from_being_hashed(
+    tmp_path: Path, name: str, reason: Reason, jobs: int
+) -> None:
+    path = tmp_path / f"{name}-1"
+    path.write_bytes(b"some bytes")
+    missing = f"{name}-that-is-missing"
+    settings = Settings(evidence=True, timeout=0.5)
+    results = scan([str(path), missing, "ok-1"], settings, jobs=jobs)
+    evidence = results[str(path)].evidence
+    assert evidence is not None
+    assert evidence.sha256 == hashlib.sha256(b"some bytes").hexdigest()
+    assert evidence.versions["dfdetect"]
+    assert results[str(path)].reason is results[missing].reason is reason
+    assert results[missing].evidence is None
+    assert results["ok-1"].label is Label.REAL
+    assert scan([str(path)], settings.replace(evidence=False), jobs=jobs)[str(path)].evidence is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="counts file descriptors")

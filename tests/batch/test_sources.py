@@ -106,13 +106,19 @@ def test_links_and_loops(tree: Path) -> None:
     (tree / "sub/alias.jpg").symlink_to(tree / "b.jpg")
     os.mkfifo(tree / "sub/pipe.mp4")
     survey = Survey()
-    assert names("sub", survey=survey) == ["sub/alias.jpg", "sub/z.png", "sub/deep/er/c.webm"]
-    assert (survey.linked, survey.skipped) == (1, 3)
+    # A link to nothing is a picture that is missing; one whose name does not say so is passed over.
+    assert names("sub", "sub/nowhere.jpg", survey=survey) == [
+        "sub/alias.jpg",
+        "sub/nowhere.jpg",
+        "sub/z.png",
+        "sub/deep/er/c.webm",
+    ]
+    assert (survey.linked, survey.skipped, survey.repeated) == (1, 2, 1)
     (tree / "sub/again").symlink_to(tree / "sub")  # two loops make a tree without end
     assert names("**/*.webm") == ["sub/deep/er/c.webm"]
     (tree / "sub/again").unlink()
     # Named, the link is followed, and the way back into it is not taken twice.
-    assert len(names("sub/loop")) == len(IN_TREE) + 1
+    assert len(names("sub/loop")) == len(IN_TREE) + 2
     assert names("sub/loop", "sub") == names("sub/loop")
     assert names("sub/nowhere.jpg", "sub/pipe.mp4") == ["sub/nowhere.jpg", "sub/pipe.mp4"]
 
@@ -160,6 +166,9 @@ def test_a_list_of_names(tree: Path) -> None:
     assert names("sub", files_from="list")[:2] == ["sub/z.png", "sub/deep/er/c.webm"]
     (tree / "list0").write_bytes(b"b.jpg\0with\nnewline\0\0last\r")
     assert names(files_from="list0", null_separated=True) == ["b.jpg", "with\nnewline", "last\r"]
+    (tree / "with\nnewline").touch()
+    (tree / "list0").write_bytes(b"with\nnewline")
+    assert names(files_from="list0", null_separated=True) == ["with\nnewline"]
 
 
 def test_a_list_from_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +183,13 @@ def test_a_list_from_standard_input_is_read_as_it_comes(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("content", "null", "hint"), [(b"a\0b\0", False, "--null"), (b"name\n" * 300_000, True, "leave --null")]
+    ("content", "null", "hint"),
+    [
+        (b"a\0b\0", False, "--null"),
+        (b"name\n" * 300_000, True, "leave --null"),
+        (b"a.jpg\nb.jpg\n", True, "leave --null"),
+        (b"a.jpg\n", True, "leave --null"),
+    ],
 )
 def test_a_list_of_the_other_kind_is_recognised(
     tmp_path: Path, content: bytes, null: bool, hint: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tempfile
+import zlib
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -141,13 +142,15 @@ def turned(mp4: bytes, matrix: tuple[int, int, int, int]) -> bytes:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims to be large and holds nothing."""
-    import zlib
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        png_chunk(kind, data) for kind, data in ((b"IHDR", header), (b"IDAT", b""), (b"IEND", b""))
+    )
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """One block of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def read_video(data: object, **choices: object) -> tuple[list[Frame], MediaInfo]:

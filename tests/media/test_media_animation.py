@@ -1,8 +1,9 @@
 import io
+import zlib
 
 import numpy as np
 import pytest
-from make import numbered, read_number
+from make import numbered, png_chunk, read_number
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -74,6 +75,14 @@ def test_one_picture_is_a_photo():
         with open_media(buffer.getvalue(), Settings(frames=16)) as media:
             assert media.kind is MediaKind.PHOTO
             assert len(list(media.frames())) == 1
+
+
+def test_damage_beside_the_pictures_costs_nothing():
+    whole = animation("PNG", 4)
+    profile = png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(3 << 20)))
+    frames, info = read(whole[:33] + profile + whole[33:])
+    assert [read_number(frame.image) for frame in frames] == [0, 1, 2, 3]
+    assert [note.code for note in info.notes] == ["metadata"]
 
 
 def test_window_and_closer():

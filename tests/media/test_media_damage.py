@@ -80,6 +80,18 @@ def test_no_index():
     assert "moov" in error.message
 
 
+def test_boxes_in_boxes_without_end_are_passed_over():
+    whole = video(numbered(5))
+    nest = b""
+    for _ in range(1500):
+        nest = (8 + len(nest)).to_bytes(4, "big") + b"trak" + nest
+    start = whole.index(b"moov") - 4
+    length = int.from_bytes(whole[start : start + 4], "big")
+    index = (length + len(nest)).to_bytes(4, "big") + whole[start + 4 : start + length] + nest
+    frames, _ = read_video(whole[:start] + index)
+    assert len(frames) == 5
+
+
 def test_encrypted():
     error = failing(video(numbered(5)).replace(b"avc1\x00", b"encv\x00"))
     assert error.reason is Reason.ENCRYPTED

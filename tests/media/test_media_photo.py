@@ -1,8 +1,9 @@
 import io
+import zlib
 
 import numpy as np
 import pytest
-from make import corners, png_header, quarters
+from make import codes, corners, png_chunk, png_header, quarters
 from PIL import Image, ImageFile
 
 from dfdetect.errors import MediaError
@@ -109,17 +110,38 @@ def test_transparent_palette_and_grey():
     assert set(np.unique(mask.image)) == {0, 255}
 
 
-def test_first_page_counts():
-    pages = [Image.fromarray(quarters()), Image.new("RGB", (10, 10))]
-    frame, _ = read(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+@pytest.mark.parametrize("big", [False, True])
+def test_first_page_counts_and_a_note_says_so(big):
+    pages = [Image.fromarray(quarters()), Image.new("RGB", (10, 10)), Image.new("RGB", (10, 10))]
+    frame, info = read(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:], big_tiff=big))
     assert np.array_equal(frame.image, quarters())
+    assert codes(info) == ["pages"]
+    assert "first of 3 pictures" in info.notes[0].text
+    assert not read(encode(pages[0], "TIFF", big_tiff=big))[1].notes
 
 
-def test_mpo_is_its_first_picture():
+def test_a_chain_of_pages_that_bites_its_tail_or_leaves_the_file_ends():
+    whole = bytearray(encode(Image.fromarray(quarters()), "TIFF"))
+    first = int.from_bytes(whole[4:8], "little")
+    place = first + 2 + 12 * int.from_bytes(whole[first : first + 2], "little")
+    for following in (first, len(whole) + 1000):
+        whole[place : place + 4] = following.to_bytes(4, "little")
+        frame, info = read(bytes(whole))
+        assert np.array_equal(frame.image, quarters())
+        assert not info.notes
+
+
+def test_mpo_is_its_first_picture_and_a_note_says_so():
     pages = [Image.fromarray(quarters()), Image.new("RGB", (96, 64))]
     frame, info = read(encode(pages[0], "MPO", save_all=True, append_images=pages[1:]))
     assert corners(frame.image) == ["red", "green", "blue", "white"]
     assert info.container == "jpeg"
+    assert codes(info) == ["pages"]
+
+
+def test_the_sizes_of_an_icon_are_one_picture():
+    _, info = read(encode(Image.fromarray(quarters(64, 64)), "ICO", sizes=[(16, 16), (32, 32), (64, 64)]))
+    assert not info.notes
 
 
 def test_bomb_is_refused_before_decoding():
@@ -149,6 +171,37 @@ def test_damaged_png_is_read_or_refused():
     _, info = read(bytes(whole))
     assert [note.code for note in info.notes] == ["damaged"]
     assert failure(whole[:40]).reason is Reason.TRUNCATED
+
+
+def with_block(kind: bytes, data: bytes, *, wrong: bool = False) -> bytes:
+    """A PNG with one more block before its picture, with a wrong checksum if asked."""
+    whole, block = encode(Image.fromarray(quarters()), "PNG"), png_chunk(kind, data)
+    if wrong:
+        block = block[:-1] + bytes([block[-1] ^ 0xFF])
+    return whole[:33] + block + whole[33:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_block(b"iCCP", b"profile\0\0" + zlib.compress(bytes(3 << 20))),
+        with_block(b"zTXt", b"words\0\0" + zlib.compress(bytes(3 << 20))),
+        with_block(b"tEXt", b"words\0more", wrong=True),
+    ],
+    ids=["profile", "text", "checksum"],
+)
+def test_damage_beside_the_picture_of_a_png_costs_no_verdict(data):
+    frame, info = read(data)
+    assert np.array_equal(frame.image, quarters())
+    assert codes(info) == ["metadata"]
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_a_png_that_is_damaged_where_it_matters_is_still_refused():
+    assert failure(with_block(b"PLTE", bytes(9), wrong=True)).reason is Reason.UNREADABLE
+    bomb = png_header(40_000, 40_000)
+    text = png_chunk(b"tEXt", b"words\0more")[:-4] + bytes(4)
+    assert failure(bomb[:33] + text + bomb[33:]).reason is Reason.TOO_LARGE
 
 
 def test_truncated_webp():

@@ -12,6 +12,7 @@ from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.media.sniff import Family, sniff
 from dfdetect.media.source import View, make_source
+from dfdetect.reports.words import printable
 from dfdetect.results import Reason
 from dfdetect.settings import Settings
 
@@ -128,6 +129,25 @@ def test_odd_names(tmp_path):
             file.write(video([quarters()] * 2))
         with open_media(os.fsdecode(path), Settings(frames=16)) as media:
             assert len(list(media.frames())) == 2
+
+
+def test_names_look_as_in_the_reports():
+    for name in ("bad\nna\tme\x1b.jpg", "\udcff\ud800\u202e\u2028\x9f", "名前\u3000\xa0é", "back\\slash"):
+        with pytest.raises(MediaError) as caught:
+            make_source(f"no-such-folder/{name}")
+        assert f"'no-such-folder/{printable(name)}'" in caught.value.message
+    letters = "".join(map(chr, [*range(1, 0x3001), *range(0xD800, 0xE000), 0xFEFF, 0x1F600]))
+    with pytest.raises(MediaError) as caught:
+        make_source(letters)
+    assert printable(letters) in caught.value.message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_to_nothing_is_called_one(tmp_path):
+    (tmp_path / "link.jpg").symlink_to("nothing.jpg")
+    with pytest.raises(MediaError, match="is a link to a file that does not exist") as caught:
+        make_source(tmp_path / "link.jpg")
+    assert caught.value.reason is Reason.MISSING
 
 
 @given(st.binary(min_size=1, max_size=300), st.lists(st.tuples(st.integers(-400, 400), st.integers(0, 2))))
