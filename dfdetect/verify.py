@@ -2,14 +2,16 @@
 
 The file is found in the record by the sha256 of its bytes, whatever it is called by now; then the model that
 is installed must be the recorded one; then the scan is repeated with the recorded settings, and everything
-that the record says is compared.
+that the record says is compared.  Should the record have several results of these bytes, all of them must
+come out again: a second one under another name could otherwise say anything.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dfdetect.detector import Detector
@@ -17,8 +19,8 @@ from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
-from dfdetect.reports.compare import Difference, compare_results
-from dfdetect.reports.parse import read_results
+from dfdetect.reports.compare import Difference, compare_origin, compare_results, compare_summary
+from dfdetect.reports.parse import read_document
 from dfdetect.reports.words import label_words, percent, plural
 from dfdetect.results import Credentials, ModelStamp, Reason, ScanResult
 from dfdetect.scoring.models import ModelFolder, load_model
@@ -76,7 +78,9 @@ class Verifier:
         self._model_folder = model_folder
         self._by_hash: dict[str, list[ScanResult]] = defaultdict(list)
         self._by_name: dict[str, ScanResult] = {}
-        for result in read_results(record):
+        found, around = read_document(record)
+        results = list(found)
+        for result in results:
             self._by_name.setdefault(os.path.basename(result.path), result)
             if result.evidence is not None and result.evidence.sha256 is not None:
                 self._by_hash[result.evidence.sha256].append(result)
@@ -85,6 +89,8 @@ class Verifier:
                 f"{os.fspath(record)} holds no hash of a file, so nothing can be verified with it: "
                 "make a record with dfdetect scan --report record=FILE"
             )
+        self._summary = () if around is None else compare_summary(around, results)
+        self._folders: dict[str, ModelFolder] = {}
         self._detector: Detector | None = None
 
     def verify(self, path: str) -> Verification:
@@ -97,29 +103,42 @@ class Verifier:
             sha256 = _hash(path)
         except MediaError as error:
             return Verification(path, False, error.message, reason=error.reason)
-        recorded = self._find(sha256, path)
-        if recorded is None:
+        entries = self._entries(sha256, path)
+        if not entries:
             return Verification(path, False, self._unknown(path, sha256), sha256)
+        scans: dict[Settings, ScanResult] = {}
+        return _together([self._repeat(path, sha256, recorded, scans) for recorded in entries])
+
+    def _repeat(
+        self, path: str, sha256: str, recorded: ScanResult, scans: dict[Settings, ScanResult]
+    ) -> Verification:
+        """Verify one recorded result; `scans` holds those that have been made of this file."""
         settings = self._settings(recorded)
         try:
-            folder = load_model(settings.model)
+            folder = self._load(settings.model)
         except ModelError as error:
             message = f"cannot be repeated here: {error}; name its folder with --model-folder"
             return Verification(path, False, message, sha256, recorded.path, True, model_missing=True)
         problem = _other_model(recorded.model, folder)
         if problem is not None:
             return Verification(path, False, problem, sha256, recorded.path, True, False)
-        found = self._scan(path, settings)
+        if settings not in scans:
+            scans[settings] = self._scan(path, settings)
+        found = scans[settings]
         if found.evidence is None or found.evidence.sha256 != sha256:
             return Verification(path, False, "the file changed while it was verified: try again", sha256)
-        return _compared(path, sha256, recorded, found, logit_tolerance(folder))
+        found = _renamed(found, path, recorded)
+        differences = (
+            *self._summary,
+            *compare_origin(recorded, found),
+            *compare_results(recorded, found, logit_tolerance(folder)),
+        )
+        return _compared(path, sha256, recorded, found, differences)
 
-    def _find(self, sha256: str, path: str) -> ScanResult | None:
-        """The result of these bytes; of several that of the same name."""
-        entries = self._by_hash.get(sha256, [])
+    def _entries(self, sha256: str, path: str) -> list[ScanResult]:
+        """The results of these bytes, those of the same name first."""
         name = os.path.basename(path)
-        named = (entry for entry in entries if os.path.basename(entry.path) == name)
-        return next(named, entries[0] if entries else None)
+        return sorted(self._by_hash.get(sha256, []), key=lambda entry: os.path.basename(entry.path) != name)
 
     def _unknown(self, path: str, sha256: str) -> str:
         named = self._by_name.get(os.path.basename(path))
@@ -135,15 +154,21 @@ class Verifier:
         values = {**recorded.settings, "evidence": True, "pictures": False}
         if self._model_folder is not None:
             values["model"] = self._model_folder
-        if not os.access(values.get("trust_list") or "", os.R_OK):
-            values["trust_list"] = None  # whom somebody trusted changes no figure
         try:
-            return Settings.from_mapping(values)
+            settings = Settings.from_mapping(values)
+            here = _is_readable(settings.trust_list)
         except (SettingsError, TypeError) as error:
             raise SettingsError(
                 f"the record's settings cannot be used ({error}); it was made by dfdetect "
                 f"{recorded.tool_version}: verify it with that version"
             ) from error
+        # Whom somebody trusted changes no figure.
+        return settings if here else settings.replace(trust_list=None)
+
+    def _load(self, model: str) -> ModelFolder:
+        if model not in self._folders:
+            self._folders[model] = load_model(model)
+        return self._folders[model]
 
     def _scan(self, path: str, settings: Settings) -> ScanResult:
         if self._detector is None or self._detector.settings != settings:
@@ -159,12 +184,21 @@ def _hash(path: str) -> str:
         source.close()
 
 
+def _is_readable(trust_list: str | None) -> bool:
+    try:
+        return trust_list is not None and os.access(trust_list, os.R_OK)
+    except ValueError as error:
+        raise SettingsError(f"trust_list must be a possible path, not {trust_list!r:.60}") from error
+
+
 def _other_model(recorded: ModelStamp | None, folder: ModelFolder) -> str | None:
     """What to say when the installed model is not the recorded one; None when it is."""
     if recorded is None:
         return None
     names = sorted({*recorded.sha256, *folder.hashes})
     other = [name for name in names if recorded.sha256.get(name) != folder.hashes.get(name)]
+    other += ["name"] if recorded.name != folder.card.name else []
+    other += ["version"] if recorded.version != folder.card.version else []
     if not other:
         return None
     return (
@@ -174,10 +208,56 @@ def _other_model(recorded: ModelStamp | None, folder: ModelFolder) -> str | None
     )
 
 
+def _renamed(found: ScanResult, path: str, recorded: ScanResult) -> ScanResult:
+    """The result with the recorded name in its message: that of an unreadable file begins with its name."""
+    if found.message == recorded.message:
+        return found
+    here, there = (
+        "'" + "".join(letter if letter.isprintable() else "\ufffd" for letter in name) + "'"
+        for name in (path, recorded.path)
+    )
+    if not found.message.startswith(here):
+        return found
+    return dataclasses.replace(found, message=there + found.message.removeprefix(here))
+
+
+def _together(outcomes: Sequence[Verification]) -> Verification:
+    """Those of all results of the same bytes in one: the first's, unless another does not come out again."""
+    first, *others = outcomes
+    if not others:
+        return first
+    told = max(outcomes, key=_gravity)
+    message = told.message if told is first else f"as {told.recorded_path}: {told.message}"
+    return dataclasses.replace(
+        told,
+        message=message,
+        recorded_path=first.recorded_path,
+        differences=(*first.differences, *_of_others(first, others)),
+        changes=tuple(dict.fromkeys(change for outcome in outcomes for change in outcome.changes)),
+    )
+
+
+def _gravity(outcome: Verification) -> int:
+    """How much an outcome weighs: one that does not reproduce more than one of which nothing is known."""
+    return 0 if outcome.reproduces else 1 if outcome.model_missing else 2
+
+
+def _of_others(first: Verification, others: Sequence[Verification]) -> Iterator[Difference]:
+    """The differences of further results, each named by its file, but for those that all have."""
+    for other in others:
+        for difference in other.differences:
+            if difference not in first.differences:
+                what = f"as {other.recorded_path}: {difference.what}"
+                yield dataclasses.replace(difference, what=what)
+
+
 def _compared(
-    path: str, sha256: str, recorded: ScanResult, found: ScanResult, tolerance: float
+    path: str,
+    sha256: str,
+    recorded: ScanResult,
+    found: ScanResult,
+    differences: tuple[Difference, ...],
 ) -> Verification:
-    differences = compare_results(recorded, found, tolerance)
     same_detector = _same_parts(recorded.detector, found.detector)
     failed = sum(not difference.within for difference in differences)
     return Verification(

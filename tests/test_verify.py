@@ -19,6 +19,8 @@ from dfdetect.cli.main import main
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.reports.base import Report
+from dfdetect.reports.parse import parse_result
+from dfdetect.reports.plain import plain_result
 from dfdetect.reports.registry import make_report
 from dfdetect.reports.summary import Summary
 from dfdetect.scoring.models import load_model, write_card
@@ -35,14 +37,32 @@ class Case:
     folder: Path
     record: Record
 
-    def verify(self, name: str, change: Callable[[list[Record]], object] | None = None) -> Verification:
-        """Verify the file `name` against the record, changed by `change` (of its list of results)."""
+    def verify(
+        self,
+        name: str,
+        change: Callable[[list[Record]], object] | None = None,
+        around: Callable[[Record], object] | None = None,
+    ) -> Verification:
+        """Verify the file `name` against the record, changed by `change` (of its list of results).
+
+        Its summary then says what these results come to, unless `around` changes it.
+        """
         record = copy.deepcopy(self.record)
         if change is not None:
             change(record["results"])
+            record["summary"] = summed(record["results"])
+        if around is not None:
+            around(record)
         path = self.folder / "changed.json"
         path.write_text(json.dumps(record), "utf-8")
         return Verifier(path).verify(str(self.folder / name))
+
+
+def summed(results: list[Record]) -> Record:
+    summary = Summary()
+    for result in results:
+        summary.add(parse_result(result))
+    return summary.as_dict()
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +75,16 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     stream = io.StringIO()
     report: Report = make_report("record", stream)
     report.begin()
+    summary = Summary()
     for name in ("photo.jpg", "clip.mp4", "letter.txt"):
-        report.add(detector.scan(folder / name, name=name))
-    report.end(Summary())
+        result = detector.scan(folder / name, name=name)
+        summary.add(result)
+        report.add(result)
+    report.end(summary)
     return Case(folder, json.loads(stream.getvalue()))
 
 
-PHOTO, CLIP = 0, 1
+PHOTO, CLIP, LETTER = 0, 1, 2
 
 
 def other_label(record: Record) -> str:
@@ -102,6 +125,17 @@ def test_a_reencoded_copy_is_another_file(case: Case) -> None:
     assert "had other bytes" in outcome.message
     shutil.copy(case.folder / "copy" / "photo.jpg", case.folder / "unheard.jpg")
     assert "the record has no file with these bytes" in case.verify("unheard.jpg").message
+
+
+def test_an_unreadable_file_may_have_another_name(case: Case) -> None:
+    """Its message begins with its name."""
+    shutil.copy(case.folder / "letter.txt", case.folder / "renamed.txt")
+    outcome = case.verify(
+        "renamed.txt",
+        lambda r: r[LETTER].update(message="'letter.txt' is text, not a photo or video: check the file"),
+    )
+    assert outcome.reproduces
+    assert outcome.differences == ()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +206,68 @@ def test_another_model_version_is_named_and_not_run(case: Case) -> None:
     assert outcome.differences == ()
 
 
+@pytest.mark.parametrize(("member", "value"), [("name", "standard"), ("version", "99")])
+def test_another_name_or_version_of_the_model_is_another_model(member: str, value: str, case: Case) -> None:
+    outcome = case.verify("photo.jpg", lambda results: results[PHOTO]["model"].update({member: value}))
+    assert (outcome.reproduces, outcome.same_model) == (False, False)
+    assert f"; {member} differ)" in outcome.message
+
+
+@pytest.mark.parametrize("member", ["model", "detector"])
+def test_a_result_must_say_what_made_it(member: str, case: Case) -> None:
+    outcome = case.verify("photo.jpg", lambda results: results[PHOTO].update({member: None}))
+    assert not outcome.reproduces
+    assert [d.what for d in outcome.differences] == [member]
+    assert str(outcome.differences[0].found).startswith({"model": "light", "detector": "mtcnn"}[member])
+
+
+def test_what_could_not_be_read_was_seen_by_no_model(case: Case) -> None:
+    outcome = case.verify("letter.txt", lambda results: results[LETTER].update(model=results[PHOTO]["model"]))
+    assert [d.what for d in outcome.differences if not d.within] == ["model"]
+
+
+def test_settings_may_not_be_left_out(case: Case) -> None:
+    def only_model(results: list[Record]) -> None:
+        results[PHOTO]["settings"] = {"model": "light"}
+
+    outcome = case.verify("photo.jpg", only_model)
+    assert not outcome.reproduces
+    names = {d.what for d in outcome.differences if not d.within}
+    assert {"settings: frames", "settings: threshold", "settings: prior"} <= names
+
+
+def test_an_older_version_may_have_had_fewer_settings(case: Case) -> None:
+    def older(results: list[Record]) -> None:
+        results[PHOTO]["tool_version"] = "0.0.9"
+        del results[PHOTO]["settings"]["max_faces"]
+
+    outcome = case.verify("photo.jpg", older)
+    assert outcome.reproduces
+    assert [(d.what, d.within) for d in outcome.differences] == [("settings: max faces", True)]
+    assert "to the last digit" not in outcome.message
+
+
+@pytest.mark.parametrize("name", ["files", "fake", "not_judged", "accepted", "reasons"])
+def test_the_summary_must_follow_from_the_results(name: str, case: Case) -> None:
+    for change in (
+        lambda record: record["summary"].update({name: 7}),
+        lambda record: record["summary"].pop(name),
+        lambda record: record["summary"].update({name: float("inf")}),
+    ):
+        outcome = case.verify("photo.jpg", around=change)
+        assert not outcome.reproduces
+        assert [d.what for d in outcome.differences] == [f"summary: {name.replace('_', ' ')}"]
+        json.dumps([dataclasses.asdict(d) for d in outcome.differences], allow_nan=False)
+    outcome = case.verify("photo.jpg", around=lambda record: record.pop("summary"))
+    assert [d.what for d in outcome.differences] == ["summary"]
+
+
+def test_json_lines_have_no_summary(case: Case) -> None:
+    path = case.folder / "record.jsonl"
+    path.write_text("".join(json.dumps(result) + "\n" for result in case.record["results"]))
+    assert Verifier(path).verify(str(case.folder / "photo.jpg")).reproduces
+
+
 def test_another_face_detector_is_not_the_same_scan(case: Case) -> None:
     outcome = case.verify(
         "photo.jpg", lambda results: results[PHOTO]["detector"]["sha256"].update({"pnet.onnx": "0" * 64})
@@ -214,6 +310,12 @@ def test_a_trust_list_that_is_not_here_does_not_matter(case: Case) -> None:
     assert case.verify("photo.jpg", trust).reproduces
 
 
+@pytest.mark.parametrize("value", [5, [1], {}, "a\0b", "\ud800"])
+def test_a_trust_list_that_is_no_path_is_told(value: object, case: Case) -> None:
+    with pytest.raises(SettingsError, match="trust_list must be"):
+        case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(trust_list=value))
+
+
 def test_unknown_settings_are_named(case: Case) -> None:
     with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*verify it with that version"):
         case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(sharpen=3))
@@ -231,6 +333,40 @@ def test_of_equal_files_that_of_the_same_name_is_taken(case: Case) -> None:
     assert case.verify("photo.jpg", change).recorded_path == "photo.jpg"
     shutil.copy(case.folder / "photo.jpg", case.folder / "twin.jpg")
     assert case.verify("twin.jpg", change).recorded_path == "there/twin.jpg"
+
+
+def test_all_results_of_equal_files_must_come_out_again(case: Case) -> None:
+    def twin(results: list[Record], **values: Any) -> None:
+        results.append({**copy.deepcopy(results[PHOTO]), "path": "there/twin.jpg", **values})
+
+    assert case.verify("photo.jpg", twin).reproduces
+    outcome = case.verify("photo.jpg", lambda results: twin(results, fake_probability=0.01))
+    assert not outcome.reproduces
+    assert outcome.recorded_path == "photo.jpg"
+    assert [d.what for d in outcome.differences] == ["as there/twin.jpg: fake probability"]
+    assert outcome.message.startswith("as there/twin.jpg: does NOT reproduce: 1 figure")
+
+
+def test_equal_files_may_have_been_scanned_in_other_ways(case: Case) -> None:
+    def twin(results: list[Record]) -> None:
+        settings = {**results[CLIP]["settings"], "frames": 3}
+        again = Detector(**{**settings, "evidence": True}).scan(case.folder / "clip.mp4", name="twin.mp4")
+        results.append(plain_result(again))
+
+    outcome = case.verify("clip.mp4", twin)
+    assert outcome.reproduces
+    assert outcome.differences == ()
+
+
+def test_of_equal_files_a_real_difference_outweighs_a_missing_model(case: Case, tmp_path: Path) -> None:
+    def twins(results: list[Record]) -> None:
+        for path, change in (("a.jpg", {"model": str(tmp_path / "none")}), ("b.jpg", {})):
+            settings = {**results[PHOTO]["settings"], **change}
+            results.append({**results[PHOTO], "path": path, "settings": settings, "message": "Other."})
+
+    outcome = case.verify("photo.jpg", twins)
+    assert (outcome.reproduces, outcome.model_missing) == (False, False)
+    assert outcome.message.startswith("as b.jpg: does NOT reproduce")
 
 
 def test_changed_credentials_are_told_and_decide_nothing(case: Case) -> None:

@@ -23,12 +23,34 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: of this process) and return the exit status."""
+    _open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _guarded(words)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     return int(_flushed(code))
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where the caller closed a standard stream.
+
+    The next file that is opened would else take the number of that stream, and a report would be written into
+    it, or a worker lose its connection.  Standard input stays None for Python: asking for it is wrong usage.
+    """
+    with contextlib.suppress(OSError):  # where there is no null device, all is as it was
+        for number in (0, 1, 2):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.set_inheritable(
+                    os.open(os.devnull, os.O_RDWR), True
+                )  # takes the lowest number that is free
+        # Not over the number: by now that may be a file of somebody else.
+        if sys.stdout is None:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+        if sys.stderr is None:
+            sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
 
 
 def _guarded(words: list[str]) -> ExitCode:

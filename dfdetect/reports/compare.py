@@ -1,21 +1,22 @@
 """Two results of the same file → what differs, figure by figure, and whether that is within what is allowed.
 
-Everything that a record says of a file is compared, as it is published (`dfdetect.reports.plain`), so that
-nothing in an edited record goes unnoticed.  Left out are what may differ freely: the path, the time it took,
-the evidence, versions and hashes (compared by `dfdetect.verify`), and heat maps, which decide nothing.
+Everything that a record says of a file is compared, as it is published (`dfdetect.reports.plain`), and the
+sums around it, so that nothing in an edited record goes unnoticed.  Left out are what may differ freely:
+the path, the time it took, the evidence, versions and hashes (compared by `dfdetect.verify`), and heat maps,
+which decide nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import ACCEPTED
-from dfdetect.results import ScanResult
+from dfdetect.reports.summary import ACCEPTED, Summary
+from dfdetect.results import ModelStamp, ScanResult
 
 _FREE = frozenset(
     {
@@ -35,6 +36,8 @@ _IDENTITY = {"tracks": "id", "faces": "frame", "notes": "code"}
 # Outside of a face these follow from its scores and the model alone: equal scores leave them no room at all.
 _DERIVED = frozenset({"logit", "fake_probability", "novelty", "message", "text"})
 _WORDS = frozenset({"message", "text"})
+# When the scan was and whether it was interrupted follow from no result.
+_TOLD = frozenset({"complete", "started", "elapsed"})
 
 FACE_FACTOR = 2.0
 """A single face's logit may move this much further than a file's, which averages several."""
@@ -78,6 +81,54 @@ def compare_results(
         dataclasses.replace(difference, within=difference.within and (moved or not derived))
         for difference, derived in pairs
     )
+
+
+def compare_origin(recorded: ScanResult, found: ScanResult) -> tuple[Difference, ...]:
+    """Where a record keeps silent about what a result came from: a setting, the model, the face detector.
+
+    A version of the tool that did not have a setting yet could not write it, so that is allowed when the
+    versions differ.
+    """
+    other = recorded.tool_version != found.tool_version
+    silent = [
+        Difference(f"settings: {name.replace('_', ' ')}", None, "present", None, other)
+        for name in found.settings
+        if name not in recorded.settings
+    ]
+    for name, before, now in (
+        ("model", recorded.model, found.model),
+        ("detector", recorded.detector, found.detector),
+    ):
+        if (before is None) != (now is None):
+            silent.append(Difference(name, _stamp(before), _stamp(now), None, False))
+    return tuple(silent)
+
+
+def _stamp(model: ModelStamp | None) -> str | None:
+    return None if model is None else f"{model.name} {model.version}"
+
+
+def compare_summary(around: Mapping[str, Any], results: Iterable[ScanResult]) -> tuple[Difference, ...]:
+    """Where the summary of a document does not follow from its results.
+
+    `around` is the document without them, as `read_document` gives it.
+    """
+    summary = Summary()
+    for result in results:
+        summary.add(result)
+    stated = around.get("summary")
+    if not isinstance(stated, Mapping):
+        return (Difference("summary", None, "present", None, False),)
+    return tuple(
+        Difference(f"summary: {name.replace('_', ' ')}", _shown(stated.get(name)), _shown(count), None, False)
+        for name, count in summary.as_dict().items()
+        if name not in _TOLD and stated.get(name) != count
+    )
+
+
+def _shown(value: object) -> object:
+    """A count, or in words whatever stands in its place."""
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Plain dicts and lists → `ScanResult`: reads back what `dfdetect.reports.plain` wrote.
 
 What was rounded stays rounded; a figure that may not be missing in a `ScanResult` and was written as null
-becomes NaN.  So ``plain_result(parse_result(record)) == record`` for every record whose path came from a
-file system.  Members that this version does not know are ignored, missing optional ones are None.
+becomes NaN (but for the quality of a face: without it no face was ever scored).  So
+``plain_result(parse_result(record)) == record`` for every record whose path came from a file system.  Members
+that this version does not know are ignored, missing optional ones are None.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from dfdetect.results import (
 )
 
 _Member = TypeVar("_Member", bound=Enum)
+_MOST = 2**63
+"""Whole numbers stay below it: no count or size reaches it, and tables could not hold them."""
 
 
 def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
@@ -43,15 +46,27 @@ def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
 
     A document of ``--format json`` is read too.  Raises `InputError` that names the line.
     """
+    results, _ = read_document(path)
+    yield from results
+
+
+def read_document(
+    path: str | os.PathLike[str],
+) -> tuple[Iterator[ScanResult], Mapping[str, Any] | None]:
+    """The same results, and what stands around them in a document (tool, summary), as it stands there.
+
+    That is None for JSON Lines, where nothing does.
+    """
+    name = os.fspath(path)
     try:
         content = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read results from {os.fspath(path)}: {error}") from error
-    for where, record in _records(content, os.fspath(path)):
-        try:
-            yield parse_result(record)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+    except (OSError, ValueError) as error:  # also bad UTF-8, or a zero byte in the path
+        raise InputError(f"cannot read results from {name}: {error}") from error
+    whole = _document(content)
+    if whole is None:
+        return _results(_lines(content, name)), None
+    around = {member: value for member, value in whole.items() if member != "results"}
+    return _results(_members(whole, name)), around
 
 
 def parse_result(values: Mapping[str, Any]) -> ScanResult:
@@ -71,8 +86,8 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
             message=_text(values, "message"),
             fake_probability=_optional(values, "fake_probability"),
             logit=_optional(values, "logit"),
-            band=None if band is None else _pair(values, "band"),
-            tracks=tuple(_track(item) for item in _objects(values, "tracks")),
+            band=None if band is None else _band(values),
+            tracks=_tracks(values),
             media=None if media is None else _media(_object(values, "media")),
             notes=_notes(values),
             model=None if model is None else _model(_object(values, "model")),
@@ -88,16 +103,31 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
         raise InputError(f"not the record of a scan: {error}") from error
 
 
-def _records(content: str, name: str) -> Iterator[tuple[str, Any]]:
-    """Each record with where it stands: the whole text is one document, or each line is a record."""
+def _document(content: str) -> Mapping[str, Any] | None:
+    """The whole text as one document; None when each line is a record instead."""
     try:
-        whole = json.loads(content) if content.strip() else []
+        whole = json.loads(content)
     except (ValueError, RecursionError):  # also absurd nesting
-        whole = None
-    if isinstance(whole, Mapping) and "results" in whole:
-        for number, record in enumerate(_objects(whole, "results"), start=1):
-            yield f"{name}, result {number}", record
-        return
+        return None
+    return whole if isinstance(whole, Mapping) and "results" in whole else None
+
+
+def _results(records: Iterator[tuple[str, Any]]) -> Iterator[ScanResult]:
+    for where, record in records:
+        try:
+            yield parse_result(record)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+
+
+def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Each record of a document with where it stands."""
+    for number, record in enumerate(_objects(whole, "results"), start=1):
+        yield f"{name}, result {number}", record
+
+
+def _lines(content: str, name: str) -> Iterator[tuple[str, Any]]:
+    """Each line's record with where it stands."""
     for number, line in enumerate(content.split("\n"), start=1):
         if line.strip():
             try:
@@ -106,12 +136,20 @@ def _records(content: str, name: str) -> Iterator[tuple[str, Any]]:
                 raise InputError(f"{name}, line {number}: not JSON: {error}") from error
 
 
+def _tracks(values: Mapping[str, Any]) -> tuple[TrackResult, ...]:
+    found = tuple(_track(item) for item in _objects(values, "tracks"))
+    numbers = [track.id for track in found]
+    if len({*numbers}) != len(numbers):
+        raise _wrong("tracks", "give every person an id of its own", numbers)
+    return found
+
+
 def _track(values: Mapping[str, Any]) -> TrackResult:
     return TrackResult(
         id=_whole(values, "id"),
         label=_member(values, "label", Label),
         reason=_member(values, "reason", Reason),
-        fake_probability=_optional(values, "fake_probability"),
+        fake_probability=_share(values, "fake_probability"),
         logit=_optional(values, "logit"),
         start=_number(values, "start"),
         end=_number(values, "end"),
@@ -130,9 +168,9 @@ def _face(values: Mapping[str, Any]) -> FaceScore:
         time=_number(values, "time"),
         frame=_whole(values, "frame"),
         box=Box(*(_plain("box", edge) for edge in box)),
-        detection=_number(values, "detection"),
+        detection=_share_of("detection", values.get("detection")),
         quality=FaceQuality(
-            **{name: _figure(quality, name) for name in ("size", "sharpness", "brightness", "contrast")}
+            **{name: _number(quality, name) for name in ("size", "sharpness", "brightness", "contrast")}
         ),
         logit=_figure(values, "logit"),
         experts=tuple(_or_nan("experts", value) for value in _list(values, "experts")),
@@ -206,13 +244,21 @@ def _credentials(values: Mapping[str, Any]) -> Credentials:
 
 
 def _path(values: Mapping[str, Any]) -> str:
-    coded = values.get("path_base64")
-    if coded is None:
-        return _text(values, "path")
+    """The name of the file; one that no file can have would fail wherever it is looked for."""
+    name = "path" if values.get("path_base64") is None else "path_base64"
+    path = _text(values, name)
+    if name == "path_base64":
+        try:
+            path = os.fsdecode(base64.b64decode(path, validate=True))
+        except ValueError as error:
+            raise _wrong(name, "be base64", path) from error
     try:
-        return os.fsdecode(base64.b64decode(_text(values, "path_base64"), validate=True))
-    except ValueError as error:
-        raise _wrong("path_base64", "be base64", coded) from error
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate
+        possible = False
+    if not possible:
+        raise _wrong(name, "be a name that a file can have", path)
+    return path
 
 
 def _wrong(name: str, want: str, value: object) -> InputError:
@@ -261,8 +307,8 @@ def _truth(values: Mapping[str, Any], name: str) -> bool | None:
 
 def _whole(values: Mapping[str, Any], name: str) -> int:
     value = values.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(name, "be a whole number", value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _MOST:
+        raise _wrong(name, "be a whole number of at most 63 bits", value)
     return value
 
 
@@ -299,8 +345,19 @@ def _optional(values: Mapping[str, Any], name: str) -> float | None:
     return None if values.get(name) is None else _number(values, name)
 
 
-def _pair(values: Mapping[str, Any], name: str) -> tuple[float, float]:
-    found = _list(values, name)
+def _share(values: Mapping[str, Any], name: str) -> float | None:
+    return None if values.get(name) is None else _share_of(name, values[name])
+
+
+def _share_of(name: str, value: object) -> float:
+    number = _plain(name, value)
+    if not 0.0 <= number <= 1.0:
+        raise _wrong(name, "lie between 0 and 1", value)
+    return number
+
+
+def _band(values: Mapping[str, Any]) -> tuple[float, float]:
+    found = _list(values, "band")
     if len(found) != 2:
-        raise _wrong(name, "hold two numbers", found)
-    return _plain(name, found[0]), _plain(name, found[1])
+        raise _wrong("band", "hold two numbers", found)
+    return _share_of("band", found[0]), _share_of("band", found[1])

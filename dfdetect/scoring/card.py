@@ -23,6 +23,8 @@ CARD_FORMAT = 1
 CARD_FILE = "card.json"
 CALIBRATION_FILE = "calibration.json"
 CLASSIFIER = "classifier"
+NETWORK_SUFFIX = ".onnx"
+"""Engines choose the format by it, and another one could hold weights where nobody looks for them."""
 
 FreeForm = Mapping[str, Any] | str
 """A part of a card that no code depends on."""
@@ -198,8 +200,8 @@ def _expert(values: _Fields) -> ExpertCard:
         raise ModelError(f"{values.where}.crop: {error}") from error
     return ExpertCard(
         name=values.text("name"),
-        file=values.file("file"),
-        quick_file=values.file("quick_file") if values.has("quick_file") else None,
+        file=values.network("file"),
+        quick_file=values.network("quick_file") if values.has("quick_file") else None,
         crop=crop,
         mean=values.triple("mean"),
         std=std,
@@ -291,6 +293,12 @@ class _Fields:
         value = self.text(name)
         if not is_plain_name(value):
             self.fail(name, "name a file of the model folder itself, without a path")
+        return value
+
+    def network(self, name: str) -> str:
+        value = self.file(name)
+        if not value.endswith(NETWORK_SUFFIX):
+            self.fail(name, f"name an ONNX file, which ends in {NETWORK_SUFFIX}")
         return value
 
     def sha256(self, name: str) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,12 +23,14 @@ from dfdetect.scoring.card import (
     CALIBRATION_FILE,
     CARD_FILE,
     CLASSIFIER,
+    NETWORK_SUFFIX,
     ModelCard,
     card_values,
     parse_card,
     read_card,
     read_json,
 )
+from dfdetect.scoring.external import external_files
 
 _SHIPPED = "dfdetect._models"
 
@@ -67,8 +69,9 @@ def list_models() -> list[str]:
 
 
 def refuse_shipped(name: str) -> None:
-    """Raise `SettingsError` where `name` is a shipped model, which nothing may change."""
-    if name in list_models():
+    """Raise `SettingsError` where `name` is a shipped model or leads to one: nothing may change it."""
+    folder = find_folder(name)
+    if any(folder.samefile(shipped) for shipped in shipped_folders()):
         raise SettingsError(
             f"'{name}' came with dfdetect and is left as it is; copy its folder and "
             "name the copy by its path, as in: --model ./my-model"
@@ -92,11 +95,16 @@ def find_folder(name_or_path: str | os.PathLike[str]) -> Path:
     shipped = {folder.name: folder for folder in shipped_folders()}
     if text in shipped:
         return shipped[text]
-    path = Path(text).expanduser()
-    if path.is_dir():
-        return path
+    try:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            return path
+        is_there = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: the home of an unknown user
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"model '{text:.60}' cannot be looked for: {reason}") from error
     names = ", ".join(name for name in shipped if _is_classifier(shipped[name])) or "none"
-    if path.exists():
+    if is_there:
         raise ModelError(f"model '{text}' is a file; name the folder that holds its {CARD_FILE}")
     raise ModelError(
         f"there is no model '{text}': it is neither a shipped model ({names}) nor an existing folder"
@@ -170,7 +178,25 @@ def hash_file(path: Path) -> str:
 
 
 def _check_files(folder: Path, card: ModelCard) -> tuple[FileCheck, ...]:
-    return tuple(_check_file(folder, name, wanted) for name, wanted in sorted(card.files.items()))
+    checks = [_check_file(folder, name, wanted) for name, wanted in sorted(card.files.items())]
+    networks = [check.file for check in checks if check.ok and check.file.endswith(NETWORK_SUFFIX)]
+    return (*checks, *(check for name in networks for check in _check_external(folder, name, card)))
+
+
+def _check_external(folder: Path, network: str, card: ModelCard) -> Iterator[FileCheck]:
+    """The files that hold weights of a network and that the card does not vouch for."""
+    try:
+        names = external_files(folder / network)
+    except ModelError as error:
+        yield FileCheck(network, False, str(error), card.files[network])
+        return
+    for name in names:
+        if name not in card.files:
+            message = (
+                f"{network} keeps weights in '{name}', for which the card does not vouch; name that file, "
+                f"with its sha256, under 'files' in {CARD_FILE}"
+            )
+            yield FileCheck(name, False, message, "")
 
 
 def _check_file(folder: Path, name: str, wanted: str) -> FileCheck:

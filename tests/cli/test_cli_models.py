@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "net.onnx").write_bytes(b"weights")
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08")
     card = ModelCard(
         name="made\x1b[2Jhere",
         version="1.2",
@@ -45,7 +45,7 @@ def test_show(folder: Path, capsys: Capture) -> None:
 def test_verify(folder: Path, capsys: Capture) -> None:
     assert main(["models", "verify", str(folder)]) == 0
     assert capsys.readouterr().out.startswith("ok ")
-    (folder / "net.onnx").write_bytes(b"other weights")
+    (folder / "net.onnx").write_bytes(b"\x08\x09")
     assert main(["models", "verify", str(folder)]) == 2
     assert "ALTERED" in capsys.readouterr().out
     (folder / "net.onnx").unlink()

@@ -124,6 +124,31 @@ def test_closed_streams(tmp_path: Path, closed: str, code: int) -> None:
     assert subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True).returncode == code
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
+    """With real workers, whose pipes would have the numbers of the streams."""
+    data = Path(__file__).resolve().parents[2] / "data"
+    (tmp_path / "labels.csv").write_text(f"file,label\n{data}/coffee.jpg,real\n{data}/astronaut.jpg,real\n")
+    program = f"'{sys.executable}' -m dfdetect"
+    for command, made in (
+        (f"scan '{data}/astronaut.jpg' --model light --report json=scan.json", "scan.json"),
+        ("evaluate labels.csv --model light --results results.jsonl", "results.jsonl"),
+    ):
+        whole = f"{program} {command} {closed}"
+        done = subprocess.run(["bash", "-c", whole], cwd=tmp_path, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        text = (tmp_path / made).read_text()
+        assert '"label": "real"' in text
+        assert "crashed" not in text
+
+
+def test_a_closed_standard_input_is_no_input(tmp_path: Path) -> None:
+    command = f"'{sys.executable}' '{DRIVER}' scan - <&-"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "nothing is piped in" in done.stderr
+
+
 def test_a_full_disk_is_no_finding(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")

@@ -35,6 +35,9 @@ def here(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def edit(name: str, **values: Any) -> None:
     document = json.loads(Path("record.json").read_text())
     document["results"][0].update(values)
+    if "label" in values:
+        counts = dict.fromkeys(("real", "uncertain", "fake"), 0)
+        document["summary"].update({**counts, values["label"]: 1})
     Path(name).write_text(json.dumps(document))
 
 
@@ -92,16 +95,39 @@ def test_only_unreadable_files_are_3(capsys: pytest.CaptureFixture[str]) -> None
         (["photo.jpg", "photo.jpg"], "cannot read results"),
         (["plain.json", "photo.jpg"], "--report record=FILE"),
         (["unknown.json", "photo.jpg"], "unknown setting 'sharpen'"),
+        (["trusting.json", "photo.jpg"], "trust_list must be the path of a PEM file, not 5"),
     ],
 )
 def test_wrong_use_is_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     edit("plain.json", evidence=None)
     settings = json.loads(Path("record.json").read_text())["results"][0]["settings"]
     edit("unknown.json", settings={**settings, "sharpen": 3})
+    edit("trusting.json", settings={**settings, "trust_list": 5})
     assert main(["verify", *words]) == 2
     got = capsys.readouterr()
     assert said in got.err
     assert "Traceback" not in got.err
+
+
+@pytest.mark.parametrize("model", ["m" * 5000, "~nosuchuser/m", "a\0b", "\ud800"])
+def test_a_recorded_model_of_an_impossible_name_is_missing(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = json.loads(Path("record.json").read_text())["results"][0]["settings"]
+    edit("odd.json", settings={**settings, "model": model})
+    assert main(["verify", "odd.json", "photo.jpg"]) == 2
+    got = capsys.readouterr()
+    assert got.out.startswith("UNKNOWN  photo.jpg: cannot be repeated here: ")
+    assert len(got.out) < 1000
+    assert got.err == ""
+
+
+def test_a_changed_summary_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(Path("record.json").read_text())
+    document["summary"]["fake"] = 3
+    Path("edited.json").write_text(json.dumps(document))
+    assert main(["verify", "edited.json", "photo.jpg"]) == 1
+    assert "  beyond  summary: fake: recorded 3, here " in capsys.readouterr().out
 
 
 def test_a_missing_engine_is_told_and_not_a_difference(capsys: pytest.CaptureFixture[str]) -> None:

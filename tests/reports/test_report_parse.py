@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from report_samples import NOT_UTF8, judged, media, render, samples, track
 
 from dfdetect.errors import InputError
-from dfdetect.reports.parse import parse_result, read_results
+from dfdetect.reports.parse import parse_result, read_document, read_results
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import Label, MediaKind, ScanResult
 
@@ -85,11 +85,50 @@ def test_records_from_before_novelty_are_read() -> None:
         ({"media": []}, "'media' must be a JSON object"),
         ({"path": 3}, "'path' must be a text"),
         ({"path_base64": "§"}, "'path_base64' must be base64"),
+        ({"path": "a\0b"}, "'path' must be a name that a file can have"),
+        ({"path": "a\ud800b"}, "'path' must be a name that a file can have"),
+        ({"path_base64": "YQBi"}, "'path_base64' must be a name that a file can have"),
     ],
 )
 def test_a_wrong_member_is_named(change: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         parse_result({**plain_result(samples()[0]), **change})
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "named"),
+    [
+        (("media", "width"), 10**400, "'width' must be a whole number"),
+        (("media", "size_bytes"), 2**63, "'size_bytes' must be a whole number"),
+        (("tracks", 0, "faces", 0, "frame"), -(10**400), "'frame' must be a whole number"),
+        (("tracks", 0, "faces", 0, "quality", "sharpness"), None, "'sharpness' must be a number"),
+        (("tracks", 0, "faces", 0, "detection"), 1.5, "'detection' must lie between 0 and 1"),
+        (("tracks", 0, "fake_probability"), -1, "'fake_probability' must lie between 0 and 1"),
+        (("band", 1), 5, "'band' must lie between 0 and 1"),
+        (("tracks", 1, "id"), 1, "'tracks' must give every person an id of its own"),
+    ],
+)
+def test_figures_that_nothing_could_be_made_of_are_refused(
+    place: tuple[str | int, ...], value: object, named: str
+) -> None:
+    record: Any = plain_result(samples()[0])
+    inner = record
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    with pytest.raises(InputError, match=named):
+        parse_result(record)
+
+
+def test_what_stands_around_the_results_is_handed_on(results: list[ScanResult], tmp_path: Path) -> None:
+    path = tmp_path / "scans"
+    path.write_text(render("json", results), "utf-8")
+    found, around = read_document(path)
+    assert around is not None
+    assert around.keys() == {"schema_version", "tool", "summary"}
+    assert len(list(found)) == len(results)
+    path.write_text(render("jsonl", results), "utf-8")
+    assert read_document(path)[1] is None
 
 
 def test_the_line_is_named(tmp_path: Path) -> None:

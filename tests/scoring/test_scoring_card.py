@@ -74,6 +74,8 @@ def test_card_is_read_whole_and_reads_back() -> None:
         ("experts", [], "experts"),
         ("experts", "cnn", "experts"),
         ("experts.0.file", ..., "file"),
+        ("experts.0.file", "cnn.xml", "'file' must name an ONNX file"),
+        ("experts.0.quick_file", "cnn.ort", "'quick_file' must name an ONNX file"),
         ("experts.0.mean", [1, 2], "mean"),
         ("experts.0.mean", [1, 2, float("nan")], "mean"),
         ("experts.0.std", [0.2, 0, 0.2], "std"),

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from scoring_nets import CALIBRATION, edit_json, make_folder, tiny_expert, tiny_model
 
-from dfdetect.errors import ModelError
+from dfdetect.errors import ModelError, SettingsError
 from dfdetect.scoring.card import Golden, ModelCard, read_card
 from dfdetect.scoring.models import (
     find_folder,
     hash_file,
     list_models,
     load_model,
+    refuse_shipped,
     save_calibration,
     shipped_folders,
     verify,
@@ -105,6 +106,25 @@ def test_names_and_paths(tmp_path: Path) -> None:
         find_folder(str(file))
     folder = make_folder(tmp_path / "m")
     assert find_folder(str(folder)) == folder
+
+
+@pytest.mark.parametrize("name", ["m" * 5000, "~nosuchuser/m", "a\0b", "\ud800"])
+def test_impossible_names_are_told_in_short(name: str) -> None:
+    with pytest.raises(ModelError, match=r"^(model '|there is no model ')") as caught:
+        find_folder(name)
+    assert len(str(caught.value)) < 300
+
+
+def test_shipped_models_are_known_by_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    light = find_folder("light")
+    (tmp_path / "link").symlink_to(light)
+    monkeypatch.chdir(light.parent)
+    for name in ("light", "light/", "./light", str(light), f"{light}/../light", str(tmp_path / "link")):
+        with pytest.raises(SettingsError, match="copy its folder"):
+            refuse_shipped(name)
+    refuse_shipped(str(make_folder(tmp_path / "light")))
+    with pytest.raises(ModelError, match="no model"):
+        refuse_shipped("none")
 
 
 def test_format_of_another_version_is_refused(tmp_path: Path) -> None:
