@@ -60,6 +60,7 @@ def calibrate(
     on. The model folder (--model) is changed in place.
     """
     settings = settings_from(words)
+    from dfdetect.evaluate.calibrate import open_sides
     from dfdetect.evaluate.recalibrate import calibrate_folder
 
     report = calibrate_folder(
@@ -67,3 +68,5 @@ def calibrate(
     )
     click.echo(json.dumps(report, indent=2))
     say(f"wrote the calibration of {settings.model}")
+    for text in open_sides(report["band"]):
+        say(f"dfdetect: {text}")

@@ -8,7 +8,7 @@ folder.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -85,13 +85,13 @@ def fit_calibration(
     opts = options if options is not None else Options()
     judged = tuple(r for r in records if r.tracks)
     labels = labels_of(judged)
-    _check(judged, labels)
+    own = [r for r in judged if not r.copy]
+    _check(judged, own)
     files = _Files(judged, labels, tuple(make_folds(judged, labels, opts.folds, opts.fold_by, rng)))
     chooser = Chooser(judged, labels, files.folds)
     best = chooser.choose(opts.candidates)
     pipeline = fit_pipeline(judged, best.recipe)
     calibration = _calibration(pipeline, files, best, opts)
-    own = [r for r in judged if not r.copy]
     calibration["fitted_on"] = {
         "source": source,
         "files": len(own),
@@ -108,12 +108,13 @@ def fit_calibration(
     return Fit(calibration, best.log_odds, judged)
 
 
-def _check(records: Sequence[Record], labels: NDArray[Any]) -> None:
-    fakes = int(labels.sum())
-    if len(records) < _MIN_FILES or not 0 < fakes < len(records):
+def _check(records: Sequence[Record], own: Sequence[Record]) -> None:
+    """Refuse too little; `own` are the files themselves, since copies of few say nothing of others."""
+    fakes = sum(r.label for r in own)
+    if len(own) < _MIN_FILES or not 0 < fakes < len(own):
         raise InputError(
             f"calibrating needs at least {_MIN_FILES} judged files, real and fake; "
-            f"there are {len(records) - fakes} real and {fakes} fake ones"
+            f"there are {len(own) - fakes} real and {fakes} fake ones"
         )
     if len({t.experts.shape[1] for r in records for t in r.tracks}) != 1:
         raise InputError("the files were scored by different numbers of experts; scan them with one model")
@@ -150,6 +151,19 @@ def _band(
         if low > 0 and high < 1:
             break
     return low, high
+
+
+def open_sides(band: Mapping[str, Any]) -> Iterator[str]:
+    """What the part ``band`` of a calibration leaves open for want of files, in words for people."""
+    for side, edge, kind, option in ((1, 1, "reals", "error_rate"), (0, 0, "fakes", "miss_rate")):
+        media = [f"{medium.value}s" for medium in MediaKind if band[medium.value][side] == edge]
+        if media:
+            rate = band[option]
+            needed = math.ceil(1 / rate - 1 - 1e-9)  # see `conformal_band`
+            yield (
+                f"no {' and no '.join(media)} will be called {'fake' if edge else 'real'}: to promise the "
+                f"{option.replace('_', ' ')} of {rate:g} it takes {needed} groups of {kind}"
+            )
 
 
 def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator) -> dict[str, Any]:

@@ -174,5 +174,6 @@ def _linked(records: Sequence[Record]) -> list[str]:
 
 
 def _crowds(records: Sequence[Record]) -> int:
-    """Files with several judged persons, of the class that has fewer of them."""
-    return min(sum(len(r.tracks) > 1 and r.label == label for r in records) for label in (0, 1))
+    """Files with several judged persons, copies apart, of the class that has fewer of them."""
+    own = [r.label for r in records if len(r.tracks) > 1 and not r.copy]
+    return min(own.count(label) for label in (0, 1))

@@ -46,6 +46,8 @@ class Files:
     answer: Texts
     """The verdict's label; empty when not judged."""
     probability: Floats
+    neutral: Floats
+    """The same at the calibration's own prior: what files are ranked by and ECE and Brier speak of."""
     logit: Floats
     sharpness: Floats
     """Median over the scored faces, in units of `FaceQuality.sharpness`."""
@@ -69,11 +71,12 @@ class Files:
         return np.asarray(self.medium == medium.value, bool)
 
 
-def columns(pairs: Sequence[Pair]) -> Files:
-    """Labelled results → columns."""
+def columns(pairs: Sequence[Pair], neutral: Sequence[float | None] | None = None) -> Files:
+    """Labelled results → columns; `neutral` (None: those of the results) is `Files.neutral`."""
     items, results = [item for item, _ in pairs], [result for _, result in pairs]
     scored = [_faces(result) for result in results]
     media = [result.media for result in results]
+    probabilities = [result.fake_probability for result in results]
     return Files(
         fake=np.array([item.fake for item in items], bool),
         group=tuple(item.group for item in items),
@@ -83,7 +86,8 @@ def columns(pairs: Sequence[Pair]) -> Files:
         medium=_texts(["" if m is None else m.kind.value for m in media]),
         codec=_texts(["" if m is None else _codec(m) for m in media]),
         answer=_texts(["" if r.label is None else r.label.value for r in results]),
-        probability=_numbers([r.fake_probability for r in results]),
+        probability=_numbers(probabilities),
+        neutral=_numbers(probabilities if neutral is None else neutral),
         logit=_numbers([r.logit for r in results]),
         sharpness=_numbers([_median(faces, lambda f: f.quality.sharpness) for faces in scored]),
         face_size=_numbers([_median(faces, lambda f: f.quality.size) for faces in scored]),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dfdetect.batch.pool import scan_many
-from dfdetect.errors import MediaError
+from dfdetect.errors import InputError, MediaError
 from dfdetect.evaluate.degrade import Damage, Level, write_copy
 from dfdetect.results import MediaKind, ScanResult
 from dfdetect.settings import Settings
@@ -53,19 +53,23 @@ def scan_copies(copies: Sequence[Copy], settings: Settings, jobs: int | None) ->
     """Results of degraded copies, in order; None where no copy could be made.
 
     Copies are made while others are scanned, by a generator that the scan draws from.  The noise of each
-    depends on `settings.seed` and its place in the list alone.
+    depends on `settings.seed` and its place in the list alone.  Raises `InputError` when the system's
+    temporary folder takes no copy.
     """
     whole = settings.replace(start=None, end=None)  # a copy holds just this part
     made: list[tuple[int, Path]] = []
     found: list[ScanResult | None] = [None] * len(copies)
-    with tempfile.TemporaryDirectory(prefix="dfdetect-") as folder:
+    with _named_when_full():
+        temporary = tempfile.TemporaryDirectory(prefix="dfdetect-")
+    with temporary as folder:
 
         def written() -> Iterator[Path]:
             for number, copy in enumerate(copies):
                 rng = np.random.default_rng([settings.seed, number])
                 target = Path(folder) / f"{number:06d}"
                 with contextlib.suppress(MediaError):
-                    place = write_copy(copy.path, target, copy.level, settings, rng)
+                    with _named_when_full():
+                        place = write_copy(copy.path, target, copy.level, settings, rng)
                     made.append((number, place))
                     yield place
 
@@ -74,3 +78,16 @@ def scan_copies(copies: Sequence[Copy], settings: Settings, jobs: int | None) ->
                 found[number] = result
                 place.unlink()
     return found
+
+
+@contextlib.contextmanager
+def _named_when_full() -> Iterator[None]:
+    """Say where the room is wanting: nobody asked for a file there."""
+    try:
+        yield
+    except OSError as error:
+        place = f" {tempfile.tempdir}" if tempfile.tempdir is not None else ""
+        raise InputError(
+            f"degraded copies cannot be written to the temporary folder{place}: {error.strerror or error}; "
+            "make room there, or name another folder by the environment variable TMPDIR"
+        ) from error

@@ -37,7 +37,7 @@ class ReliabilityBin:
 
     files: int
     predicted: float
-    """Mean probability."""
+    """Mean probability, at the calibration's own prior."""
     observed: Interval
     """Share of fakes."""
 
@@ -68,16 +68,16 @@ def curves(files: Files, bands: Sequence[tuple[float, float] | None], draws: Dra
     out = []
     for medium in MediaKind:
         index = np.flatnonzero(files.of(medium) & files.judged)
-        fake, probability = files.fake[index], files.probability[index]
+        fake, neutral = files.fake[index], files.neutral[index]
         if min(int(fake.sum()), int((~fake).sum())) < LEAST:
             continue
         used = Counter(band for i in index if (band := bands[int(i)]) is not None)
         out.append(
             Curves(
                 medium=medium.value,
-                roc=_roc(fake, probability, index, draws),
-                reliability=_reliability(fake, probability, index, draws),
-                distribution=_distribution(fake, probability),
+                roc=_roc(fake, neutral, index, draws),
+                reliability=_reliability(fake, neutral, index, draws),
+                distribution=_distribution(fake, files.probability[index]),
                 band=next(iter(used)) if len(used) == 1 else None,
             )
         )

@@ -6,6 +6,7 @@ picture and encoding again, so that a scan of the copy meets what a scan of such
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -135,13 +136,16 @@ def write_copy(path: str, target: Path, level: Level, settings: Settings, rng: n
 def _write_photo(image: Image, target: Path, level: Level) -> Path:
     import PIL.Image
 
-    picture = PIL.Image.fromarray(image)
+    picture, content = PIL.Image.fromarray(image), io.BytesIO()
     if level.damage is Damage.JPEG:
         place = target.with_suffix(".jpg")
-        picture.save(place, "JPEG", quality=round(level.amount), subsampling="4:2:0")
+        picture.save(content, "JPEG", quality=round(level.amount), subsampling="4:2:0")
     else:
         place = target.with_suffix(".png")
-        picture.save(place, "PNG", compress_level=1)
+        picture.save(content, "PNG", compress_level=1)
+    place.write_bytes(
+        content.getvalue()
+    )  # Pillow itself would cut a file short on a full disk, and say nothing
     return place
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,28 +40,40 @@ def read_labels(path: str | Path) -> list[Labelled]:
     Columns: file (relative to the CSV) and label; optional family, method, source and group.
 
     Raises `InputError` that names the line for a label that is neither real nor fake, and for a file that is
-    listed twice: it would count twice, or under both labels.
+    listed twice, however it is spelled: it would count twice, or under both labels.
     """
     path = Path(path)
-    if path.is_dir() and not (path / "labels.csv").exists():
+    folder = os.path.isdir(path)  # unlike the method of `Path` also for a name that is too long
+    if folder and not (path / "labels.csv").exists():
         return list(_from_folders(path))
-    table = path / "labels.csv" if path.is_dir() else path
+    table = path / "labels.csv" if folder else path
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
             reader = csv.DictReader(stream)
             records, columns = list(reader), set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise InputError(f"cannot read labels from {table}: {error.strerror or error}") from error
+    except (ValueError, csv.Error) as error:  # not UTF-8, or a zero byte in the path
         raise InputError(f"cannot read labels from {table}: {error}") from error
     if not {"file", "label"} <= columns:
         raise InputError(f"{table} must be a CSV with at least the columns file and label")
     if not records:
         raise InputError(f"{table} names no file: it has no line below the head")
-    seen: dict[str, int] = {}
-    for number, record in enumerate(records, start=2):
-        first = seen.setdefault(record["file"] or "", number)
+    labelled = [_from_row(table, number, record) for number, record in enumerate(records, start=2)]
+    _refuse_doubles(table, labelled)
+    return labelled
+
+
+def _refuse_doubles(table: Path, labelled: Sequence[Labelled]) -> None:
+    """Raise `InputError` when two lines lead to the same file."""
+    seen: dict[str, tuple[int, str]] = {}
+    for number, item in enumerate(labelled, start=2):
+        first, name = seen.setdefault(os.path.realpath(item.path), (number, item.name))
         if first != number:
-            raise InputError(f"{table}, line {number}: {record['file']!r} is listed in line {first} already")
-    return [_from_row(table, number, record) for number, record in enumerate(records, start=2)]
+            spelled = "" if name == item.name else f", as {name!r}"
+            raise InputError(
+                f"{table}, line {number}: {item.name!r} is listed in line {first} already{spelled}"
+            )
 
 
 def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
@@ -69,6 +82,8 @@ def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
         raise InputError(f"{table}, line {number}: label must be real or fake, not '{record['label'] or ''}'")
     if not record["file"]:
         raise InputError(f"{table}, line {number}: the name of the file is missing")
+    if "\0" in record["file"]:
+        raise InputError(f"{table}, line {number}: no file can have a zero byte in its name")
     return Labelled(
         path=str(table.parent / record["file"]),
         fake=label == FAKE,

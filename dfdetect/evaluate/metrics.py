@@ -115,7 +115,7 @@ def bootstrap(
     """Value of `statistic` on all files and its 2.5 and 97.5 percentiles when whole groups are drawn.
 
     `statistic` takes the indices ``[m]`` of the files (with repeats) and may return NaN for a draw without
-    both classes, which is left out.
+    both classes, which is left out.  The ends are NaN when most draws are, and for a single group.
     """
     names, member = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
     files = [np.flatnonzero(member == g) for g in range(len(names))]
@@ -125,7 +125,7 @@ def bootstrap(
         chosen = rng.integers(len(files), size=len(files))
         found[draw] = statistic(np.concatenate([files[g] for g in chosen]))
     kept = found[np.isfinite(found)]
-    if len(kept) < draws // 2:
+    if len(files) < 2 or len(kept) < draws // 2:
         return Interval(value, math.nan, math.nan, len(files))
     low, high = np.quantile(kept, [0.025, 0.975])
     return Interval(value, float(low), float(high), len(files))

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 ALARM = 0.99
 """From this novelty on a result says that its file is unlike the calibration media."""
 MIN_FILES = 50
-"""Files of a medium, below which nothing is said about what is usual in it."""
+"""Files of a medium, copies apart, below which nothing is said about what is usual in it."""
 _CLIP = 6.0  # robust deviations: a few absurd files must not set the scale of what is usual
 _QUANTILES = 101
 _LEAST_SCALE = 1e-3
@@ -37,7 +37,7 @@ def fit_novelty(
     figures = [novelty_figures(pipeline.speaker(r)) for r in records]
     for medium in MediaKind:
         own = [i for i, r in enumerate(records) if r.medium is medium]
-        if len(own) < MIN_FILES:
+        if _count(records, own) < MIN_FILES:
             continue
         names = _varying([figures[i] for i in own])
         raw = {i: np.array([figures[i][n] for n in names], np.float64) for i in own}
@@ -45,12 +45,18 @@ def fit_novelty(
         distances = []
         for test in folds:
             held = set(test.tolist())
-            rest = [raw[i] for i in own if i not in held]
-            if len(rest) >= MIN_FILES // 2:
-                usual = _fit(names, np.array(rest))
+            rest = [i for i in own if i not in held]
+            if _count(records, rest) >= MIN_FILES // 2:
+                usual = _fit(names, np.array([raw[i] for i in rest]))
                 distances += [usual.distance(figures[i]) for i in own if i in held]
-        part[medium.value] = _values(whole, distances)
+        if distances:  # none where all files of the medium are held out together
+            part[medium.value] = _values(whole, distances)
     return part
+
+
+def _count(records: Sequence[Record], places: Sequence[int]) -> int:
+    """How many of these are files themselves; their copies say little new."""
+    return sum(not records[i].copy for i in places)
 
 
 def _varying(figures: Sequence[dict[str, float]]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class About:
     threshold: float
     """Probability from which on balanced accuracy counts a file as called fake."""
     prior: float | None
-    """Share of fakes that the probabilities assume; None: as calibrated."""
+    """Share of fakes that the verdicts' probabilities assume; None: as calibrated."""
     seed: int
     draws: int
     """Bootstrap draws behind each interval."""
@@ -99,14 +99,17 @@ def report(
     rng: np.random.Generator,
     about: About,
     missing: Sequence[str] = (),
+    neutral: Sequence[float | None] | None = None,
 ) -> Evaluation:
     """Measure labelled results.  Raises `ValueError` without any.
 
+    `neutral` are their probabilities at the calibration's own prior (None: they are so already).  At another
+    one the ends of the scale would tie, and ECE and Brier, which weigh reals and fakes alike, mean nothing.
     Intervals are 95 %, from `about.draws` draws of whole groups by `rng`; the same draws serve all figures.
     """
     if not pairs:
         raise ValueError("there is nothing to measure")
-    files = columns(pairs)
+    files = columns(pairs, neutral)
     draws = Draws.of(files.group, rng, about.draws)
     reasons = Counter(result.reason.value for _, result in pairs if result.reason is not None)
     return Evaluation(
@@ -128,7 +131,11 @@ def report(
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Plain dicts and lists with figures of four decimals and null for what is not known."""
-    figures = plain(dataclasses.asdict(evaluation), digits=4)
+    whole = dataclasses.asdict(evaluation)
+    figures = {
+        **plain(whole, digits=4),
+        "about": plain(whole["about"], digits=6),
+    }  # a prior may be that small
     return {"format": "dfdetect evaluation", "version": REPORT_VERSION, "figures": dict(FIGURES), **figures}
 
 
@@ -136,7 +143,7 @@ def _mistakes(pairs: Sequence[Pair], files: Files) -> tuple[Mistake, ...]:
     out: list[Mistake] = []
     for fake, wrong in ((False, Label.FAKE), (True, Label.REAL)):
         own = np.flatnonzero((files.fake == fake) & (files.answer == wrong.value))
-        distance = files.probability[own] if fake else -files.probability[own]
+        distance = files.neutral[own] if fake else -files.neutral[own]
         for i in own[np.argsort(distance, kind="stable")][:_MISTAKES]:
             item = pairs[i][0]
             out.append(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
 from dfdetect.evaluate.report import About, Evaluation, Origin, report
 from dfdetect.evaluate.stored import Rejudge, match_stored
+from dfdetect.numbers import is_number
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
 from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, write_card
 from dfdetect.settings import Settings
+from dfdetect.verdict.calibration import Calibration, to_probability
 
 DRAWS = 500
 """Bootstrap draws behind an interval."""
@@ -61,11 +64,14 @@ def evaluate_labels(
         pairs = _scanned(labelled, settings, jobs, results)
     else:
         pairs, missing = _matched(labelled, stored, model, settings)
+    as_stored = stored is not None and stored.as_stored
+    neutral = None if as_stored or settings.prior is None else _neutral(pairs, model)
     evaluation = report(
         pairs,
         np.random.default_rng(settings.seed),
         _about(Path(labels), model, settings, stored, pairs, draws),
         [item.name for item in missing],
+        neutral,
     )
     if card_as is not None:
         _into_card(model, card_as, evaluation)
@@ -93,6 +99,17 @@ def _matched(
     return [(item, judge(result)) for item, result in found.pairs], found.missing
 
 
+def _neutral(pairs: list[Pair], model: ModelFolder) -> list[float | None]:
+    """The probability of each file as it is without `Settings.prior`."""
+    calibration = Calibration.from_mapping(model.calibration)
+    return [
+        result.fake_probability
+        if result.logit is None or result.media is None
+        else to_probability(calibration.log_odds(result.logit, result.media.kind))
+        for _, result in pairs
+    ]
+
+
 def _about(
     labels: Path,
     model: ModelFolder,
@@ -102,13 +119,14 @@ def _about(
     draws: int,
 ) -> About:
     origin = Origin.SCANNED
-    name, version = model.card.name, model.card.version
+    name, version, prior = model.card.name, model.card.version, settings.prior
     if stored is not None:
         origin = Origin.STORED if stored.as_stored else Origin.RESCORED
     if origin is Origin.STORED:
         # The model that gave these verdicts; it need not be the one that --model names.
         stamps = {(r.model.name, r.model.version) for _, r in pairs if r.model is not None}
         name, version = next(iter(stamps)) if len(stamps) == 1 else ("several models", "")
+        prior = _stored_prior(pairs)
     return About(
         labels=labels.resolve().name,
         model=name,
@@ -116,10 +134,18 @@ def _about(
         tool_version=__version__,
         origin=origin,
         threshold=settings.threshold if settings.threshold is not None else 0.5,
-        prior=settings.prior,
+        prior=prior,
         seed=settings.seed,
         draws=draws,
     )
+
+
+def _stored_prior(pairs: list[Pair]) -> float | None:
+    """The prior that all stored verdicts were given at; None where they had none or several."""
+    found: list[Any] = [result.settings.get("prior") for _, result in pairs if result.label is not None]
+    if not found or not is_number(found[0]) or any(prior != found[0] for prior in found):
+        return None
+    return float(found[0]) if 0 < found[0] < 1 else None
 
 
 def _into_card(model: ModelFolder, name: str, evaluation: Evaluation) -> None:

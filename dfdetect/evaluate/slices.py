@@ -216,16 +216,16 @@ def _compression(files: Files, medium: MediaKind) -> Iterator[_Cut]:
 
 def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float) -> Slice:
     index, own = np.flatnonzero(cut.compared), np.flatnonzero(cut.own)
-    fake, probability = files.fake[index], files.probability[index]
+    fake, neutral = files.fake[index], files.neutral[index]
+    right = (files.probability[index] >= threshold) == fake
 
     def statistic(weights: Floats) -> dict[str, Floats]:
         level = weighted.balanced(fake, weights)
-        right = (probability >= threshold) == fake
         return {
-            **_ranking(Roc.of(fake, probability, weights)),
+            **_ranking(Roc.of(fake, neutral, weights)),
             "balanced_accuracy": np.asarray(level @ right, np.float64),
-            "ece": weighted.ece(fake, probability, level),
-            "brier": weighted.brier(fake, probability, level),
+            "ece": weighted.ece(fake, neutral, level),
+            "brier": weighted.brier(fake, neutral, level),
         }
 
     figures = draws.intervals(index, statistic, ("ece",)) if _enough(fake, cut.least) else {}

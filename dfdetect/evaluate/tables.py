@@ -68,7 +68,7 @@ def facts(evaluation: Evaluation) -> tuple[Fact, ...]:
             )
         )
     if about.prior is not None:
-        out.append(Fact("prior", f"probabilities assume that {percent(about.prior)} of the files are fake"))
+        out.append(Fact("prior", _prior(about.prior, about.origin)))
     out.append(
         Fact("threshold", f"balanced accuracy calls a file fake from probability {about.threshold:g} on")
     )
@@ -280,6 +280,13 @@ def _mistakes(evaluation: Evaluation) -> Table:
     heads = ("label", "answer", "probability", "medium", "family", "source", "file")
     columns = tuple(Column(head, head == "probability", brief=False) for head in heads)
     return Table("mistakes", "Wrong with the most certainty", "", columns, rows)
+
+
+def _prior(prior: float, origin: Origin) -> str:
+    text = f"probabilities assume that {percent(prior)} of the files are fake"
+    if origin is Origin.STORED:  # by a calibration that is not known: they cannot be moved back
+        return f"{text}; ECE and Brier, which weigh reals and fakes alike, say little of such"
+    return f"{text}; ranks, ECE and Brier are of those at the calibration's own prior"
 
 
 def _judged(evaluation: Evaluation) -> str:

@@ -96,13 +96,15 @@ class Draws:
 
 
 def interval_of(drawn: Floats, groups: int, centred: bool = False) -> Interval:
-    """Interval from a figure's value (first) and its draws (rest); NaN when most draws gave none.
+    """Interval from a figure's value (first) and its draws (rest).
+
+    NaN when most draws gave none, and for a single group, of which all draws are the same.
 
     `centred`: the draws are moved by the difference of their mean and the value.  Right for figures that
     repeated files push up, such as the ECE, whose plain percentiles would lie above the value itself.
     """
     value, kept = float(drawn[0]), drawn[1:][np.isfinite(drawn[1:])]
-    if len(kept) == 0 or len(kept) < (len(drawn) - 1) / 2 or math.isnan(value):
+    if groups < 2 or len(kept) == 0 or len(kept) < (len(drawn) - 1) / 2 or math.isnan(value):
         return Interval(value, math.nan, math.nan, groups)
     low, high = (float(v) for v in np.quantile(kept, [0.025, 0.975]))
     if centred:
@@ -209,11 +211,15 @@ def brier(fake: Bools, probabilities: Floats, weights: Floats) -> Floats:
 
 
 def rank_correlation(a: Floats, b: Floats, weights: Floats) -> Floats:
-    """Spearman's correlation ``[draws]``: Pearson's of the mean ranks; 0 where one of both never changes."""
+    """Spearman's correlation ``[draws]``: Pearson's of the mean ranks; 0 where one of both never changes.
+
+    NaN in a draw without any file.
+    """
     x, y = _ranks(a, weights), _ranks(b, weights)
     total = weights.sum(axis=1, keepdims=True)
-    x = x - (weights * x).sum(axis=1, keepdims=True) / total
-    y = y - (weights * y).sum(axis=1, keepdims=True) / total
+    with np.errstate(invalid="ignore"):
+        x = x - (weights * x).sum(axis=1, keepdims=True) / total
+        y = y - (weights * y).sum(axis=1, keepdims=True) / total
     spread = np.sqrt((weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1))
     joint = (weights * x * y).sum(axis=1)
     # What never changes goes with nothing; its ranks differ by rounding alone.

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +104,36 @@ def test_a_new_calibration_changes_what_is_judged_anew_only(
     assert figures("--threshold", "0.000001", "--as-stored")["fake"] == kept["fake"]
 
 
+def test_a_prior_moves_probabilities_and_no_figure_of_them(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        assert evaluate("--from-results", "scans.jsonl", "--report", "json=-", *words) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    plain, moved = told(), told("--prior", "0.000001")  # most files are at the end of the scale then
+    assert moved["about"]["prior"] == 1e-6
+    for before, after in zip(plain["slices"], moved["slices"], strict=True):
+        answers = [part["figures"].pop("balanced_accuracy", None) for part in (before, after)]
+        assert after == before
+        assert answers[0] is None or answers[0]["value"] > answers[1]["value"] == 0.5
+    for before, after in zip(plain["curves"], moved["curves"], strict=True):
+        assert (after["roc"], after["reliability"]) == (before["roc"], before["reliability"])
+        assert after["distribution"]["fakes"][0] == 1.0
+
+
+def test_the_prior_of_stored_verdicts_is_their_own(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate("--from-results", "scans.jsonl", "--prior", "0.2") == 0
+    assert "20 % of the files are fake; ranks, ECE and Brier are of those at the" in capsys.readouterr().out
+    assert evaluate("--from-results", "scans.jsonl", "--as-stored", "--prior", "0.2") == 0
+    assert "prior" not in capsys.readouterr().out
+    lines = (place / "scans.jsonl").read_text()
+    (place / "scans.jsonl").write_text(lines.replace('"prior": null', '"prior": 0.01'))
+    assert evaluate("--from-results", "scans.jsonl", "--as-stored", "--prior", "0.2") == 0
+    assert "1 % of the files are fake; ECE and Brier, which weigh reals and" in capsys.readouterr().out
+
+
 def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (place / "scans.jsonl").read_text().splitlines()
     (place / "scans.jsonl").write_text("\n".join(lines[2:]))
@@ -127,6 +158,10 @@ def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]
         (("--report", "json=a", "--report", "markdown=a"), "two reports would be written to 'a'"),
         (("--from-results", "scans.jsonl", "--report", "json=scans.jsonl"), "would overwrite"),
         (("--report", "json=nowhere/x.json"), "the folder"),
+        (("--report", "json=" + "x" * 5000), "File name too long"),
+        (("--report", "json=" + "x" * 5000 + "/a"), "File name too long"),
+        (("--results", "x" * 5000), "File name too long"),
+        (("--from-results", "x" * 5000), "File name too long"),
         (("--from-results", "scans.jsonl", "--card-as", "mine"), "came with dfdetect and is left as it is"),
     ],
 )
@@ -137,6 +172,11 @@ def test_contradictions_are_refused_and_leave_nothing_behind(
     assert evaluate(*words) == 2
     assert complaint in " ".join(capsys.readouterr().err.split())
     assert {p.name: p.read_bytes() for p in place.iterdir()} == before
+
+
+def test_labels_of_too_long_a_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "x" * 5000, "--model", "light"]) == 2
+    assert "cannot read labels" in capsys.readouterr().err
 
 
 def test_a_number_of_jobs_set_for_all_scans_is_no_contradiction(

@@ -174,6 +174,27 @@ def test_novelty_is_silent_about_a_medium_that_it_hardly_saw() -> None:
     Judge(found, Settings())
 
 
+def test_copies_say_nothing_of_what_is_usual_or_of_crowds() -> None:
+    rng = np.random.default_rng(8)
+    few = files(2 * MIN_FILES - 4, rng, plain)  # half of each medium
+    few = [dataclasses.replace(r, tracks=r.tracks * 2) if i < 30 else r for i, r in enumerate(few)]
+    both = few + [dataclasses.replace(r, copy=True) for r in few]
+    found = fit_calibration(both, rng, Options(folds=3, candidates=("mean",))).calibration
+    assert set(found["novelty"]) == {"alarm"}
+    # Fifteen files of each class with several persons, and as many copies.
+    assert {trial["penalty"] for trial in found["fitted_on"]["candidates"]} == {1.0}
+
+
+def test_a_medium_of_one_source_has_no_novelty() -> None:
+    rng = np.random.default_rng(9)
+    data = [
+        dataclasses.replace(r, source="clips", group=f"clip {i}") if r.medium is VIDEO else r
+        for i, r in enumerate(files(2 * MIN_FILES + 40, rng, plain))
+    ]
+    found = fit_calibration(data, rng, Options(folds=3, candidates=("mean",))).calibration
+    assert set(found["novelty"]) == {"alarm", "photo"}
+
+
 def figures_of(record: Record) -> dict[str, float]:
     from dfdetect.verdict.novelty import novelty_figures
 

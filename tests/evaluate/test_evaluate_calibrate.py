@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from dfdetect.errors import InputError
-from dfdetect.evaluate.calibrate import Options, fit_calibration
+from dfdetect.evaluate.calibrate import Options, fit_calibration, open_sides
 from dfdetect.evaluate.pipeline import CANDIDATES
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.results import (
@@ -175,6 +176,34 @@ def test_unjudged_files_are_left_out_and_counted() -> None:
 def test_too_little_is_refused(data: list[Record]) -> None:
     with pytest.raises(InputError, match=r"calibrating needs|separate sources"):
         fit(data)
+
+
+def copies_of(data: list[Record]) -> list[Record]:
+    return [dataclasses.replace(r, copy=True) for r in data]
+
+
+def test_copies_do_not_make_up_for_files() -> None:
+    few = records(12)
+    with pytest.raises(InputError, match=r"at least 20 judged files, real and fake; there are 6 real and 6"):
+        fit(few + copies_of(few))
+    one_class = [r for r in records(60) if not r.label]
+    with pytest.raises(InputError, match="and 0 fake ones"):
+        fit(one_class + copies_of([r for r in records(60) if r.label]))
+
+
+def test_an_open_side_of_the_band_is_told() -> None:
+    few = fit(records(40, groups=10), Options(folds=2, error_rate=0.2, miss_rate=0.05, candidates=("mean",)))
+    assert few["band"]["photo"][0] == few["band"]["video"][0] == 0
+    (told,) = open_sides(few["band"])
+    assert told == (
+        "no photos and no videos will be called real: to promise the miss rate of 0.05 it takes 19 groups of "
+        "fakes"
+    )
+    (other,) = open_sides({"error_rate": 0.1, "miss_rate": 0.1, "photo": [0.2, 0.7], "video": [0.2, 1.0]})
+    assert (
+        other == "no videos will be called fake: to promise the error rate of 0.1 it takes 9 groups of reals"
+    )
+    assert list(open_sides(fit(records(240))["band"])) == []
 
 
 def test_broken_records_are_wrong_use() -> None:

@@ -34,17 +34,24 @@ def test_labels_come_from_a_table_or_from_folders(tmp_path: Path) -> None:
     ("rows", "complaint"),
     [
         ("a.jpg,maybe\n", "line 2: label must be real or fake"),
-        ("a.jpg,real\nb.jpg,fake\na.jpg,fake\n", "line 4: 'a.jpg' is listed in line 2"),
+        ("a.jpg,real\nb.jpg,fake\na.jpg,fake\n", "line 4: 'a.jpg' is listed in line 2 already$"),
+        ("a.jpg,real\nx/../a.jpg,fake\n", "line 3: 'x/../a.jpg' is listed in line 2 already, as 'a.jpg'"),
+        ("./a.jpg,real\na.jpg,real\n", r"line 3: 'a.jpg' is listed in line 2 already, as './a.jpg'"),
+        ("link.jpg,real\na.jpg,fake\n", "line 3: 'a.jpg' is listed in line 2 already, as 'link.jpg'"),
+        ("a\0.jpg,real\n", "line 2: no file can have a zero byte"),
         (",real\n", "line 2: the name"),
         ("", "names no file"),
         ("a.jpg\n", "line 2: label must be real or fake, not ''"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: str) -> None:
+    (tmp_path / "link.jpg").symlink_to("a.jpg")
     table = tmp_path / "labels.csv"
     table.write_text("file,label\n" + rows)
     with pytest.raises(InputError, match=complaint):
         read_labels(table)
+    with pytest.raises(InputError, match="cannot read labels"):
+        read_labels(tmp_path / "a\0")
 
 
 def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

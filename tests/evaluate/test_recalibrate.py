@@ -96,6 +96,11 @@ def test_the_command_takes_stored_results_and_tells_what_is_missing(
     assert (found["band"]["error_rate"], found["band"]["miss_rate"]) == (0.2, 0.3)
     assert "10 of 60 labelled files have no result" in told.err
     assert "wrote the calibration" in told.err
+    assert "will be called" not in told.err
+    assert main([*words, "--error-rate", "0.02", "--miss-rate", "0.3"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["band"]["photo"][1] == 1
+    assert "dfdetect: no photos and no videos will be called fake" in told.err
 
 
 def test_degraded_copies_count_beside_their_files(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +112,26 @@ def test_none_of_many_still_has_an_upper_bound() -> None:
     some = draws.share(np.arange(10), np.arange(10) < 3)
     assert some.value == pytest.approx(0.3)
     assert 0 <= some.low < some.value < some.high < 1
+
+
+def test_one_group_gives_no_interval() -> None:
+    labels, scores = np.arange(20) % 2, np.arange(20.0)
+    one = ["one"] * 20
+    draws = Draws.of(one, np.random.default_rng(0), 40)
+    found = draws.intervals(np.arange(20), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
+    again = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), one, np.random.default_rng(0), 40)
+    for figure in (found, again):
+        assert figure.value == pytest.approx(0.55)
+        assert np.isnan([figure.low, figure.high]).all()
+
+
+def test_a_rank_correlation_needs_no_file_in_every_draw() -> None:
+    a, weights = np.arange(4.0), np.array([[1.0, 1, 1, 1], [0, 0, 0, 0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = weighted.rank_correlation(a, a, weights)
+    assert found[0] == pytest.approx(1)
+    assert np.isnan(found[1])
 
 
 def test_an_ece_lies_within_its_interval() -> None:
