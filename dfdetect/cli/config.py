@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options
 from dfdetect.cli.options import config_name, config_options, origin, settings_from
 from dfdetect.config import Config, foreign_names, kinds
-from dfdetect.errors import ExitCode
+from dfdetect.errors import ExitCode, ModelError
 from dfdetect.reports.words import printable
 
 _ORIGINS = {
@@ -52,7 +52,8 @@ def config(context: click.Context, as_json: bool) -> ExitCode:
     with scan.make_context("scan", words) as inner:
         options = {config_name(option): option for option in scan.params}
         entries = {name: _entry(inner, options[name]) for name in kinds()}
-        settings_from({name: inner.params[name] for name in kinds(output=False)})
+        settings = settings_from({name: inner.params[name] for name in kinds(output=False)})
+        _check_model(settings.model, entries["model"]["where"])
     ignored = sorted(foreign_names(os.environ))
     if as_json:
         path = None if found is None else os.path.abspath(found.path)
@@ -65,6 +66,18 @@ def config(context: click.Context, as_json: bool) -> ExitCode:
     if ignored:
         click.echo(f"\nnot dfdetect's, ignored: {printable(', '.join(ignored))}")
     return ExitCode.CLEAN
+
+
+def _check_model(name: str, where: str) -> None:
+    """Refuse a model that is not there, where a file or a variable asks for it."""
+    from dfdetect.scoring.models import find_folder
+
+    if not where:
+        return
+    try:
+        find_folder(name)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
 
 
 def _entry(context: click.Context, option: click.Parameter) -> dict[str, Any]:

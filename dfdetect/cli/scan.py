@@ -18,6 +18,7 @@ from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_
 from dfdetect.config import Config
 from dfdetect.errors import ExitCode
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
+from dfdetect.reports.held import HeldResults
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
 from dfdetect.reports.words import plural, printable
@@ -103,8 +104,10 @@ def _scan(
         _spare(inputs, output, str(load_model(settings.model).path))
         # Everything that can be wrong is found before the first report begins.
         gate = _gate(output)
-        with _new_baseline(gate, output):
-            summary, hints = _report(results, inputs, output, gate)
+        with _new_baseline(output) as baseline:
+            summary, hints = _report(results, inputs, output, gate, baseline)
+    if output.write_baseline is not None:
+        say(f"dfdetect: {gate.summary(output.write_baseline)}")
     if output.verbosity > 0:
         hints += gate.unmet()
     if not output.quiet:
@@ -121,20 +124,24 @@ def _spare(inputs: Inputs, output: Output, *read: str | None) -> None:
 
 
 def _report(
-    results: Iterable[ScanResult], inputs: Inputs, output: Output, gate: Gate
+    results: Iterable[ScanResult],
+    inputs: Inputs,
+    output: Output,
+    gate: Gate,
+    baseline: ReportFile | None,
 ) -> tuple[Summary, list[str]]:
     """Write all reports as results come; gives their summary and what to say of patterns without a file."""
     watched = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and not output.quiet
     total = inputs.count() if watched else None
     line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
     hints: list[str] = []
-    with _reports(output) as reports, line:
+    with _reports(output) as reports, _sink(reports, gate, baseline) as sink, line:
         for result in results:
             if inputs.unmatched(result):
                 hints.append(f"the pattern '{printable(result.path)}' matches no file")
             with line.aside():
-                reports.add(gate.mark(inputs.original(result), result.path))
-            line.update(reports.summary)
+                sink.add(gate.mark(inputs.original(result), result.path))
+            line.update(sink.summary)
     return reports.summary, hints
 
 
@@ -148,22 +155,36 @@ def _gate(output: Output) -> Gate:
 
 
 @contextlib.contextmanager
-def _new_baseline(gate: Gate, output: Output) -> Iterator[None]:
-    """Write the findings at the end, if that is asked for; an interrupted scan leaves the old file."""
+def _sink(reports: ReportSet, gate: Gate, baseline: ReportFile | None) -> Iterator[ReportSet | HeldResults]:
+    """Where results go: with a new baseline they wait for it, since only then are they accepted by it."""
+    if baseline is None:
+        yield reports
+        return
+    held, written = HeldResults(), False
+    try:
+        yield held
+        baseline.stream.write(render_baseline(gate.found))
+        baseline.commit()
+        written = True
+    finally:
+        for result in held.pour():
+            reports.add(result if written else gate.unmark(result))
+
+
+@contextlib.contextmanager
+def _new_baseline(output: Output) -> Iterator[ReportFile | None]:
+    """The place of a new baseline, if that is asked for; an interrupted scan leaves the old file."""
     if output.write_baseline is None:
-        yield
+        yield None
         return
     if os.path.realpath(output.write_baseline) in {os.path.realpath(path) for _, path in output.reports}:
         raise click.UsageError("a report and the baseline would be written to the same file")
-    file = ReportFile(output.write_baseline)
+    file = ReportFile(output.write_baseline, "the baseline")
     try:
-        yield
-        file.stream.write(render_baseline(gate.found))
-        file.commit()
+        yield file
     except BaseException:
         file.discard()
         raise
-    say(f"dfdetect: {gate.summary(output.write_baseline)}")
 
 
 def _reports(output: Output) -> ReportSet:

@@ -48,6 +48,19 @@ class Output:
         return self.verbosity < 0
 
 
+class _ReportPlace(FormatFile):
+    """``FORMAT=FILE``, where the file is not standard output; so `dfdetect config` refuses that too."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Name of a known format, and a file."""
+        name, path = super().convert(value, param, ctx)
+        if path == "-":
+            self.fail("what goes to standard output is chosen by --format; --report writes files", param, ctx)
+        return name, path
+
+
 def source_options(function: Function) -> Function:
     """Which files, and how many at once."""
     for decorate in reversed(
@@ -91,7 +104,7 @@ def output_options(function: Function) -> Function:
             click.option(
                 "--report",
                 "reports",
-                type=FormatFile(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
+                type=_ReportPlace(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
                 multiple=True,
                 envvar="DFDETECT_REPORT",
                 metavar="FORMAT=FILE",
@@ -122,7 +135,7 @@ def output_options(function: Function) -> Function:
                 "--write-baseline",
                 type=click.Path(),
                 metavar="FILE",
-                help="Write this scan's findings to FILE, as accepted.",
+                help="Write this scan's findings to FILE, as accepted; results are then reported at the end.",
             ),
         )
     ):
@@ -141,8 +154,8 @@ def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
             f"standard output takes one format, not {' and '.join(formats)}; "
             f"write the other to a file: --report {formats[0]}=scan.{formats[0]}"
         )
-    if any(path == "-" for _, path in words["reports"]):
-        raise click.UsageError("what goes to standard output is chosen by --format; --report writes files")
+    if words["write_baseline"] == "-":
+        raise click.UsageError("--write-baseline writes a file; '-' stands for none, so name one")
     talk = current_talk()
     return Output(
         format=formats[0],

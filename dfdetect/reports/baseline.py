@@ -32,6 +32,7 @@ from dfdetect.reports.words import plural, printable
 from dfdetect.results import Label, Note, Reason, ScanResult
 
 VERSION = 1
+_BY_NEW = "This finding is accepted by the new baseline"
 _MEMBERS = ("path", "outcome", "sha256", "why")
 
 
@@ -89,9 +90,9 @@ class Gate:
     """Marks the accepted ones among results, and keeps what a new baseline would hold.
 
     `known` are the entries to accept by.  With `accept_all` every finding that can be accepted is, since it
-    goes into the new baseline; the reasons (``why``) of `known` are kept.  A *finding* is what would make the
-    exit status other than 0: what reaches `fail_on`, what cannot be read, and with `strict` what cannot be
-    judged.
+    goes into the new baseline, and `unmark` takes that back; the reasons (``why``) of `known` are kept.  A
+    *finding* is what would make the exit status other than 0: what reaches `fail_on`, what cannot be read,
+    and with `strict` what cannot be judged.
     """
 
     def __init__(
@@ -124,9 +125,14 @@ class Gate:
         else:
             self._refused.add(text(result.path))
             return result
-        reason = f": {entry.why}" if entry.why else ""
-        note = Note(ACCEPTED, f"This finding is accepted by the baseline{reason}.")
+        accepted = _BY_NEW if entry is new else "This finding is accepted by the baseline"
+        note = Note(ACCEPTED, f"{accepted}: {entry.why}." if entry.why else f"{accepted}.")
         return dataclasses.replace(result, notes=(*result.notes, note))
+
+    def unmark(self, result: ScanResult) -> ScanResult:
+        """The result without the note that only a new baseline gave it, which has not come about."""
+        kept = tuple(n for n in result.notes if n.code != ACCEPTED or not n.text.startswith(_BY_NEW))
+        return dataclasses.replace(result, notes=kept)
 
     def unmet(self) -> list[str]:
         """A sentence for each entry that did not come up."""

@@ -3,13 +3,15 @@
 Numbers have a decimal point and are empty where there is none.  Control characters in names are escaped
 as in the text report (``\\n``, ``\\x1b``).  A text cell that a spreadsheet would take for a formula (it
 begins with ``=``, ``+``, ``-`` or ``@``) gets an apostrophe in front, so a hostile file name runs nothing;
-for the exact name use JSON.
+so does what would begin one after a semicolon, at which some spreadsheets end a cell.  For the exact name
+use JSON.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 
 from dfdetect.reports.base import Report
 from dfdetect.reports.plain import plain_result
@@ -40,6 +42,7 @@ COLUMNS = (
 """The columns, in this order; new ones are only ever added at the end."""
 
 _FORMULA = "=+-@＝＋－＠"
+_AFTER_SEMICOLON = re.compile(rf"(;[\s\"]*)(?=[{re.escape(_FORMULA)}])")
 
 
 class CsvReport(Report):
@@ -59,6 +62,8 @@ class CsvReport(Report):
 def safe_cell(text: str) -> str:
     """Text that a spreadsheet shows and does not calculate, without control characters."""
     text = printable(text)
+    # Quotes do not help here: such a reader sees only those at the start of its own cells.
+    text = _AFTER_SEMICOLON.sub(r"\1'", text)
     start = text.lstrip()
     # A dash alone is the name of standard input, and no formula.
     return "'" + text if len(start) > 1 and start[0] in _FORMULA else text

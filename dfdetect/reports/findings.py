@@ -74,6 +74,8 @@ class _Reversed:
         return self.finding.rank > other.finding.rank
 
 
+_HARM = ("truncated", "damaged")
+"""Codes of the notes that may be why no face was found or none could be judged."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 
@@ -93,10 +95,10 @@ def finding_of(result: ScanResult, fail_on: FailOn) -> Finding:
 
 
 def why(result: ScanResult) -> str:
-    """Why there is no answer, in one printable line."""
-    if result.message:
-        return printable(result.message)
-    return reason_words(result.reason) if result.reason is not None else ""
+    """Why there is no answer, in one printable line; also that parts of the file are missing or wrong."""
+    words = result.message or (reason_words(result.reason) if result.reason is not None else "")
+    harm = [note.text for note in (result.media.notes if result.media else ()) if note.code in _HARM]
+    return printable(" ".join((words, *harm)))
 
 
 def suspects(result: ScanResult) -> str:

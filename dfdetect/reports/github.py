@@ -2,7 +2,7 @@
 
 A step may show 10 annotations of a kind, and what is over that vanishes without a word: so there are the
 worst ten and a line that says how many there are in all.  Where ``GITHUB_STEP_SUMMARY`` names a file, the
-Markdown report is appended to it.
+Markdown report is appended to it, once a scan.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class GithubReport(Report):
         shown = f"; only the {self._worst.limit} worst are annotated" if self._worst.hidden else ""
         commands.append(command("notice", summary.sentence().replace("\n", "; ") + shown))
         self.write("".join(line + "\n" for line in commands))
-        if self._summary_file:
+        if self._summary_file and self._summary_file not in summary.told:
+            summary.told.add(self._summary_file)
             self._markdown.end(summary)
             with open(self._summary_file, "a", encoding="utf-8", newline="\n") as file:
                 file.write(self._page.getvalue() + "\n")

@@ -16,9 +16,10 @@ from typing import TextIO
 from dfdetect import __version__
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import suspects, why
+from dfdetect.reports.stamps import fuller
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.words import label_words, percent, printable
-from dfdetect.results import Label, ScanResult
+from dfdetect.results import Label, ModelStamp, ScanResult
 
 NAME = "dfdetect"
 CLASS = "dfdetect.scan"
@@ -42,16 +43,14 @@ class JunitReport(Report):
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)
         self._counts: Counter[str] = Counter()
-        self._properties = {"tool": f"dfdetect {__version__}", "fail-on": self.options.fail_on.value}
+        self._model: ModelStamp | None = None
         self._cases = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by `end`
             max_size=_IN_MEMORY, mode="w+", encoding="utf-8", newline="\n"
         )
 
     def add(self, result: ScanResult) -> None:
         """Set one case aside."""
-        if result.model is not None:
-            stamp = f"{result.model.name} {result.model.version} ({result.model.engine})"
-            self._properties["model"] = legal(stamp)
+        self._model = fuller(self._model, result.model)
         kind = str(result.label or result.reason)
         self._keep(result.path, result.elapsed, self._outcome(result), kind, _lines(result))
 
@@ -82,7 +81,10 @@ class JunitReport(Report):
         self.write("</testsuite>\n</testsuites>\n")
 
     def _facts(self) -> list[tuple[str, str]]:
-        return sorted(self._properties.items())
+        facts = [("fail-on", self.options.fail_on.value)]
+        if self._model is not None:
+            facts.append(("model", legal(f"{self._model.name} {self._model.version} ({self._model.engine})")))
+        return [*facts, ("tool", f"dfdetect {__version__}")]
 
     def _outcome(self, result: ScanResult) -> str:
         """The name of the element that says it."""
@@ -120,7 +122,7 @@ def _lines(result: ScanResult) -> list[str]:
         answer = f"{word}, {percent(result.fake_probability)}"
         lines = [f"{answer}: {persons}" if persons else answer, result.message]
     notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
-    lines += [f"note: {note.text}" for note in notes]
+    lines += [f"note: {note.text}" for note in notes if note.text not in lines[0]]
     return [legal(line) for line in lines if line]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -25,24 +26,27 @@ class ReportFile:
 
     A device, a pipe or an open descriptor (``/dev/stderr``, a FIFO, a shell's ``>(command)``) is written
     directly.  A link is followed, so that it stays one, and a file that is replaced keeps its permissions.
-    `InputError` when the place cannot be written to, so that this is known before hours of scanning.
+    `InputError` when the place cannot be written to, so that this is known before hours of scanning; `what`
+    is its word for the content.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, what: str = "a report") -> None:
         descriptor = _descriptor(path)
         # What a descriptor leads to must not be renamed over: others write to it too.
         self.target = Path(path if descriptor is not None else os.path.realpath(path))
-        if descriptor is None and self.target.is_dir():
-            raise InputError(
-                f"cannot write a report to '{printable(path)}': it is a folder; name a file in it"
-            )
-        old = self.target.is_file() and descriptor is None
-        self._direct = descriptor is not None or (self.target.exists() and not old)
+        # Functions of `os.path`, since the methods of `Path` raise for a name that is too long.
+        if descriptor is None and os.path.isdir(self.target):
+            raise InputError(f"cannot write {what} to '{printable(path)}': it is a folder; name a file in it")
+        old = os.path.isfile(self.target) and descriptor is None
+        self._direct = descriptor is not None or (os.path.exists(self.target) and not old)
         part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
         self._place = self.target if self._direct else part
         try:
             if old and not os.access(self.target, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if not old and not self._direct:
+                with contextlib.suppress(FileNotFoundError):
+                    os.stat(self.target)  # too long a name would else be known only when `part` is renamed
             self.stream: TextIO = open(  # noqa: SIM115 - closed by `commit` or `discard`
                 self._place if descriptor is None else os.dup(descriptor),
                 "w" if self._direct else "x",
@@ -53,8 +57,8 @@ class ReportFile:
                 os.chmod(part, stat.S_IMODE(self.target.stat().st_mode))
         except OSError as error:
             folder = self.target.parent
-            hint = "" if folder.is_dir() else f"; the folder '{printable(str(folder))}' does not exist"
-            message = f"cannot write a report to '{printable(path)}': {error.strerror or error}{hint}"
+            hint = "" if os.path.isdir(folder) else f"; the folder '{printable(str(folder))}' does not exist"
+            message = f"cannot write {what} to '{printable(path)}': {error.strerror or error}{hint}"
             raise InputError(message) from error
 
     def commit(self) -> None:

@@ -18,9 +18,10 @@ from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import suspects, why
 from dfdetect.reports.json_report import dumps
 from dfdetect.reports.plain import plain_result, text
+from dfdetect.reports.stamps import fuller
 from dfdetect.reports.summary import ACCEPTED, Summary, is_accepted
 from dfdetect.reports.words import percent, printable, reason_words
-from dfdetect.results import Label, Reason, ScanResult
+from dfdetect.results import Label, ModelStamp, Reason, ScanResult
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 RULES: tuple[dict[str, Any], ...] = (
@@ -74,6 +75,7 @@ class SarifReport(Report):
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)
         self._facts: dict[str, Any] = {}
+        self._stamps: dict[str, ModelStamp | None] = {}
         self._notifications, self._artifacts = _Waiting(), _Waiting()
         self._separator = "\n   "
 
@@ -85,14 +87,23 @@ class SarifReport(Report):
 
     def add(self, result: ScanResult) -> None:
         """Write a finding, or set a notification aside."""
-        for name in ("model", "detector", "settings"):  # the same for all files
-            if name not in self._facts and getattr(result, name):
-                self._facts[name] = plain_result(result)[name]
+        self._note_facts(result)
         if result.reason is not None:
             self._notifications.add(self._notification(result, result.reason))
         elif result.label is not Label.REAL:
             self.write(self._separator + dumps(self._result(result)))
             self._separator = ",\n   "
+
+    def _note_facts(self, result: ScanResult) -> None:
+        """What is the same for all files, from the first that says it, or says all of it."""
+        for name in ("model", "detector"):
+            known = self._stamps.get(name)
+            stamp = fuller(known, getattr(result, name))
+            if stamp is not known:
+                self._stamps[name] = stamp
+                self._facts[name] = plain_result(result)[name]
+        if "settings" not in self._facts and result.settings:
+            self._facts["settings"] = plain_result(result)["settings"]
 
     def end(self, summary: Summary) -> None:
         """Write what waited, and close the run."""

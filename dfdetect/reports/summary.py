@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from dfdetect.errors import ExitCode
-from dfdetect.reports.words import plural, reason_words
+from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, plural, reason_words
 from dfdetect.results import Label, Reason, ScanResult
 
 
@@ -66,6 +66,8 @@ class Summary:
     reasons: Counter[Reason] = field(default_factory=Counter)
     accepted: Counter[FailOn] = field(default_factory=Counter)
     """Results that a baseline accepts, by their level; `labels` and `reasons` count them too."""
+    told: set[str] = field(default_factory=set, repr=False, compare=False)
+    """Files shared with others that hold this scan already, such as a job's summary: once is enough."""
     complete: bool = True
     """False when the scan was interrupted before every file had its turn."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -109,16 +111,22 @@ class Summary:
     def sentence(self) -> str:
         """In a line: ``7 files: 2 fake, 1 uncertain, 3 real, 1 not judged (1 no face) in 4.2 s``.
 
-        What a baseline accepts is counted there and named in a second line.
+        Unreadable files are told apart from those not judged.  What a baseline accepts is counted there and
+        named in a second line.
         """
         parts = [f"{self.labels[label]} {label.value}" for label in (Label.FAKE, Label.UNCERTAIN, Label.REAL)]
-        missing = self.reasons.total()
-        if missing:
-            detail = ", ".join(f"{count} {reason_words(reason)}" for reason, count in self._by_reason())
-            parts.append(f"{missing} not judged ({detail})")
+        for count, words, faults in ((self.unjudged, NOT_JUDGED, False), (self.unreadable, UNREADABLE, True)):
+            if count:
+                parts.append(f"{count} {words}{self._detail(words, faults)}")
         end = "" if self.complete else "; interrupted, the rest was not looked at"
         known = f"\n{self.accepted.total()} accepted by the baseline" if self.accepted else ""
         return f"{plural(self.files, 'file')}: {', '.join(parts)} in {self.elapsed:.1f} s{end}{known}"
+
+    def _detail(self, words: str, faults: bool) -> str:
+        """The reasons of the unreadable (`faults`) or the unjudged files, unless there is only that word."""
+        chosen = [(reason, count) for reason, count in self._by_reason() if reason.is_file_fault is faults]
+        named = [f"{count} {reason_words(reason)}" for reason, count in chosen]
+        return "" if [reason_words(reason) for reason, _ in chosen] == [words] else f" ({', '.join(named)})"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the JSON report (``$defs/summary`` of the schema)."""

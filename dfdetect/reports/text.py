@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dfdetect.reports.base import Report
+from dfdetect.reports.findings import why
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, label_words, percent, printable, reason_words, span
+from dfdetect.reports.words import (
+    NOT_JUDGED,
+    UNREADABLE,
+    label_words,
+    percent,
+    plural,
+    printable,
+    reason_words,
+    span,
+)
 from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
 
 MAX_PERSONS = 8
@@ -51,7 +61,7 @@ class TextReport(Report):
         line = f"{self._paint(f'{word:<10}', _COLORS[word])}  {percent(result.fake_probability):>5}  "
         line += printable(result.path)
         if result.reason is not None:
-            line += self._paint(f"  {printable(result.message) or reason_words(result.reason)}", _DIM)
+            line += self._paint(f"  {why(result)}", _DIM)
         if is_accepted(result):
             line += self._paint("  accepted by the baseline", _DIM)
         lines = [line, *self._persons(result)]
@@ -112,7 +122,8 @@ def _details(result: ScanResult) -> list[str]:
     if result.media is not None:
         details.append(_media(result.media))
     notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
-    details += [printable(f"note: {note.text}") for note in notes]
+    said = why(result) if result.reason is not None else ""
+    details += [printable(f"note: {note.text}") for note in notes if printable(note.text) not in said]
     if result.novelty is not None:
         details.append(
             f"more unusual than {percent(result.novelty)} of the media the model was calibrated on"
@@ -131,5 +142,5 @@ def _media(media: MediaInfo) -> str:
             parts.append(f"{media.duration:.1f} s")
         if media.frame_rate is not None:
             parts.append(f"{media.frame_rate:.4g} frames/s")
-        parts.append(f"{media.frames_sampled} frames looked at")
+        parts.append(f"{plural(media.frames_sampled, 'frame')} looked at")
     return printable(", ".join(parts))

@@ -49,15 +49,15 @@ def percent(probability: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as ``m:ss`` or ``h:mm:ss``, rounded down."""
-    minutes, rest = divmod(int(seconds), 60)
+    """Seconds as ``m:ss`` or ``h:mm:ss``, rounded down; what lacks less than a millisecond is whole."""
+    minutes, rest = divmod(int(round(seconds, 3)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def span(start: float, end: float) -> str:
     """A stretch of time, rounded outwards to whole seconds: ``0:03–0:07``, or ``0:03`` for one moment."""
-    first, last = clock(start), clock(math.ceil(end))
+    first, last = clock(start), clock(math.ceil(round(end, 3)))
     return first if end <= start or first == last else f"{first}–{last}"
 
 

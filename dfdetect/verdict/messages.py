@@ -9,6 +9,7 @@ from dfdetect.numbers import whole_percent
 from dfdetect.results import Label, MediaKind, Note, Reason
 
 _THROUGHOUT = 0.7  # from this share of its frames on, a person looks fake in the whole video
+_MOST_DECIMALS = 4  # of a per cent, where whole ones do not tell a probability from a limit
 _LISTED = 5  # persons that a sentence names before it says "and more"
 
 _SHORT = {
@@ -59,8 +60,10 @@ def judged_message(
     The probabilities and `band` are at the `prior`; None: at the calibrated one.
     """
     top = max(persons, key=lambda p: (p.probability, -p.id))
-    tail = "" if prior is None else _prior(prior, top)
-    chance = percent(top.probability) + tail
+    tail = "" if prior is None else _prior(prior, top, band[0] == band[1])
+    digits = decimals_apart(top.probability, band) if top.label is Label.UNCERTAIN else 0
+    chance, low, high = (exact_percent(value, digits) for value in (top.probability, *band))
+    chance += tail
     if top.label is Label.FAKE:
         fakes = [p for p in persons if p.label is Label.FAKE]
         if len(fakes) == 1:
@@ -80,7 +83,7 @@ def judged_message(
     who = "the face" if found == 1 else f"person {top.id} of {found}"
     return (
         f"Cannot say whether {who} is real or fake: the probability of a fake is {chance}, "
-        f"between {percent(band[0])} (real below) and {percent(band[1])} (fake from there on)."
+        f"between {low} (real below) and {high} (fake from there on)."
     )
 
 
@@ -123,22 +126,41 @@ def percent(probability: float) -> str:
     return "over 99 %" if whole > 99 else f"{whole} %"
 
 
+def exact_percent(probability: float, digits: int) -> str:
+    """The same with decimals, as many as `decimals_apart` found to be needed."""
+    return f"{100 * probability:.{digits}f} %" if digits else percent(probability)
+
+
+def decimals_apart(probability: float, limits: Sequence[float]) -> int:
+    """How many decimals of a per cent tell a probability from the limits of its answer.
+
+    0 where it rounds to another whole number, and where it lies on a limit or as good as on it.
+    """
+    for digits in range(_MOST_DECIMALS + 1):
+        shown = exact_percent(probability, digits)
+        certain = digits > 0 and float(shown.removesuffix(" %")) in (0, 100)
+        if not certain and all(exact_percent(limit, digits) != shown for limit in limits):
+            return digits
+    return 0
+
+
 def clock(seconds: float) -> str:
     """A time in a video: ``3.2 s``, ``1:05``, ``1:02:05``."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    whole = int(seconds)
+    whole = int(max(round(seconds, 3), 60))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _prior(prior: float, top: JudgedPerson) -> str:
+def _prior(prior: float, top: JudgedPerson, by_threshold: bool) -> str:
     """What the probability assumes, and why it need not look like the answer."""
     text = f", if {percent(prior)} of such files are fake"
     if (top.label is Label.FAKE and top.probability < 0.5) or (
         top.label is Label.REAL and top.probability >= 0.5
     ):
-        text += " (the answer itself goes by the evidence of the face alone)"
+        basis = "the threshold" if by_threshold else "the evidence of the face alone"
+        text += f" (the answer itself goes by {basis})"
     return text
 
 

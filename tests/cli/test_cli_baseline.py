@@ -7,19 +7,21 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterable, Iterator
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from cli_driver import Run
+from cli_driver import Run, result_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dfdetect.cli.main import main
 from dfdetect.reports.baseline import Entry, read_baseline, render_baseline
-from dfdetect.results import Label, Reason
+from dfdetect.results import Label, Reason, ScanResult
+from dfdetect.settings import Settings
 
 Capture = pytest.CaptureFixture[str]
 KNOWN = Path("known.json")
@@ -54,7 +56,7 @@ def test_written_findings_are_accepted(capsys: Capture) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "fake         93 %  ./fake.jpg  accepted by the baseline"
     assert lines[2] == "real          5 %  ./real.jpg"
-    assert "5 files: 1 fake, 1 uncertain, 1 real, 2 not judged" in lines[-2]
+    assert "5 files: 1 fake, 1 uncertain, 1 real, 1 not judged (1 no face), 1 unreadable" in lines[-2]
     assert lines[-1] == "2 accepted by the baseline"
     assert main(["scan", ".", "--baseline", "known.json", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -164,6 +166,45 @@ def test_an_interrupted_scan_leaves_the_old_baseline(program: Run) -> None:
     assert not [name for name in os.listdir() if name.endswith(".part")]
 
 
+REPORTED = ("text", "json", "sarif", "junit", "markdown")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_no_baseline_holds_in_the_end_is_not_reported_as_accepted(
+    old: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if old:  # it stays, and accepts what it holds
+        assert main(["scan", "fake.jpg", "--write-baseline", "known.json"]) == 0
+    capsys.readouterr()
+
+    def broken_off(paths: Iterable[str], settings: Settings, **rest: Any) -> Iterator[ScanResult]:
+        yield result_of("fake.jpg", settings)
+        yield result_of("unreadable.jpg", settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfdetect.batch.pool.scan_many", broken_off)
+    reports = [f"--report={name}=out.{name}" for name in REPORTED]
+    assert main(["scan", ".", "--write-baseline", "known.json", *reports]) == 130
+    assert KNOWN.exists() is old
+    assert "written" not in capsys.readouterr().err
+    found = json.loads(Path("out.json").read_text())
+    assert found["summary"]["accepted"] == int(old)
+    assert [len(result["notes"]) for result in found["results"]] == [int(old), 0]
+    for name in REPORTED:
+        text = Path(f"out.{name}").read_text()
+        assert "fake.jpg" in text
+        assert ("accepted" in text.replace('"accepted": 0', "")) is old
+
+
+def test_results_keep_their_order_and_marks_with_a_new_baseline() -> None:
+    assert main(["scan", ".", "--ordered", "--report", "json=a.json"]) == 1
+    assert main(["scan", ".", "--ordered", "--write-baseline", "known.json", "--report", "json=b.json"]) == 0
+    first, second = (json.loads(Path(name).read_text())["results"] for name in ("a.json", "b.json"))
+    marked = {r["path"] for r in second if r["notes"]}
+    assert marked == {"./fake.jpg", "./unreadable.jpg"}
+    assert first == [{**result, "notes": []} for result in second]
+
+
 def test_standard_input_is_accepted_by_content(program: Run) -> None:
     assert program("scan", "-", "--write-baseline", "known.json", stdin=b"fake").returncode == 0
     assert entries()[0]["path"] == "-"
@@ -202,7 +243,9 @@ def test_a_wrong_baseline_is_a_usage_error(content: str | None, message: str, ca
     [
         (["--write-baseline", "real.jpg"], "would overwrite a"),
         (["--write-baseline", "a", "--report", "csv=a"], "the same file"),
-        (["--write-baseline", "no/a"], "does not exist"),
+        (["--write-baseline", "no/a"], "cannot write the baseline to 'no/a'"),
+        (["--write-baseline", "."], "cannot write the baseline to '.': it is a folder"),
+        (["--write-baseline", "-"], "--write-baseline writes a file"),
     ],
 )
 def test_a_baseline_overwrites_nothing(words: list[str], message: str, capsys: Capture) -> None:

@@ -146,6 +146,7 @@ def test_every_command_with_settings_reads_and_names_mistakes(words: list[str], 
         ('engine = "tensorrt"\n', "dfdetect.toml, line 1: engine: 'tensorrt' is not one of"),
         ('\nformat = "xml"\n', "dfdetect.toml, line 2: format: 'xml' is not one of"),
         ('report = "jsom=a"\n', "dfdetect.toml, line 1: report: unknown report format 'jsom': did you mean"),
+        ('report = "json=-"\n', "dfdetect.toml, line 1: report: what goes to standard output is chosen by"),
         ("jobs = -1\n", "dfdetect.toml, line 1: jobs: -1 is not in the range"),
         ('color = "always"\n', "dfdetect.toml, line 1: color must be true or false"),
     ],
@@ -218,6 +219,17 @@ def test_config_shows_values_and_origins(capsys: Capture, monkeypatch: pytest.Mo
     assert rows["min_face"] == ["48", "dfdetect.toml, line 1"]
     assert rows["frames"] == ["16", "DFDETECT_FRAMES"]
     assert rows["prior"] == ["-", "default"]
+
+
+def test_config_names_a_model_that_is_not_there(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    write('model = "nosuch"\n')
+    assert main(["config"]) == 2
+    assert "dfdetect.toml, line 1: there is no model 'nosuch'" in capsys.readouterr().err
+    monkeypatch.setenv("DFDETECT_MODEL", "light")
+    assert main(["config"]) == 0
+    monkeypatch.setenv("DFDETECT_MODEL", "none")
+    assert main(["config"]) == 2
+    assert "DFDETECT_MODEL: there is no model 'none'" in capsys.readouterr().err
 
 
 def test_what_config_shows_is_what_scan_uses(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,10 @@ def test_unknown_model_lists_the_known(tmp_path: Path, capsys: Capture) -> None:
 def test_all_formats_at_once(files: Path, capsys: Capture) -> None:
     reports = [f"--report={name}=out.{name}" for name in ("text", "json", "jsonl", "csv")]
     assert main(["scan", ".", "--ordered", *reports]) == 1
-    assert "5 files: 1 fake, 1 uncertain, 1 real, 2 not judged" in capsys.readouterr().out
+    assert (
+        "5 files: 1 fake, 1 uncertain, 1 real, 1 not judged (1 no face), 1 unreadable"
+        in capsys.readouterr().out
+    )
     document = json.loads((files / "out.json").read_text())
     schema = json.loads(package_files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)

@@ -35,6 +35,7 @@ def test_any_name_is_one_harmless_row(path: str) -> None:
     text = render("csv", [unjudged(path, Reason.MISSING, path)])
     assert text.count("\n") == 2
     row = rows(text)[0]
+    assert not [cell for cell in text.split(";")[1:] if cell.lstrip(' "').startswith(("=", "+", "-", "@"))]
     for cell in (row["path"], row["message"]):
         assert cell == "-" or not cell.lstrip().startswith(("=", "+", "-", "@")) or len(cell.strip()) == 1
 
@@ -43,4 +44,8 @@ def test_formulas_get_an_apostrophe() -> None:
     for name in ("=1+1.png", "+1.png", "-rf.png", "@SUM.png", " =1.png", "＝1.png"):
         assert safe_cell(name) == "'" + name
     assert safe_cell("a=b.png") == "a=b.png"
+    # Where a semicolon ends a cell, quotes in the middle of a line protect nothing.
+    assert safe_cell("x;=1+1.jpg") == "x;'=1+1.jpg"
+    assert safe_cell('x; "@a;-b') == "x; \"'@a;'-b"
+    assert safe_cell("a; b=c;") == "a; b=c;"
     assert safe_cell("-") == "-"

@@ -58,7 +58,9 @@ def test_the_worst_first_and_the_counts_last(results: list[ScanResult]) -> None:
         ("notice", None),
     ]
     assert found[1][2] == "fake, 93 %: person 2 at 0:03–0:07 (93 %) (clips/interview.mp4)"
-    assert found[-1][2].startswith("9 files: 2 fake, 1 uncertain, 3 real, 3 not judged")
+    assert found[-1][2].startswith(
+        "9 files: 2 fake, 1 uncertain, 3 real, 1 not judged (1 no face), 2 unreadable ("
+    )
 
 
 def test_only_ten_and_a_line_that_says_so() -> None:
@@ -133,6 +135,20 @@ def test_the_summary_of_the_job_is_appended_to(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     render("github", results)
     assert page.read_text("utf-8") == "earlier\n" + render("markdown", results) + "\n"
+
+
+def test_the_summary_of_the_job_is_written_once_a_scan(
+    tmp_path: Path, results: list[ScanResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    for scans in (1, 2):
+        reports = ReportSet()
+        reports.to_stream("github", io.StringIO())
+        reports.to_file("github", str(tmp_path / "g.txt"))
+        with reports:
+            reports.add(results[0])
+        assert page.read_text("utf-8").count("## dfdetect") == scans
 
 
 def test_the_summary_of_the_job_stays_below_its_limit(

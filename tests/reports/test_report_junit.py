@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import HOSTILE, render, samples, summary_of, unjudged
+from report_samples import HOSTILE, MODEL, render, samples, summary_of, unjudged
 
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.junit import JunitReport, legal
@@ -115,6 +115,18 @@ def test_an_interrupted_scan_does_not_look_clean(results: list[ScanResult]) -> N
     root = ET.fromstring(stream.getvalue())
     assert (root.attrib["tests"], root.attrib["errors"]) == ("2", "1")
     assert root[0][-1][0].attrib["type"] == "interrupted"
+
+
+@pytest.mark.parametrize("name", ["junit", "sarif"])
+def test_the_engine_does_not_depend_on_the_order_of_the_files(name: str, results: list[ScanResult]) -> None:
+    one, other = (
+        dataclasses.replace(results[0], model=dataclasses.replace(MODEL, engine=engine))
+        for engine in ("onnxruntime", "onnxruntime 1.32.0 cpu")
+    )
+    for chosen in ([one, other], [other, one]):
+        assert "onnxruntime 1.32.0 cpu" in render(name, chosen)
+    another = dataclasses.replace(results[0], model=dataclasses.replace(MODEL, version="2", engine="x" * 40))
+    assert "x" * 40 not in render(name, [one, another])
 
 
 def test_controls_are_shown_and_not_obeyed(results: list[ScanResult]) -> None:

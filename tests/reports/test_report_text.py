@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import HOSTILE, NOT_UTF8, judged, media, render, score, track
+from report_samples import HOSTILE, NOT_UTF8, judged, media, render, score, track, unjudged
 
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import clock, percent, printable, span
-from dfdetect.results import Label, MediaKind, ScanResult
+from dfdetect.results import Label, MediaKind, Note, Reason, ScanResult
 from dfdetect.verdict import messages
 
 
@@ -60,11 +60,56 @@ def test_all_reports_round_a_probability_alike(probability: float) -> None:
 
 
 def test_times() -> None:
+    assert clock(2.9999999999999996) == "0:03"
+    assert clock(2.99) == "0:02"
+    assert span(0.0, 3.0000000000000004) == "0:00–0:03"
+    assert [messages.clock(t) for t in (59.94, 59.97, 64.9999999999)] == ["59.9 s", "1:00", "1:05"]
     assert clock(3599.9) == "59:59"
     assert clock(3600) == "1:00:00"
     assert span(3.2, 6.4) == "0:03–0:07"
     assert span(3.2, 3.2) == "0:03"
     assert span(0.0, 0.0) == "0:00"
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [
+        (0.75, "75 %, between 23 % (real below) and 80 % (fake"),
+        (0.7955, "79.5 %, between 23.0 % (real below) and 80.0 % (fake"),
+        (0.79998, "79.998 %, between 23.000 % (real below) and 80.000 % (fake"),
+        (0.23, "23 %, between 23 % (real below) and 80 % (fake"),
+    ],
+)
+def test_an_uncertain_share_is_told_from_its_limits(probability: float, said: str) -> None:
+    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (0.0,), (False,), 0.0)
+    assert said in messages.judged_message(MediaKind.PHOTO, [person], 1, (0.23, 0.8))
+
+
+def test_an_answer_by_a_threshold_does_not_claim_to_go_by_the_evidence() -> None:
+    person = messages.JudgedPerson(1, Label.FAKE, 0.02, (0.0,), (True,), 0.0)
+    said = messages.judged_message(MediaKind.PHOTO, [person], 1, (0.01, 0.01), prior=0.01)
+    assert said.endswith("(the answer itself goes by the threshold).")
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "github", "sarif", "junit"])
+def test_that_a_file_ends_early_is_told_with_the_reason_and_once(name: str) -> None:
+    ends = Note("truncated", "The picture ends early.")
+    result = unjudged("a.jpg", Reason.NO_FACE, "No face was found.", media(MediaKind.PHOTO, ends))
+    text = render(name, [result], ReportOptions(verbosity=1, fail_on=FailOn.UNJUDGED))
+    assert "No face was found. The picture ends early." in text
+    assert f"note: {ends.text}" not in text
+
+
+def test_counts_tell_the_unreadable_from_the_unjudged(results: list[ScanResult]) -> None:
+    text = render("text", results)
+    assert ", 1 not judged (1 no face), 2 unreadable (1 missing, 1 unreadable) in 4.2 s" in text
+    assert "0 real, 1 unreadable in 4.2 s" in render("text", results[7:8])
+
+
+def test_one_frame_is_no_frames() -> None:
+    info = dataclasses.replace(media(MediaKind.VIDEO), frames_sampled=1)
+    result = unjudged("a.mp4", Reason.NO_FACE, "No face was found.", info)
+    assert "1 frame looked at" in render("text", [result], ReportOptions(verbosity=1))
 
 
 def test_one_steady_person_needs_no_line_of_its_own(results: list[ScanResult]) -> None:

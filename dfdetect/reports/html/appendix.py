@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dfdetect.errors import ModelError
+from dfdetect.reports.stamps import fuller, stamp_key
 from dfdetect.results import ModelStamp, ScanResult
 
 MOST = 12
@@ -31,6 +33,8 @@ class Appendix:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._stamps: dict[str, ModelStamp | None] = {}
+        """Of the entries on models and detectors, under the same keys."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -59,17 +63,28 @@ class Appendix:
                     own.append(entry)
                     continue
                 self._entries[key] = entry
+            if isinstance(value, ModelStamp):
+                self._name_engine(key, value)
             common.append(self._entries[key])
         return common, own
+
+    def _name_engine(self, key: str, stamp: ModelStamp) -> None:
+        """Let an entry say as much of the engine as any file does."""
+        known = self._stamps[key] = fuller(self._stamps.get(key), stamp)
+        if known is stamp:
+            self._entries[key] = dataclasses.replace(self._entries[key], rows=_stamp_rows(stamp))
 
 
 def _entry(anchor: str, title: str, value: Any, settings: Mapping[str, Any]) -> Entry:
     if isinstance(value, ModelStamp):
-        rows = [("Engine", value.engine)] if value.engine else []
-        rows += [(f"sha256 of {name}", value.sha256[name]) for name in sorted(value.sha256)]
         summary, limits = _card(value, settings) if anchor.startswith("model") else ("", ())
-        return Entry(anchor, title, summary, tuple(rows), limits)
+        return Entry(anchor, title, summary, _stamp_rows(value), limits)
     return Entry(anchor, title, "", tuple((name, _words(value[name])) for name in value))
+
+
+def _stamp_rows(stamp: ModelStamp) -> tuple[tuple[str, str], ...]:
+    engine = [("Engine", stamp.engine)] if stamp.engine else []
+    return (*engine, *((f"sha256 of {name}", stamp.sha256[name]) for name in sorted(stamp.sha256)))
 
 
 def _card(stamp: ModelStamp, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -92,7 +107,7 @@ def _card(stamp: ModelStamp, settings: Mapping[str, Any]) -> tuple[str, tuple[st
 
 def _canonical(value: Any) -> str:
     if isinstance(value, ModelStamp):
-        value = [value.engine, dict(value.sha256)]
+        value = stamp_key(value)
     return json.dumps(value, sort_keys=True, default=repr)
 
 

@@ -82,10 +82,17 @@ def make_chart(result: ScanResult, numbers: Mapping[tuple[int, int], int]) -> Ch
         for i, face in enumerate(t.faces)
         if (t.id, i) in numbers
     ]
+    return Chart(tuple(lines), tuple(dots), _ticks(first, last), round(reach, 1))
+
+
+def _ticks(first: float, last: float) -> tuple[str, ...]:
+    """Five times at equal distances, with the decimals that it takes to show them as equal."""
     step = (last - first) / 4
-    whole = last - first >= 8
-    ticks = tuple(clock(t) if whole else f"{t:.1f} s" for t in (first + i * step for i in range(5)))
-    return Chart(tuple(lines), tuple(dots), ticks, round(reach, 1))
+    times = [first + i * step for i in range(5)]
+    if last - first >= 8:
+        return tuple(clock(time) for time in times)
+    digits = next((d for d in (1, 2) if all(abs(t - round(t, d)) <= step / 50 for t in times)), 3)
+    return tuple(f"{time:.{digits}f} s" for time in times)
 
 
 def _span(result: ScanResult, times: Sequence[float]) -> tuple[float, float]:

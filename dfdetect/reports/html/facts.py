@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfdetect.reports.words import clock, percent
+from dfdetect.reports.words import clock, percent, plural
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
 
 
@@ -52,5 +52,5 @@ def _media(media: MediaInfo) -> list[tuple[str, str]]:
         length = "unknown" if media.duration is None else f"{media.duration:.2f} s"
         rate = "" if media.frame_rate is None else f", {media.frame_rate:.4g} frames a second"
         facts.append(("Length", length + rate))
-        facts.append(("Looked at", f"{media.frames_sampled} frames"))
+        facts.append(("Looked at", plural(media.frames_sampled, "frame")))
     return facts

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dfdetect.numbers import whole_percent
 from dfdetect.reports.words import percent
 from dfdetect.results import Credentials, Evidence, FaceScore, Label, Reason, ScanResult
+from dfdetect.verdict.messages import decimals_apart, exact_percent
 
 SMALL_FACTOR = 2
 """A face is called small below this many times the least height that is judged."""
@@ -26,6 +27,8 @@ def meaning(result: ScanResult) -> str:
     if any(note.code == UNCALIBRATED for note in result.notes):
         return "The model has not been calibrated: its figures rank files and are no probabilities."
     share = f"{_odds(result.fake_probability)}{_assumption(result)}"
+    if (result.label, result.fake_probability >= 0.5) in ((Label.FAKE, False), (Label.REAL, True)):
+        return f"{share} {_despite(result)}"
     if result.label is Label.FAKE:
         return f"{share} That is good reason to doubt the file and to check where it is from; it is no proof."
     if result.label is Label.REAL:
@@ -48,6 +51,21 @@ def _odds(probability: float) -> str:
     )
 
 
+def _despite(result: ScanResult) -> str:
+    """Why the answer is not on the side of its probability; a prior or a threshold can bring that about."""
+    by_threshold = result.settings.get("threshold") is not None
+    basis = "the threshold that was set for this scan" if by_threshold else "the evidence of the face alone"
+    if result.label is Label.FAKE:
+        return (
+            f"The answer itself goes by {basis}: a reason to check where the file is from, "
+            "though most files like it are genuine."
+        )
+    return (
+        f"The answer itself goes by {basis}: the file is not cleared by it, "
+        "since at least half of the files like it are fakes."
+    )
+
+
 def _assumption(result: ScanResult) -> str:
     prior = result.settings.get("prior")
     if isinstance(prior, float):
@@ -65,10 +83,15 @@ def limits_words(result: ScanResult) -> str:
     """Where *real* ends and *fake* begins, and who said so."""
     if result.band is None:
         return ""
-    low, high = result.band
-    if result.settings.get("threshold") is not None or low == high:
-        return f"Fake from {percent(high)} on, by the threshold that was set for this scan."
-    return f"Real below {percent(low)}, fake from {percent(high)} on, uncertain between them."
+    digits, here = 0, ""
+    # What is fake can round to its limit; any other answer there would seem to contradict it.
+    if result.fake_probability is not None and result.label is not Label.FAKE:
+        digits = decimals_apart(result.fake_probability, result.band)
+        here = f" This file is at {exact_percent(result.fake_probability, digits)}." if digits else ""
+    low, high = (exact_percent(limit, digits) if digits else percent(limit) for limit in result.band)
+    if result.settings.get("threshold") is not None or result.band[0] == result.band[1]:
+        return f"Fake from {high} on, by the threshold that was set for this scan.{here}"
+    return f"Real below {low}, fake from {high} on, uncertain between them.{here}"
 
 
 def credentials_rows(evidence: Evidence | None) -> tuple[str, list[tuple[str, str]]]:

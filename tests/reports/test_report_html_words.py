@@ -1,0 +1,104 @@
+"""What the HTML report says: the sentences on an answer, the times, the model, the quality of the faces."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from report_samples import MODEL, judged, media, render, samples, track, unjudged
+from test_report_html import Outline
+
+from dfdetect.results import Label, MediaKind, Note, Reason
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "about 93 are expected to be fakes, if they are like those"),
+        ({"fake_probability": 0.0012, "label": Label.REAL}, "fewer than 1 is expected to be a fake"),
+        ({"fake_probability": 0.999}, "more than 99 are expected to be fakes"),
+        ({"fake_probability": 0.011, "label": Label.REAL}, "about 1 is expected to be a fake"),
+        ({"label": Label.UNCERTAIN, "fake_probability": 0.5}, "That settles nothing either way"),
+        ({"notes": (Note("uncalibrated", "x"),)}, "rank files and are no probabilities"),
+        ({"settings": {"prior": 0.1}}, "if 10 % of all files are fake, as was assumed."),
+        ({"settings": {"threshold": 0.5}, "band": (0.5, 0.5)}, "Fake from 50 % on, by the threshold"),
+        (
+            {"label": Label.UNCERTAIN, "fake_probability": 0.7512, "band": (0.2, 0.7549)},
+            "Real below 20.0 %, fake from 75.5 % on, uncertain between them. This file is at 75.1 %.",
+        ),
+        ({"label": Label.UNCERTAIN, "fake_probability": 0.2, "band": (0.2, 0.8)}, "Real below 20 %, fake"),
+        ({"novelty": 0.98}, "More unusual than 98 % of the media"),
+    ],
+)
+def test_meanings(change: dict[str, object], said: str) -> None:
+    assert said in Outline(render("html", [dataclasses.replace(samples()[0], **change)])).words()
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "settings", "said"),
+    [
+        (Label.FAKE, 0.02, {"prior": 0.01}, "the evidence of the face alone: a reason to check"),
+        (Label.REAL, 0.6, {"prior": 0.99}, "the evidence of the face alone: the file is not cleared"),
+        (Label.FAKE, 0.02, {"prior": 0.01, "threshold": 0.01}, "the threshold that was set for this scan: a"),
+    ],
+)
+def test_a_probability_on_the_other_side_is_explained(
+    label: Label, probability: float, settings: dict[str, object], said: str
+) -> None:
+    change = {"label": label, "fake_probability": probability, "settings": settings}
+    words = Outline(render("html", [dataclasses.replace(samples()[0], **change)])).words()
+    assert f"The answer itself goes by {said}" in words
+    assert "good reason to doubt" not in words
+    assert "found none of the traces" not in words
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_no_answer_is_never_a_clean_bill(reason: Reason) -> None:
+    words = Outline(render("html", [unjudged("a.jpg", reason, "Do this.", None)])).words()
+    assert "Do this." in words
+    assert "nothing is known about what" in words or "No answer is not a clean bill" in words
+    assert "100 files" not in words
+
+
+def test_a_model_is_told_once_with_all_that_is_known_of_its_engine() -> None:
+    full, bare = (
+        dataclasses.replace(MODEL, engine=engine) for engine in ("onnxruntime 1.32.0 cpu", "onnxruntime")
+    )
+    for stamps in ((full, bare), (bare, full)):
+        results = [dataclasses.replace(samples()[0], path=f"{s.engine}.mp4", model=s) for s in stamps]
+        outline = Outline(render("html", results))
+        assert [a["id"] for _, a in outline.tags if a.get("class") == "entry"] == ["model-1", "settings-1"]
+        assert "Engine onnxruntime 1.32.0 cpu" in outline.words()
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"),
+    [
+        (1.0, "0.00 s 0.25 s 0.50 s 0.75 s 1.00 s"),
+        (4.0, "0.0 s 1.0 s 2.0 s 3.0 s 4.0 s"),
+        (0.1, "0.000 s 0.025 s 0.050 s 0.075 s 0.100 s"),
+        (12.0, "0:00 0:03 0:06 0:09 0:12"),
+    ],
+)
+def test_times_below_the_time_line_are_right(length: float, shown: str) -> None:
+    person = track(1, Label.FAKE, 0.9, (0.0, length), (1.0, 2.0))
+    info = dataclasses.replace(media(MediaKind.VIDEO), duration=length, frames_sampled=1)
+    words = Outline(render("html", [judged("a", Label.FAKE, 0.9, (person,), info)])).words()
+    assert shown in words
+    assert "Looked at 1 frame " in words
+
+
+def test_quality_is_named() -> None:
+    person = track(1, Label.REAL, 0.1, (0.0, 1.0, 2.0), (-1.0, -1.0, -1.0))
+    poor = dataclasses.replace(person.faces[0].quality, size=60.0, sharpness=9.0, brightness=0.1)
+    faces = (dataclasses.replace(person.faces[0], quality=poor), *person.faces[1:])
+    video = media(MediaKind.VIDEO)
+    result = judged("a", Label.REAL, 0.1, (dataclasses.replace(person, faces=faces),), video)
+    words = Outline(render("html", [result])).words()
+    for flag in (
+        "1 of 3 faces is small (under 80 pixels high)",
+        "1 of 3 faces is blurred",
+        "1 of 3 faces is dark",
+    ):
+        assert flag in words
+    assert "60–120 pixels high" in words
