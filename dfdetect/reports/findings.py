@@ -76,6 +76,8 @@ class _Reversed:
 
 _HARM = ("truncated", "damaged")
 """Codes of the notes that may be why no face was found or none could be judged."""
+_UNSEEN = "pages"
+"""Code of the note that a file holds more than was looked at."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 
@@ -99,6 +101,12 @@ def why(result: ScanResult) -> str:
     words = result.message or (reason_words(result.reason) if result.reason is not None else "")
     harm = [note.text for note in (result.media.notes if result.media else ()) if note.code in _HARM]
     return printable(" ".join((words, *harm)))
+
+
+def unseen(result: ScanResult) -> str:
+    """That the answer does not speak for all of the file, in one printable line; empty if it does."""
+    notes = result.media.notes if result.media else ()
+    return printable(" ".join(note.text for note in notes if note.code == _UNSEEN))
 
 
 def suspects(result: ScanResult) -> str:

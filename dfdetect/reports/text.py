@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfdetect.reports.base import Report
-from dfdetect.reports.findings import why
+from dfdetect.reports.findings import unseen, why
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import (
@@ -62,6 +62,8 @@ class TextReport(Report):
         line += printable(result.path)
         if result.reason is not None:
             line += self._paint(f"  {why(result)}", _DIM)
+        elif rest := unseen(result):
+            line += self._paint(f"  {rest}", _DIM)
         if is_accepted(result):
             line += self._paint("  accepted by the baseline", _DIM)
         lines = [line, *self._persons(result)]
@@ -122,7 +124,7 @@ def _details(result: ScanResult) -> list[str]:
     if result.media is not None:
         details.append(_media(result.media))
     notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
-    said = why(result) if result.reason is not None else ""
+    said = why(result) if result.reason is not None else unseen(result)
     details += [printable(f"note: {note.text}") for note in notes if printable(note.text) not in said]
     if result.novelty is not None:
         details.append(

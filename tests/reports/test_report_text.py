@@ -100,6 +100,16 @@ def test_that_a_file_ends_early_is_told_with_the_reason_and_once(name: str) -> N
     assert f"note: {ends.text}" not in text
 
 
+def test_pages_that_were_not_looked_at_are_told_beside_the_answer() -> None:
+    note = Note("pages", "Only the first of 3 pictures in this file was looked at.")
+    people = (track(1, Label.REAL, 0.1, (0.0,), (-2.0,)),)
+    result = judged("scans.tiff", Label.REAL, 0.1, people, media(MediaKind.PHOTO, note))
+    for verbosity in (0, 1):
+        text = render("text", [result], ReportOptions(verbosity=verbosity))
+        assert text.count(note.text) == 1
+        assert text.splitlines()[0].endswith(f"scans.tiff  {note.text}")
+
+
 def test_counts_tell_the_unreadable_from_the_unjudged(results: list[ScanResult]) -> None:
     text = render("text", results)
     assert ", 1 not judged (1 no face), 2 unreadable (1 missing, 1 unreadable) in 4.2 s" in text
