@@ -21,7 +21,7 @@ from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
 from dfdetect.reports.compare import Difference, compare_origin, compare_results, compare_summary
 from dfdetect.reports.parse import read_document
-from dfdetect.reports.words import label_words, percent, plural
+from dfdetect.reports.words import label_words, percent, plural, printable
 from dfdetect.results import Credentials, ModelStamp, Reason, ScanResult
 from dfdetect.scoring.models import ModelFolder, load_model
 from dfdetect.settings import Settings
@@ -212,10 +212,7 @@ def _renamed(found: ScanResult, path: str, recorded: ScanResult) -> ScanResult:
     """The result with the recorded name in its message: that of an unreadable file begins with its name."""
     if found.message == recorded.message:
         return found
-    here, there = (
-        "'" + "".join(letter if letter.isprintable() else "\ufffd" for letter in name) + "'"
-        for name in (path, recorded.path)
-    )
+    here, there = (f"'{printable(name)}'" for name in (path, recorded.path))
     if not found.message.startswith(here):
         return found
     return dataclasses.replace(found, message=there + found.message.removeprefix(here))

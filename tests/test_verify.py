@@ -127,11 +127,12 @@ def test_a_reencoded_copy_is_another_file(case: Case) -> None:
     assert "the record has no file with these bytes" in case.verify("unheard.jpg").message
 
 
-def test_an_unreadable_file_may_have_another_name(case: Case) -> None:
+@pytest.mark.parametrize("name", ["renamed.txt", "re\n\x1bnamed.txt"])
+def test_an_unreadable_file_may_have_another_name(case: Case, name: str) -> None:
     """Its message begins with its name."""
-    shutil.copy(case.folder / "letter.txt", case.folder / "renamed.txt")
+    shutil.copy(case.folder / "letter.txt", case.folder / name)
     outcome = case.verify(
-        "renamed.txt",
+        name,
         lambda r: r[LETTER].update(message="'letter.txt' is text, not a photo or video: check the file"),
     )
     assert outcome.reproduces

@@ -43,9 +43,8 @@ def _open_closed_streams() -> None:
             try:
                 os.fstat(number)
             except OSError:
-                os.set_inheritable(
-                    os.open(os.devnull, os.O_RDWR), True
-                )  # takes the lowest number that is free
+                opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+                os.set_inheritable(opened, True)
         # Not over the number: by now that may be a file of somebody else.
         if sys.stdout is None:
             sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115

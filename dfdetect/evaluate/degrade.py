@@ -143,9 +143,8 @@ def _write_photo(image: Image, target: Path, level: Level) -> Path:
     else:
         place = target.with_suffix(".png")
         picture.save(content, "PNG", compress_level=1)
-    place.write_bytes(
-        content.getvalue()
-    )  # Pillow itself would cut a file short on a full disk, and say nothing
+    # Written whole: on a full disk Pillow itself would cut a file short, and say nothing.
+    place.write_bytes(content.getvalue())
     return place
 
 

@@ -132,10 +132,8 @@ def report(
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Plain dicts and lists with figures of four decimals and null for what is not known."""
     whole = dataclasses.asdict(evaluation)
-    figures = {
-        **plain(whole, digits=4),
-        "about": plain(whole["about"], digits=6),
-    }  # a prior may be that small
+    # A prior may be a millionth.
+    figures = {**plain(whole, digits=4), "about": plain(whole["about"], digits=6)}
     return {"format": "dfdetect evaluation", "version": REPORT_VERSION, "figures": dict(FIGURES), **figures}
 
 

@@ -128,9 +128,8 @@ def measure_robustness(
     labelled = read_labels(labels)
     card = load_model(settings.model).card
     settings = cut_short(settings)
-    if (
-        settings.threshold is None
-    ):  # then a prior changes no answer, but files would tie at the ends of its scale
+    # Without a threshold a prior changes no answer, but files would tie at the ends of its scale.
+    if settings.threshold is None:
         settings = settings.replace(prior=None)
     readable = list(_with_kinds(labelled, settings))
     chosen = choose_files(readable, limit, np.random.default_rng(settings.seed))

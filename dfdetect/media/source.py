@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,14 +12,11 @@ from typing import Any, BinaryIO
 
 from dfdetect.errors import MediaError
 from dfdetect.media.sniff import HEAD_BYTES
+from dfdetect.names import printable
 from dfdetect.results import Reason
 
 _SPOOL_BYTES = 64 << 20
 _COPY_BYTES = 1 << 20
-# Controls, lone surrogates (bytes that are no text), line separators, and marks of writing direction.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
-)
 
 
 class View(io.RawIOBase):
@@ -150,7 +146,7 @@ def _of_bytes(data: bytes) -> Source:
 
 
 def _of_path(path: str | bytes) -> Source:
-    title = f"'{_printable(path)}'"
+    title = f"'{printable(os.fsdecode(path))}'"
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -216,21 +212,6 @@ def _spooled(file: Any) -> Source:
         return View(spool, 0, size, owned=False)  # type: ignore[arg-type]
 
     return Source("the stream", size, False, opener, spool.close)
-
-
-def _printable(path: str | bytes) -> str:
-    """A path may hold bytes that are no text and control characters; a message must not.
-
-    They look as in the reports (`dfdetect.reports.words.printable`), which show the path beside the message.
-    """
-    return _UNSAFE.sub(lambda match: _escape(match[0]), os.fsdecode(path))
-
-
-def _escape(letter: str) -> str:
-    code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no text
-        return f"\\x{code - 0xDC00:02x}"
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _nothing() -> None:

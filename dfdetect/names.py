@@ -1,0 +1,28 @@
+"""Names and other foreign text, safe to show on a terminal and in a report."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls (a terminal obeys both), lone surrogates (bytes of a name that is not UTF-8),
+# line separators, and the controls of writing direction, which can make one name look like another.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal would obey or could not show.
+
+    Line breaks become ``\\n``, control characters ``\\x1b``, the bytes of a file name that is not UTF-8
+    ``\\xff``, marks of writing direction ``\\u202e``.  All other characters stay, so a name is readable.
+    """
+    return _UNSAFE.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the undecodable byte itself
+        return f"\\x{code - 0xDC00:02x}"
+    return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
