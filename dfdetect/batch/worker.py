@@ -23,6 +23,7 @@ from multiprocessing.process import parent_process
 from typing import Protocol
 
 from dfdetect.batch.failures import describe, failed_result, raised_result, with_evidence
+from dfdetect.batch.resources import spare_algebra_threads
 from dfdetect.errors import DfdetectError, MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
@@ -128,6 +129,7 @@ def worker_main(connection: Connection, job: Job, inherited: Iterable[Connection
     _offer_to_oom_killer()
     connection = _beyond_standard(connection)
     _silence()
+    spare_algebra_threads()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(connection, job)
 

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from dfdetect.batch.resources import spare_algebra_threads
 from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options, say
 from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
@@ -96,6 +97,7 @@ def _scan(
 ) -> Summary:
     from dfdetect.batch.pool import scan_many
 
+    spare_algebra_threads()
     _spare(inputs, output, settings.trust_list, config)
     # While this process has neither numpy nor threads: then workers start in no time (fork).
     with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:

@@ -130,23 +130,25 @@ def watched(watch: Stopwatch) -> Iterator[list[dict[str, Any]]]:
             restore.callback(setattr, owner, name, before)
 
         replace(builtins, "__import__", functools.partial(watch.timed, Stage.START))
-        from dfdetect import detector
+        from dfdetect import detector, looks
         from dfdetect.faces.tracks import Tracker
+        from dfdetect.media.ahead import Ahead
         from dfdetect.scoring.aside import Aside
         from dfdetect.verdict.judge import Judge
 
         replace(detector.Detector, "scan", functools.partial(_noted_scan, watch, scans))
         replace(detector, "open_media", functools.partial(_timed_media, watch))
-        # Decoding goes on in a thread of its own; what counts is how long the scan waits for it.
-        replace(detector, "ahead", functools.partial(watch.pulled, Stage.DECODE))
         for owner, name, stage in (
+            # Decoding goes on in a thread of its own; what counts is how long the scan waits for it.
+            (Ahead, "__next__", Stage.DECODE),
+            (Ahead, "close", Stage.DECODE),
             # Networks are loaded in a thread; what counts is how long the scan waits for them.
             (detector.Detector, "load_finder", Stage.START),
             (detector.Detector, "find_faces", Stage.DETECTION),
             (Tracker, "assign", Stage.TRACKING),
             (Tracker, "final_ids", Stage.TRACKING),
-            (detector, "measure_quality", Stage.SCORING),
-            (detector, "cut", Stage.SCORING),
+            (looks, "measure_quality", Stage.SCORING),
+            (looks, "cut", Stage.SCORING),
             # The classifier works in a thread of its own; what counts is how long the scan waits for it.
             (Aside, "take", Stage.SCORING),
             (Judge, "judge", Stage.VERDICT),

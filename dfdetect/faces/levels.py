@@ -19,7 +19,9 @@ CELL, STRIDE = 12, 2
 FACTOR = 0.709
 """From level to level: half the area."""
 
-_STRIP = 98_304  # pixels that pnet sees at once: bounds memory, and stays in the cache
+_STRIP = (
+    49_152  # pixels that pnet sees at once: bounds memory, stays in the cache, gives each thread its share
+)
 _OVERLAP = CELL - STRIDE  # pixels that two parts side by side share
 _REACH = 4  # windows around a warm one that are searched as well; a face is six wide
 _BAND = 32  # rows of windows in a part that is searched for the sake of some of its windows

@@ -96,37 +96,47 @@ class Mtcnn:
         levels = [
             Level.of(pooler.height, pooler.width, s) for s in pyramid(pooler.height, pooler.width, min_size)
         ]
-        found: list[list[Array]] = []
-        cells: Array | None = None
-        for number, level in reversed(list(enumerate(levels))):
-            parts = level.strips()
-            if number < _FINEST and cells is not None and self.thresholds.glance > 0:
-                limit = _logit(self.thresholds.glance)
-                parts = level.parts_with(warm(level, levels[number + 1], cells[0], limit))
-            cells = self._scan(pooler, level, parts)
-            boxes, scores, shifts = self._candidates(level, cells)
-            keep = suppress(boxes, scores, 0.5)
-            found.insert(0, [boxes[keep], scores[keep], shifts[keep]])
-        if not found:
+        if not levels:
             return np.zeros((0, 4), np.float32)
+        # The coarse ones at a time, for each alone is too small to be shared between threads.
+        cells = self._scan(pooler, [(level, level.strips()) for level in levels[_FINEST:]])
+        for level in reversed(levels[:_FINEST]):
+            parts = level.strips()
+            if cells and self.thresholds.glance > 0:
+                limit = _logit(self.thresholds.glance)
+                parts = level.parts_with(warm(level, levels[-len(cells)], cells[0][0], limit))
+            cells = self._scan(pooler, [(level, parts)]) + cells
+        found = []
+        for level, seen in zip(levels, cells, strict=True):
+            boxes, scores, shifts = self._candidates(level, seen)
+            keep = suppress(boxes, scores, 0.5)
+            found.append([boxes[keep], scores[keep], shifts[keep]])
         boxes, scores, shifts = _joined(found)
         keep = suppress(boxes, scores, 0.7)[:_MOST_WINDOWS]
         boxes, shifts = boxes[keep], shifts[keep]
         sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         return _squared(boxes + shifts * sides)
 
-    def _scan(self, pooler: Pooler, level: Level, parts: list[Part]) -> Array:
-        """What pnet gives, ``[5, rows, columns]``: logits (minus infinity beyond `parts`) and shifts."""
+    def _scan(self, pooler: Pooler, wanted: Sequence[tuple[Level, Sequence[Part]]]) -> list[Array]:
+        """What pnet gives for parts of levels, each ``[5, rows, columns]``: logits and shifts.
 
-        def look(part: Part) -> Array:
+        Beyond the parts the logits are minus infinity.
+        """
+
+        def look(task: tuple[Level, Part]) -> Array:
+            level, part = task
             pixels = pooler.part(*level.pixels(part), level.height, level.width)
             cells: Array = self._nets["pnet"].run(["cells"], {"image": pixels})[0][0]
             return cells
 
-        whole = np.full((5, level.rows, level.columns), -np.inf, np.float32)
-        for part, cells in zip(parts, self._map(look, parts), strict=True):
-            whole[:, part.top : part.bottom, part.left : part.right] = cells
-        return whole
+        looks = self._map(look, [(level, part) for level, parts in wanted for part in parts])
+        scanned = []
+        for level, parts in wanted:
+            whole = np.full((5, level.rows, level.columns), -np.inf, np.float32)
+            for part in parts:
+                whole[:, part.top : part.bottom, part.left : part.right] = next(looks)
+            scanned.append(whole)
+        return scanned
 
     def _candidates(self, level: Level, cells: Array) -> tuple[Array, Array, Array]:
         """Boxes ``[n, 4]``, scores ``[n]`` and shifts ``[n, 4]`` of the windows that may be faces."""

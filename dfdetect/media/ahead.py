@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
 
@@ -19,45 +19,56 @@ class _Failed:
         self.error = error
 
 
-def ahead(items: Iterable[_Item], depth: int = 1) -> Generator[_Item]:
+class Ahead(Iterator[_Item], Generic[_Item]):
     """The same items in the same order, made in a thread of their own, at most `depth` + 1 in advance.
 
-    What the source raises is raised here, at its place.  Closing this generator stops the thread before the
-    source goes on to another item, and waits for it: afterwards nobody uses the source any more.
+    The thread begins at once, before the first item is asked for.  What the source raises is raised here, at
+    its place.  `close` stops the thread before the source goes on to another item, and waits for it:
+    afterwards nobody uses the source any more.
     """
-    ready: queue.Queue[object] = queue.Queue(depth)
-    stopped = threading.Event()
 
-    def put(item: object) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.05)
-            except queue.Full:
-                continue
-            return True
-        return False
+    def __init__(self, items: Iterable[_Item], depth: int = 1) -> None:
+        self._items = items
+        self._ready: queue.Queue[object] = queue.Queue(depth)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._produce, name="dfdetect-decode", daemon=True)
+        self._thread.start()
 
-    def produce() -> None:
-        source = iter(items)
+    def __next__(self) -> _Item:
+        if self._stopped.is_set():
+            raise StopIteration
+        item = self._ready.get()
+        if item is _END or isinstance(item, _Failed):
+            self.close()
+            if isinstance(item, _Failed):
+                raise item.error
+            raise StopIteration
+        return item  # type: ignore[return-value]  # neither of the marks, so one of the source's
+
+    def close(self) -> None:
+        """Stop, and wait for what is being made; may be called twice."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _produce(self) -> None:
+        source = iter(self._items)
         try:
             for item in source:
-                if not put(item):
+                if not self._put(item):
                     return
-            put(_END)
+            self._put(_END)
         except BaseException as error:  # whatever it is, the consumer must see it
-            put(_Failed(error))
+            self._put(_Failed(error))
         finally:
             close = getattr(source, "close", None)
             if close is not None:
                 close()
 
-    thread = threading.Thread(target=produce, name="dfdetect-decode", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not _END:
-            if isinstance(item, _Failed):
-                raise item.error
-            yield item  # type: ignore[misc]  # neither of the marks, so one of the source's
-    finally:
-        stopped.set()
-        thread.join()
+    def _put(self, item: object) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=0.05)
+            except queue.Full:
+                continue
+            return True
+        return False

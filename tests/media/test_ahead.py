@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfdetect.media.ahead import ahead
+from dfdetect.media.ahead import Ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 3))
 def test_the_items_are_the_same(items: list[int], depth: int) -> None:
-    assert list(ahead(iter(items), depth)) == items
+    assert list(Ahead(iter(items), depth)) == items
 
 
 def test_the_source_runs_ahead_but_not_far() -> None:
@@ -24,14 +24,14 @@ def test_the_source_runs_ahead_but_not_far() -> None:
             made.append(number)
             yield number
 
-    items = ahead(source(), 2)
+    items = Ahead(source(), 2)
     assert next(items) == 0
     deadline = time.monotonic() + 5
     while len(made) < 4 and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(0.05)
     assert made == [0, 1, 2, 3]
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert "dfdetect-decode" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -40,7 +40,7 @@ def test_an_error_comes_after_what_was_made_before_it() -> None:
         yield 1
         raise MemoryError("full")
 
-    items = ahead(source())
+    items = Ahead(source())
     assert next(items) == 1
     with pytest.raises(MemoryError, match="full"):
         next(items)
@@ -56,7 +56,21 @@ def test_closing_closes_the_source() -> None:
         finally:
             closed.set()
 
-    items = ahead(source())
+    items = Ahead(source())
     next(items)
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert closed.is_set()
+
+
+def test_it_begins_before_it_is_asked() -> None:
+    begun = threading.Event()
+
+    def source() -> Iterator[int]:
+        begun.set()
+        yield 1
+
+    items = Ahead(source())
+    assert begun.wait(5)
+    items.close()
+    items.close()
+    assert list(items) == []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 from scoring_nets import CALIBRATION, edit_json, make_folder, tiny_expert, tiny_model
 
 from dfdetect.errors import ModelError, SettingsError
+from dfdetect.scoring import models
 from dfdetect.scoring.card import Golden, ModelCard, read_card
 from dfdetect.scoring.models import (
     find_folder,
@@ -42,6 +45,42 @@ def test_altered_file_is_refused_and_named(tmp_path: Path, name: str) -> None:
         load_model(folder)
     wrong = [check.file for check in verify(folder) if not check.ok]
     assert wrong == [name]
+
+
+@pytest.mark.parametrize("name", ["cnn0.onnx", "calibration.json"])
+def test_what_was_hashed_before_is_refused_once_it_is_altered(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_SETTLED_NS", 50_000_000)
+    folder = make_folder(tmp_path / "m")
+    hour_ago = time.time() - 3600
+    for path in folder.iterdir():
+        os.utime(path, (hour_ago, hour_ago))
+    time.sleep(0.1)  # until then nothing is remembered, since the inode has just been changed
+    load_model(folder)
+    before = (folder / name).read_bytes()
+    (folder / name).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    os.utime(folder / name, (hour_ago, hour_ago))
+    with pytest.raises(ModelError, match=f"{name} is not the file"):
+        load_model(folder)
+    (folder / name).write_bytes(before)
+    load_model(folder)
+
+
+def test_an_untouched_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_folder(tmp_path / "m")
+    read: list[str] = []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return hash_file(path)
+
+    monkeypatch.setattr(models, "hash_file", counted)
+    monkeypatch.setattr(models, "_SETTLED_NS", 0)
+    assert load_model(folder) == load_model(folder)
+    assert read.count("cnn0.onnx") == 1
+    verify(folder)
+    assert read.count("cnn0.onnx") == 2
 
 
 @pytest.mark.parametrize("name", ["cnn0.onnx", "calibration.json", "card.json"])

@@ -1,0 +1,216 @@
+"""What one file shows: faces are found, linked to persons and handed in to be scored, frame after frame.
+
+Apart from `dfdetect.detector` so that all this is imported while the first frames are decoded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from dfdetect.faces.crop import cut
+from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
+from dfdetect.faces.quality import measure_quality
+from dfdetect.faces.tracks import Tracker
+from dfdetect.results import (
+    Face,
+    FaceQuality,
+    FaceScore,
+    Frame,
+    FramePicture,
+    MediaKind,
+    Note,
+    Reason,
+    TrackedCrop,
+)
+from dfdetect.verdict.judge import TrackEvidence
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dfdetect.scoring.aside import Aside
+    from dfdetect.scoring.card import ExpertCard
+    from dfdetect.scoring.scorer import Scores
+    from dfdetect.settings import Settings
+
+HANDFUL = 2
+"""Faces that go to the scorer at once: few, so that it begins early and works beside the detection."""
+MOST_PENDING = 3
+"""Handfuls that may wait for it."""
+
+
+class Frames(Protocol):
+    """Frames that are decoded while others are looked at."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """In order of time."""
+
+    def close(self) -> None:
+        """Stop decoding, and wait for it."""
+
+
+class Looks:
+    """Collects what one file shows: faces, their tracks and scores.  Crops are dropped once scored."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        experts: Sequence[ExpertCard],
+        gate: Callable[[FaceQuality], Reason | None],
+        aside: Aside,
+    ) -> None:
+        """`experts` say how a face is cut out, `gate` why one cannot be judged, `aside` scores the rest."""
+        self._settings, self._experts, self._gate, self._aside = settings, experts, gate, aside
+        self._pending: deque[tuple[list[TrackedCrop], Future[Scores]]] = deque()
+        self._tracker = Tracker(settings)
+        self._waiting: list[TrackedCrop] = []
+        self._scores: dict[int, list[FaceScore]] = defaultdict(list)
+        self._times: dict[int, list[float]] = defaultdict(list)
+        self._failed: dict[int, Counter[Reason]] = defaultdict(Counter)
+        self._largest: dict[int, float] = defaultdict(float)
+        self._frame_times: list[float] = []
+        self._dropped = 0
+        self._book = PictureBook()
+
+    @property
+    def pictures(self) -> tuple[FramePicture, ...]:
+        """Pictures of frames with judged faces, if the settings ask for them."""
+        return self._book.pictures
+
+    @property
+    def frames(self) -> int:
+        """Frames looked at so far."""
+        return len(self._frame_times)
+
+    def look(self, frames: Frames, find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        """Find (by `find`), link and score the faces of further frames.  `frames` is closed at the end."""
+        # Also after an error: whoever decodes ahead must be done before the medium is closed.
+        with contextlib.closing(frames):
+            self._look(frames, find)
+
+    def _look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        for frame in frames:
+            self._frame_times.append(frame.time)
+            crops = list(self._crops(frame, find(frame.image)))
+            self._waiting.extend(crops)
+            if crops and self._settings.pictures:
+                self._book.add(frame)
+            if len(self._waiting) >= HANDFUL:
+                self._hand_in()
+            while len(self._pending) > MOST_PENDING:
+                self._take()
+        self._hand_in()
+        while self._pending:
+            self._take()
+
+    def _crops(self, frame: Frame, found: list[Face]) -> Iterator[TrackedCrop]:
+        faces = found[: self._settings.max_faces]
+        self._dropped = max(self._dropped, len(found) - len(faces))
+        for face, track in zip(faces, self._tracker.assign(frame, faces), strict=True):
+            self._times[track].append(frame.time)
+            quality = measure_quality(frame.image, face)
+            self._largest[track] = max(self._largest[track], quality.size)
+            reason = self._gate(quality)
+            if reason is not None:
+                self._failed[track][reason] += 1
+                continue
+            crops = tuple(cut(frame.image, face.box, face.landmarks, expert.crop) for expert in self._experts)
+            yield TrackedCrop(track, frame.index, frame.time, face, quality, crops)
+
+    def _hand_in(self) -> None:
+        if self._waiting:
+            self._pending.append((self._waiting, self._aside.hand_in([item.crops for item in self._waiting])))
+            self._waiting = []
+
+    def _take(self) -> None:
+        items, future = self._pending.popleft()
+        scores = self._aside.take(future)
+        for i, item in enumerate(items):
+            heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
+            self._scores[item.track].append(
+                FaceScore(
+                    time=item.time,
+                    frame=item.frame,
+                    box=item.face.box,
+                    detection=item.face.probability,
+                    quality=item.quality,
+                    logit=float(scores.fused[i]),
+                    experts=tuple(float(value) for value in scores.experts[i]),
+                    heatmap=None if heat is None else tuple(tuple(row) for row in heat),
+                    picture=small_jpeg(item.crops[0], FACE_SIDE) if self._settings.pictures else None,
+                )
+            )
+
+    @property
+    def found(self) -> bool:
+        """Whether any face was found."""
+        return bool(self._times)
+
+    @property
+    def scored(self) -> bool:
+        """Whether any face was scored."""
+        return bool(self._scores)
+
+    def notes(self) -> list[Note]:
+        """What a reader of the verdict must know of the faces."""
+        if not self._dropped:
+            return []
+        limit = self._settings.max_faces
+        text = (
+            f"up to {self._dropped} more faces in a frame were not looked at, only the {limit} largest; "
+            "raise --max-faces"
+        )
+        return [Note("faces_dropped", text)]
+
+    def worth_a_closer_look(self, kind: MediaKind) -> list[tuple[float, float]]:
+        """Time windows around the faces of every person seen in too few frames to be judged.
+
+        A face that is there for one second of a minute falls between the samples; a second pass looks where
+        the first has seen something, and everywhere when it has seen nobody.  Persons none of whose faces can
+        be judged are not worth it.
+        """
+        if kind is not MediaKind.VIDEO:
+            return []
+        first, last, gap = self._settings.start or 0.0, self._settings.end or math.inf, self._spacing()
+        if not self.found:
+            return [(first, last)] if self.frames <= self._settings.frames else []
+        need = min(self._settings.min_frames, self.frames)
+        seen: dict[int, list[float]] = defaultdict(list)
+        final = self._tracker.final_ids()
+        for track, scores in self._scores.items():
+            seen[final[track]] += [score.time for score in scores]
+        times = sorted({t for person in seen.values() if len(person) < need for t in person})
+        return [(max(first, t - gap), min(last, t + gap)) for t in times]
+
+    def _spacing(self) -> float:
+        times = sorted(self._frame_times)
+        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
+
+    def tracks(self) -> list[TrackEvidence]:
+        """What the verdict needs of each person."""
+        persons: dict[int, list[int]] = defaultdict(list)
+        for track, person in self._tracker.final_ids().items():
+            persons[person].append(track)
+        return [self._evidence(person, members) for person, members in sorted(persons.items())]
+
+    def _evidence(self, person: int, members: list[int]) -> TrackEvidence:
+        failed = sum((self._failed[track] for track in members), Counter[Reason]())
+        times = sorted(t for track in members for t in self._times[track])
+        scores = sorted(
+            (s for track in members for s in self._scores[track]), key=lambda s: (s.time, s.frame)
+        )
+        return TrackEvidence(
+            id=person,
+            scores=tuple(scores),
+            faces_found=len(times),
+            faces_small=failed[Reason.FACE_TOO_SMALL],
+            faces_blurred=failed[Reason.FACE_TOO_BLURRED],
+            faces_dark=failed[Reason.FACE_TOO_DARK],
+            largest=max((self._largest[track] for track in members), default=None),
+            times=tuple(times),
+        )
