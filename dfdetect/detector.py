@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dfdetect.faces.detect import FaceDetector
+    from dfdetect.faces.lookout import Lookout
     from dfdetect.looks import Frames, Looks
 
     Source = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8] | PIL.Image.Image
@@ -107,8 +108,8 @@ class Detector:
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
         return self._result(path, verdict, info, evidence, clock, record)
 
-    def find_faces(self, image: NDArray[np.uint8], at_least: float = 0.0) -> list[Face]:
-        """All faces of an RGB picture, largest first; those below `at_least` pixels may be left out."""
+    def find_faces(self, image: NDArray[np.uint8], at_least: float | None = None) -> list[Face]:
+        """All faces of an RGB picture, largest first; with `at_least` see `FaceDetector.detect`."""
         return self.load_finder().detect(image, at_least)
 
     def load_finder(self) -> FaceDetector:
@@ -124,20 +125,25 @@ class Detector:
         """Everything that is to be seen of `media`, at first sight and closer."""
         with contextlib.closing(_hurried(media.frames(), media.kind, aside)) as frames:
             # Only now, while the first frames of a video are being decoded.
-            from dfdetect.faces.detect import saving_from
-            from dfdetect.faces.lookout import Lookout
             from dfdetect.looks import Looks
 
             looks = Looks(self.settings, self._model.card.experts, self._judge.gate, aside)
-            looks.look(frames, Lookout(self.find_faces, saving_from(self.settings.min_face)).look)
+            looks.look(frames, self._lookout().look)
         for _ in range(CLOSER_LOOKS):
             windows = looks.worth_a_closer_look(media.kind)
             if not windows:
                 break
             # Twice as many, so that they fall between those that showed nobody.
             count = self.settings.frames * (1 if looks.found else 2)
-            looks.look(_hurried(media.closer(windows, count), media.kind, aside), self.find_faces)
+            find = self.find_faces if looks.found else self._lookout().look
+            looks.look(_hurried(media.closer(windows, count), media.kind, aside), find)
         return looks
+
+    def _lookout(self) -> Lookout:
+        from dfdetect.faces.detect import saving_from
+        from dfdetect.faces.lookout import Lookout
+
+        return Lookout(self.find_faces, saving_from(self.settings.min_face))
 
     def _result(
         self,

@@ -177,7 +177,7 @@ def test_an_error_ends_the_decoding_before_the_file_is_closed(monkeypatch: pytes
     monkeypatch.setattr(VideoMedia, "close", noted)
     detector = Detector(model="light")
 
-    def broken(image: object, at_least: float = 0.0) -> list[Face]:
+    def broken(image: object, at_least: float | None = None) -> list[Face]:
         raise ModelError("broken")
 
     monkeypatch.setattr(detector, "find_faces", broken)

@@ -34,6 +34,7 @@ _SEARCH_PIXELS = 3_000_000
 _TINY_PIXELS = 1_200_000
 # A rolled face is searched for only down to this share of the short side: three searches must stay cheap.
 _ROLLED_SHARE = 1 / 12
+_ROLLED_SIDE = 96  # pixels of a rolled face that are enough; larger pictures are halved, or more, before
 
 
 class FaceDetector(Protocol):
@@ -43,10 +44,11 @@ class FaceDetector(Protocol):
     def stamp(self) -> ModelStamp:
         """Which networks it runs."""
 
-    def detect(self, image: Image, at_least: float = 0.0) -> list[Face]:
+    def detect(self, image: Image, at_least: float | None = None) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
 
-        Those below `at_least` pixels may be left out, which saves time; 0: none that are of use.
+        A number saves time: faces below so many pixels may be left out (0: none that are of use), and so may
+        any that do not stand upright.
         """
         ...
 
@@ -95,36 +97,35 @@ class PatientDetector:
         """Which networks it runs."""
         return self._searcher.stamp
 
-    def detect(self, image: Image, at_least: float = 0.0) -> list[Face]:
+    def detect(self, image: Image, at_least: float | None = None) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
 
         Landmarks are in the order of the upright face, also where the face lies on its side.  With `at_least`
-        only upright faces of that many pixels are searched for.
+        only upright faces of that many pixels (or of use, if that is more) are searched for.
         """
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
         least = _affordable(shrunk, min_size, _SEARCH_PIXELS)
-        coarse = at_least * scale >= least / FACTOR
-        if coarse:
+        if at_least is not None and at_least * scale >= least / FACTOR:
             # The same levels as ever, without the finest: the same face gets the same box, or nearly.
             least *= FACTOR ** -math.floor(math.log(at_least * scale / least) / -math.log(FACTOR))
         faces = self._search(shrunk, least)
-        if not faces and not coarse:
+        if not faces and at_least is None:
             faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
-        if not faces and not coarse and min_size > _TINY:
-            faces = self._search(shrunk, _affordable(shrunk, _TINY, _TINY_PIXELS))
-        if scale == 1.0:
-            return faces
-        return [
-            Face(Box(*(v / scale for v in f.box)), (f.landmarks / scale).astype(np.float32), f.probability)
-            for f in faces
-        ]
+            tiny = _affordable(shrunk, _TINY, _TINY_PIXELS)
+            if not faces and tiny < least:
+                faces = self._search(shrunk, tiny)
+        return faces if scale == 1.0 else [_scaled(f, 1 / scale) for f in faces]
 
     def _search(self, image: Image, min_size: float) -> list[Face]:
         return [f for f in self._searcher.detect(image, min_size) if _is_sure(f)]
 
     def _search_rolled(self, image: Image, min_size: float) -> list[Face]:
         """Faces of the turn (by 90, 270 or 180 degrees) that shows the surest one."""
+        factor = int(min_size / _ROLLED_SIDE)
+        if factor > 1:
+            image, min_size = _divided(image, factor), min_size / factor
+            return [_scaled(f, factor) for f in self._search_rolled(image, min_size)]
         best: list[Face] = []
         for turns in (1, 3, 2):
             turned = np.ascontiguousarray(np.rot90(image, turns))
@@ -163,6 +164,11 @@ def turn_back(face: Face, turns: int, height: int, width: int) -> Face:
     return Face(Box(float(low), float(top), float(high), float(bottom)), landmarks, face.probability)
 
 
+def _scaled(face: Face, factor: float) -> Face:
+    box = Box(*(v * factor for v in face.box))
+    return Face(box, (face.landmarks * factor).astype(np.float32), face.probability)
+
+
 def _is_sure(face: Face) -> bool:
     return face.probability >= (_SURE if face.box.height >= _SMALL else _SURE_SMALL)
 
@@ -181,3 +187,12 @@ def _shrink(image: Image) -> tuple[Image, float]:
 
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _divided(image: Image, factor: int) -> Image:
+    """The picture shrunk by a whole factor; rows and columns that do not fill a square are left out."""
+    import cv2
+
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    whole = image[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

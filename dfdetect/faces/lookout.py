@@ -4,6 +4,9 @@ Searching 1080p for the smallest faces of use takes twice as long as searching i
 large as a face of 170 px (77 against 36 ms on one thread).  So every fourth frame, and every one that shows
 another scene, is searched in full; those between them are searched for faces of at least half the smallest
 size that the last full search has found, and in full as soon as anybody is missing.
+
+Where nobody has been found, a full search looks for faces that lie on their side and for tiny ones as well,
+four times the work.  Those, too, are looked for in every fourth frame only.
 """
 
 from __future__ import annotations
@@ -27,11 +30,11 @@ _CUT = 0.06  # mean change of the thumbnail from one frame to the next; a slow p
 class Lookout:
     """Finds the faces of the frames of one video, one after the other.
 
-    `find` searches a picture for faces of at least so many pixels, 0 for all that are of use
-    (see `FaceDetector.detect`).
+    `find` is `FaceDetector.detect`: it searches a picture in full or, given a number, for upright faces of
+    at least so many pixels.
     """
 
-    def __init__(self, find: Callable[[Image, float], list[Face]], saving_from: float) -> None:
+    def __init__(self, find: Callable[[Image, float | None], list[Face]], saving_from: float) -> None:
         """`saving_from`: size in pixels from which on a coarser search is a cheaper one."""
         self._find, self._saving_from = find, saving_from
         self._since = EVERY
@@ -42,13 +45,25 @@ class Lookout:
         """The faces of the next frame, an RGB picture ``[h, w, 3]``, largest first."""
         before, self._scene = self._scene, scene(image)
         cut = before is None or float(np.abs(self._scene - before).mean()) > _CUT
-        if self._since < EVERY - 1 and self._known and not cut:
-            smallest = min(max(face.box.width, face.box.height) for face in self._known)
-            least = _SHARE * smallest
-            faces = self._find(image, least) if least >= self._saving_from else []
+        if self._since < EVERY - 1:
+            if not self._known:
+                return self._glanced(image)
+            faces = [] if cut else self._compared(image)
             if len(faces) >= len(self._known):
                 self._since += 1
                 return faces
-        self._known = self._find(image, 0.0)
+        self._known = self._find(image, None)
         self._since = 0
         return self._known
+
+    def _glanced(self, image: Image) -> list[Face]:
+        """Upright faces where nobody is known."""
+        self._known = self._find(image, 0.0)
+        self._since = 0 if self._known else self._since + 1
+        return self._known
+
+    def _compared(self, image: Image) -> list[Face]:
+        """Faces of about the size of those known; none where looking for them saves nothing."""
+        smallest = min(max(face.box.width, face.box.height) for face in self._known)
+        least = _SHARE * smallest
+        return self._find(image, least) if least >= self._saving_from else []

@@ -44,6 +44,18 @@ def test_rolled_face_is_found_and_mapped_back(
     np.testing.assert_allclose(back.landmarks, upright.landmarks, atol=4)
 
 
+def test_rolled_face_of_a_large_picture_is_mapped_back(
+    detector: FaceDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    # Large enough to be halved first, and odd, so that a row and a column are left out.
+    picture = cv2.resize(astronaut[:, 60:], (2401, 2701), interpolation=cv2.INTER_CUBIC)
+    (upright,) = detector.detect(picture)
+    (rolled,) = detector.detect(np.rot90(picture))
+    back = turn_back(rolled, 1, *picture.shape[:2])
+    np.testing.assert_allclose(back.box, upright.box, atol=0.03 * upright.box.height)
+    np.testing.assert_allclose(back.landmarks, upright.landmarks, atol=0.02 * upright.box.height)
+
+
 def test_every_face_of_a_group(detector: FaceDetector, twelve: NDArray[np.uint8]) -> None:
     faces = detector.detect(twelve)
     assert len(faces) == 12

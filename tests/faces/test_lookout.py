@@ -24,11 +24,11 @@ class Finder:
 
     def __init__(self) -> None:
         self.sizes: list[float] = []
-        self.asked: list[float] = []
+        self.asked: list[float | None] = []
 
-    def __call__(self, image: NDArray[np.uint8], at_least: float) -> list[Face]:
+    def __call__(self, image: NDArray[np.uint8], at_least: float | None) -> list[Face]:
         self.asked.append(at_least)
-        return [face(size) for size in sorted(self.sizes, reverse=True) if size >= at_least]
+        return [face(size) for size in sorted(self.sizes, reverse=True) if size >= (at_least or 0)]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_fourth_frame_is_searched_in_full(finder: Finder) -> None:
     lookout, finder.sizes = Lookout(finder, 40.0), [120, 80]
     for _ in range(2 * EVERY):
         assert sizes(lookout.look(WALL)) == [120, 80]
-    assert finder.asked == [0, *[40.0] * (EVERY - 1)] * 2
+    assert finder.asked == [None, *[40.0] * (EVERY - 1)] * 2
 
 
 def test_a_small_face_that_appears_is_seen_at_the_next_full_search(finder: Finder) -> None:
@@ -68,7 +68,7 @@ def test_who_is_missing_is_searched_for_in_full(finder: Finder) -> None:
     lookout.look(WALL)
     finder.sizes = [60]  # has stepped back
     assert sizes(lookout.look(WALL)) == [60]
-    assert finder.asked == [0, 100, 0]
+    assert finder.asked == [None, 100, None]
 
 
 def test_another_scene_is_searched_in_full(finder: Finder) -> None:
@@ -76,7 +76,7 @@ def test_another_scene_is_searched_in_full(finder: Finder) -> None:
     lookout.look(WALL)
     finder.sizes = [200, 15]
     lookout.look(np.full_like(WALL, 250))
-    assert finder.asked == [0, 0]
+    assert finder.asked == [None, None]
 
 
 def test_where_a_coarser_search_saves_nothing_there_is_one_full_search_a_frame(finder: Finder) -> None:
@@ -84,14 +84,29 @@ def test_where_a_coarser_search_saves_nothing_there_is_one_full_search_a_frame(f
     lookout.look(WALL)
     finder.sizes = [200]
     lookout.look(WALL)
-    assert finder.asked == [0, 0]
+    assert finder.asked == [None, None]
 
 
-def test_without_a_face_every_frame_is_searched_in_full(finder: Finder) -> None:
+def test_without_a_face_every_fourth_frame_is_searched_in_full_and_all_for_upright_ones(
+    finder: Finder,
+) -> None:
     lookout = Lookout(finder, 40.0)
+    for brightness in range(2 * EVERY):
+        assert lookout.look(np.full_like(WALL, 30 * brightness)) == []
+    assert finder.asked == [None, *[0] * (EVERY - 1)] * 2
+    finder.sizes = [200]
+    assert sizes(lookout.look(WALL)) == [200]
+    assert sizes(lookout.look(WALL)) == [200]
+    assert finder.asked[2 * EVERY :] == [None, 100]
+
+
+def test_who_comes_in_is_known_from_then_on(finder: Finder) -> None:
+    lookout = Lookout(finder, 40.0)
+    lookout.look(WALL)
+    finder.sizes = [200]
     for _ in range(3):
-        assert lookout.look(WALL) == []
-    assert finder.asked == [0, 0, 0]
+        assert sizes(lookout.look(WALL)) == [200]
+    assert finder.asked == [None, 0, 100, 100]
 
 
 @pytest.fixture(scope="module")
