@@ -1,8 +1,9 @@
-"""The mean of the weights of several runs.
+"""Weights between those of several runs and of their start.
 
 Runs that start from the same weights and are tuned slowly end in one basin, where the mean of their weights
 holds better on unseen sources than each of them, at the cost of a single network ("Model soups", Wortsman et
-al., ICML 2022; figures in models/README.md).
+al., ICML 2022; figures in models/README.md).  A mean that goes back a little towards the start holds better
+still ("Robust fine-tuning of zero-shot models", Wortsman et al., CVPR 2022).
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ def average_with(net: TokenNet, works: Sequence[Path]) -> None:
     for key in moving_keys(net):
         stack = torch.stack([own[key].cpu(), *(other[key] for other in others)])
         own[key].copy_(stack.mean(0))
+
+
+@torch.no_grad()
+def go_back(net: TokenNet, start: TokenNet, way: float) -> None:
+    """Give the backbone of `net` the weights at the share `way` (0 to 1) from `start` to its own.
+
+    The heads stay as they are.
+    """
+    for own, first in zip(net.backbone.parameters(), start.backbone.parameters(), strict=True):
+        own.lerp_(first.to(own.device), 1 - way)
 
 
 def finished(work: Path) -> dict[str, Tensor]:

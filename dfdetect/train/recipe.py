@@ -71,6 +71,9 @@ class Recipe:
     """Forward pass in bfloat16 where it pays; the heads stay in 32 bits."""
     probe_cap: int = 60
     """A transformer starts as a linear probe on no more faces than this of one source and label."""
+    way: float = 1.0
+    """Share of the way from the start to what was tuned that a transformer's blocks go in the end (see
+    `dfdetect.train.average`); less than 1 keeps some of what the encoder knew."""
     refit_blocks: tuple[int, ...] = ()
     """Blocks, among those of a transformer, whose class tokens another probe is fitted on after tuning (see
     `dfdetect.train.refit`); empty: the heads stay as tuned."""
@@ -102,6 +105,8 @@ class Recipe:
             raise SettingsError("refit_blocks must be among blocks")
         if not 0 <= self.refit <= 1:
             raise SettingsError("refit must lie between 0 and 1")
+        if not 0 < self.way <= 1:
+            raise SettingsError("way must be above 0, and at most 1")
         if self.steps < 1 or self.warmup < 0:
             raise SettingsError("steps must be at least 1 and warmup at least 0")
 

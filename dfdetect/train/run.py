@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dfdetect.errors import InputError
 from dfdetect.scoring.card import ModelCard
 from dfdetect.scoring.models import save_calibration, write_card
-from dfdetect.train.average import average_with, finished
-from dfdetect.train.build import QUICK, Net, export_experts
+from dfdetect.train.average import average_with, finished, go_back
+from dfdetect.train.build import QUICK, Net, build_network, export_experts, load_start
 from dfdetect.train.extract import extract
 from dfdetect.train.forge.decoder import decoder_twins
 from dfdetect.train.loop import train
@@ -111,6 +111,11 @@ def run(
     )
     if isinstance(net, TokenNet) and inputs.average:
         average_with(net, inputs.average)
+    if isinstance(net, TokenNet) and inputs.weights is not None and recipe.way < 1:
+        start = build_network(recipe)
+        load_start(start, inputs.weights)
+        assert isinstance(start, TokenNet)
+        go_back(net, start, recipe.way)
     if isinstance(net, TokenNet) and recipe.refit_blocks:
         refit_heads(net, kept, recipe, inputs.work / "refit", device)
     logit = predict(net, held, recipe, device).mean(1)
@@ -142,6 +147,8 @@ def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
         raise InputError("only runs of a transformer have a mean; leave --average away, or set blocks")
     for work in inputs.average:
         finished(work)
+    if recipe.way < 1 and not (recipe.blocks and inputs.weights):
+        raise InputError("only a transformer with --weights has a start to go back to; leave way at 1")
     if all(row.fake for row in rows):
         raise InputError("training needs real faces; none is left to train on")
     if inputs.decoder is not None and recipe.twin <= 0:

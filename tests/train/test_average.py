@@ -18,8 +18,8 @@ except ImportError as error:
 pytest.importorskip("timm", reason="training needs timm")
 
 from dfdetect.faces.crop import CropSpec  # noqa: E402
-from dfdetect.train.average import average_with, finished  # noqa: E402
-from dfdetect.train.build import build_network  # noqa: E402
+from dfdetect.train.average import average_with, finished, go_back  # noqa: E402
+from dfdetect.train.build import build_network, load_start  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
 from dfdetect.train.run import Inputs, run  # noqa: E402
@@ -79,6 +79,31 @@ def test_training_takes_other_runs_into_the_mean(start: tuple[Path, Path, Path],
     run(Inputs((data,), tmp_path / "work", weights), recipe, alone, workers=0)
     run(Inputs((data,), tmp_path / "work", weights, average=(first,)), recipe, both, workers=0)
     assert (alone / "model.onnx").read_bytes() != (both / "model.onnx").read_bytes()
+
+
+def test_a_share_of_the_way_lies_between_start_and_end(
+    start: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    data, weights, first = start
+    begun, ended, between = (build_network(RECIPE) for _ in range(3))
+    assert isinstance(begun, TokenNet)
+    assert isinstance(ended, TokenNet)
+    assert isinstance(between, TokenNet)
+    for net in (begun, ended, between):
+        load_start(net, weights)
+    ended.load_state_dict(finished(first), strict=False)
+    between.load_state_dict(finished(first), strict=False)
+    go_back(between, begun, 0.75)
+    for name, value in between.backbone.state_dict().items():
+        a, b = begun.backbone.state_dict()[name], ended.backbone.state_dict()[name]
+        assert torch.allclose(value, a / 4 + b * 3 / 4, atol=1e-6), name
+    assert torch.equal(between.heads[0].weight, ended.heads[0].weight)
+    part = dataclasses.replace(RECIPE, way=0.5)
+    run(Inputs((data,), tmp_path / "work", weights), part, tmp_path / "part", workers=0)
+    run(Inputs((data,), tmp_path / "other", weights), RECIPE, tmp_path / "whole", workers=0)
+    assert (tmp_path / "part" / "model.onnx").read_bytes() != (tmp_path / "whole" / "model.onnx").read_bytes()
+    with pytest.raises(InputError, match="has a start"):
+        run(Inputs((data,), tmp_path / "none"), part, tmp_path / "m", workers=0)
 
 
 def test_runs_that_have_no_mean_are_refused(start: tuple[Path, Path, Path], tmp_path: Path) -> None:
