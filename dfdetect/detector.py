@@ -108,9 +108,9 @@ class Detector:
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
         return self._result(path, verdict, info, evidence, clock, record)
 
-    def find_faces(self, image: NDArray[np.uint8], at_least: float | None = None) -> list[Face]:
-        """All faces of an RGB picture, largest first; with `at_least` see `FaceDetector.detect`."""
-        return self.load_finder().detect(image, at_least)
+    def find_faces(self, image: NDArray[np.uint8], at_least: float = 0.0, tiny: bool = True) -> list[Face]:
+        """All faces of an RGB picture, largest first; `FaceDetector.detect` says what may be left out."""
+        return self.load_finder().detect(image, at_least, tiny)
 
     def load_finder(self) -> FaceDetector:
         """The face detector; its networks are loaded by the first call, of whatever thread."""

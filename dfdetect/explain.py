@@ -99,9 +99,9 @@ class _Witness(Detector):
         super().__init__(settings)
         self._seen: dict[Box, NDArray[np.floating[Any]]] = {}
 
-    def find_faces(self, image: NDArray[np.uint8], at_least: float | None = None) -> list[Face]:
+    def find_faces(self, image: NDArray[np.uint8], at_least: float = 0.0, tiny: bool = True) -> list[Face]:
         """As `Detector.find_faces`."""
-        faces = super().find_faces(image, at_least)
+        faces = super().find_faces(image, at_least, tiny)
         self._seen.update((face.box, face.landmarks) for face in faces)
         return faces
 

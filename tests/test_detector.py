@@ -177,7 +177,7 @@ def test_an_error_ends_the_decoding_before_the_file_is_closed(monkeypatch: pytes
     monkeypatch.setattr(VideoMedia, "close", noted)
     detector = Detector(model="light")
 
-    def broken(image: object, at_least: float | None = None) -> list[Face]:
+    def broken(image: object, at_least: float = 0.0, tiny: bool = True) -> list[Face]:
         raise ModelError("broken")
 
     monkeypatch.setattr(detector, "find_faces", broken)
@@ -234,6 +234,25 @@ def test_a_face_between_the_samples_is_found(tmp_path: Path) -> None:
     result = Detector(frames=4, model="light").scan(path)
     assert result.label is not None
     assert all(4.9 <= item.time <= 5.6 for item in result.tracks[0].faces)
+
+
+def test_somebody_who_lies_in_a_part_of_the_video_is_found(tmp_path: Path) -> None:
+    """Samples at .5, 1.5, … s; only the second to fourth show a face, and on its side."""
+    import av
+
+    face = np.rot90(np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320))))
+    path = tmp_path / "lying.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 320
+        stream.pix_fmt = "yuv420p"
+        for number in range(80):
+            picture = np.ascontiguousarray(face if 10 <= number < 40 else np.full_like(face, 120))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    result = Detector(frames=8, model="light").scan(path)
+    assert result.label is not None
+    assert [item.time for item in result.tracks[0].faces] == [1.5, 2.5, 3.5]
 
 
 def test_faces_beyond_the_limit_are_mentioned() -> None:

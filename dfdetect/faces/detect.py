@@ -44,11 +44,11 @@ class FaceDetector(Protocol):
     def stamp(self) -> ModelStamp:
         """Which networks it runs."""
 
-    def detect(self, image: Image, at_least: float | None = None) -> list[Face]:
+    def detect(self, image: Image, at_least: float = 0.0, tiny: bool = True) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
 
-        A number saves time: faces below so many pixels may be left out (0: none that are of use), and so may
-        any that do not stand upright.
+        Two things save time: faces below `at_least` pixels, and with it any that do not stand upright, may be
+        left out; and without `tiny` those that are too small to be judged.
         """
         ...
 
@@ -97,24 +97,25 @@ class PatientDetector:
         """Which networks it runs."""
         return self._searcher.stamp
 
-    def detect(self, image: Image, at_least: float | None = None) -> list[Face]:
+    def detect(self, image: Image, at_least: float = 0.0, tiny: bool = True) -> list[Face]:
         """All faces of an RGB picture ``[h, w, 3]``, largest first, in pixels of that picture.
 
         Landmarks are in the order of the upright face, also where the face lies on its side.  With `at_least`
-        only upright faces of that many pixels (or of use, if that is more) are searched for.
+        only upright faces of that many pixels are searched for.
         """
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
         least = _affordable(shrunk, min_size, _SEARCH_PIXELS)
-        if at_least is not None and at_least * scale >= least / FACTOR:
+        coarse = at_least * scale >= least / FACTOR
+        if coarse:
             # The same levels as ever, without the finest: the same face gets the same box, or nearly.
             least *= FACTOR ** -math.floor(math.log(at_least * scale / least) / -math.log(FACTOR))
         faces = self._search(shrunk, least)
-        if not faces and at_least is None:
+        if not faces and not coarse:
             faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
-            tiny = _affordable(shrunk, _TINY, _TINY_PIXELS)
-            if not faces and tiny < least:
-                faces = self._search(shrunk, tiny)
+            smallest = _affordable(shrunk, _TINY, _TINY_PIXELS)
+            if not faces and tiny and smallest < least:
+                faces = self._search(shrunk, smallest)
         return faces if scale == 1.0 else [_scaled(f, 1 / scale) for f in faces]
 
     def _search(self, image: Image, min_size: float) -> list[Face]:
@@ -122,6 +123,8 @@ class PatientDetector:
 
     def _search_rolled(self, image: Image, min_size: float) -> list[Face]:
         """Faces of the turn (by 90, 270 or 180 degrees) that shows the surest one."""
+        if min_size > min(image.shape[:2]):
+            return []
         factor = int(min_size / _ROLLED_SIDE)
         if factor > 1:
             image, min_size = _divided(image, factor), min_size / factor

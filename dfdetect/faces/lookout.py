@@ -5,8 +5,9 @@ large as a face of 170 px (77 against 36 ms on one thread).  So every fourth fra
 another scene, is searched in full; those between them are searched for faces of at least half the smallest
 size that the last full search has found, and in full as soon as anybody is missing.
 
-Where nobody has been found, a full search looks for faces that lie on their side and for tiny ones as well,
-four times the work.  Those, too, are looked for in every fourth frame only.
+Where nobody has been found, a full search goes on to faces that lie on their side, and then to those that are
+too small to be judged.  The last is half of the work and no more than a reason for not judging: it is done in
+every fourth frame only.
 """
 
 from __future__ import annotations
@@ -30,11 +31,10 @@ _CUT = 0.06  # mean change of the thumbnail from one frame to the next; a slow p
 class Lookout:
     """Finds the faces of the frames of one video, one after the other.
 
-    `find` is `FaceDetector.detect`: it searches a picture in full or, given a number, for upright faces of
-    at least so many pixels.
+    `find` is `FaceDetector.detect`.
     """
 
-    def __init__(self, find: Callable[[Image, float | None], list[Face]], saving_from: float) -> None:
+    def __init__(self, find: Callable[[Image, float, bool], list[Face]], saving_from: float) -> None:
         """`saving_from`: size in pixels from which on a coarser search is a cheaper one."""
         self._find, self._saving_from = find, saving_from
         self._since = EVERY
@@ -52,13 +52,13 @@ class Lookout:
             if len(faces) >= len(self._known):
                 self._since += 1
                 return faces
-        self._known = self._find(image, None)
+        self._known = self._find(image, 0.0, True)
         self._since = 0
         return self._known
 
     def _glanced(self, image: Image) -> list[Face]:
-        """Upright faces where nobody is known."""
-        self._known = self._find(image, 0.0)
+        """Faces that can be judged where nobody is known."""
+        self._known = self._find(image, 0.0, False)
         self._since = 0 if self._known else self._since + 1
         return self._known
 
@@ -66,4 +66,4 @@ class Lookout:
         """Faces of about the size of those known; none where looking for them saves nothing."""
         smallest = min(max(face.box.width, face.box.height) for face in self._known)
         least = _SHARE * smallest
-        return self._find(image, least) if least >= self._saving_from else []
+        return self._find(image, least, False) if least >= self._saving_from else []

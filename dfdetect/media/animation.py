@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
+from dfdetect.media import gif
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
 from dfdetect.media.photo import ends_early, open_image
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dfdetect.settings import Settings
 
 _MOST_PICTURES = 200_000
+_MOST_COMPOSED = 20_000_000_000
+"""Pixels of all pictures that have to be composed for the last one sampled: some twenty seconds."""
 # Browsers show pictures that ask for 10 ms or less (mostly a forgotten delay) for 100 ms.
 _SHORTEST, _USUAL = 11, 100
 
@@ -111,6 +114,12 @@ class AnimationMedia(Media):
         self._source.close()
 
     def _read(self, picks: Picks) -> Iterator[Frame]:
+        if len(picks) and (int(picks[-1]) + 1) * self._size[0] * self._size[1] > _MOST_COMPOSED:
+            raise MediaError(
+                Reason.TOO_LARGE,
+                f"{self._source.title} holds {len(self._times)} pictures of {self._size[0]}x{self._size[1]}"
+                " pixels that build on each other: make it smaller or shorter",
+            )
         with self._source.buffered() as file:
             image = open_image(file, self._container, self._source, self._settings, self._note)
             for pick in picks.tolist():
@@ -129,38 +138,6 @@ class AnimationMedia(Media):
                     return
                 self._given.append(pick)
                 yield self._frame(float(self._times[pick]), picture)
-
-
-def _gif(file: io.BufferedReader) -> Iterator[int]:
-    header = file.read(13)
-    file.seek(3 * (2 << (header[10] & 7)) if header[10] & 0x80 else 0, io.SEEK_CUR)
-    delay = 0
-    while block := file.read(1):
-        if block == b"!":  # an extension
-            label = file.read(1)
-            data = _gif_blocks(file, keep=label == b"\xf9")
-            if label == b"\xf9" and len(data) >= 3:
-                delay = 10 * int.from_bytes(data[1:3], "little")
-        elif block == b",":  # a picture
-            flags = file.read(9)[8]
-            file.seek(1 + (3 * (2 << (flags & 7)) if flags & 0x80 else 0), io.SEEK_CUR)
-            _gif_blocks(file, keep=False)
-            yield delay
-            delay = 0
-        elif block == b";":
-            return
-
-
-def _gif_blocks(file: io.BufferedReader, *, keep: bool) -> bytes:
-    """Skip a chain of sub-blocks; gives the first one if asked.  A cut chain raises IndexError."""
-    first = b""
-    while length := file.read(1)[0]:
-        data = file.read(length)
-        if len(data) < length:
-            raise IndexError
-        if keep and not first:
-            first = data
-    return first
 
 
 def _webp(file: io.BufferedReader) -> Iterator[int]:
@@ -186,4 +163,8 @@ def _png(file: io.BufferedReader) -> Iterator[int]:
         file.seek(start + length + 4)
 
 
-_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int]]] = {"gif": _gif, "webp": _webp, "png": _png}
+_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int]]] = {
+    "gif": gif.delays,
+    "webp": _webp,
+    "png": _png,
+}

@@ -80,7 +80,9 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
         context = stream.codec_context
         check_pixels(context.width, context.height, source.title, settings)
         context.thread_type = "AUTO"
-        context.thread_count = min(settings.threads or os.cpu_count() or 1, _MOST_THREADS)
+        # What stands in for a damaged part of a picture depends on how far other threads have come.
+        threads = 1 if settings.evidence else settings.threads or os.cpu_count() or 1
+        context.thread_count = min(threads, _MOST_THREADS)
         for other in container.streams:
             if other.index != stream.index and hasattr(other, "discard"):
                 other.discard = 48  # all: saves reading their data where the container allows it

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
+from dfdetect.media import gif
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
 from dfdetect.media.pages import MOST_PAGES, count_pages
@@ -210,7 +211,10 @@ def ends_early(source: Source, container: str) -> bool:
     """True when the end mark of the format is missing, or the file is shorter than its header says."""
     if container == "webp":
         return int.from_bytes(source.head(8)[4:8], "little") + 8 > source.size
-    mark = {"jpeg": b"\xff\xd9", "png": b"IEND", "gif": b";"}.get(container)
+    if container == "gif":
+        with source.buffered() as file:
+            return not gif.is_whole(file)
+    mark = {"jpeg": b"\xff\xd9", "png": b"IEND"}.get(container)
     if mark is None:
         return False
     with source.buffered() as file:

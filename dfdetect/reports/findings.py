@@ -76,8 +76,8 @@ class _Reversed:
 
 _HARM = ("truncated", "damaged")
 """Codes of the notes that may be why no face was found or none could be judged."""
-_UNSEEN = "pages"
-"""Code of the note that a file holds more than was looked at."""
+_UNSEEN = ("pages", "truncated", "damaged", "wrong_header", "faces_dropped")
+"""Codes of the notes that say that the answer does not speak for all that the file holds."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 
@@ -105,8 +105,12 @@ def why(result: ScanResult) -> str:
 
 def unseen(result: ScanResult) -> str:
     """That the answer does not speak for all of the file, in one printable line; empty if it does."""
-    notes = result.media.notes if result.media else ()
-    return printable(" ".join(note.text for note in notes if note.code == _UNSEEN))
+    notes = dict.fromkeys((*(result.media.notes if result.media else ()), *result.notes))
+    return printable(" ".join(_sentence(note.text) for note in notes if note.code in _UNSEEN))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def suspects(result: ScanResult) -> str:

@@ -105,7 +105,8 @@ def _worth_showing(result: ScanResult, everyone: bool) -> list[TrackResult]:
     if len(tracks) < 2 and not uneven:
         return []
     order = {Label.FAKE: 0, Label.UNCERTAIN: 1, Label.REAL: 2, None: 3}
-    chosen = sorted(tracks, key=lambda track: (order[track.label], track.id))[:MAX_PERSONS]
+    worst = sorted(tracks, key=lambda t: (order[t.label], -(t.fake_probability or 0.0), t.id))
+    chosen = worst[:MAX_PERSONS]
     return sorted(chosen, key=lambda track: track.id)
 
 

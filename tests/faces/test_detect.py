@@ -104,6 +104,12 @@ def test_slivers(detector: FaceDetector, shape: tuple[int, int]) -> None:
     assert detector.detect(np.full((*shape, 3), 77, np.uint8)) == []
 
 
+@pytest.mark.parametrize("shape", [(8, 600), (400, 1), (90, 90)])
+def test_nothing_is_found_where_no_face_of_the_size_fits(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
+    assert create_detector(Settings(min_face=5000)).detect(picture) == []
+
+
 def test_huge_picture_is_searched_in_bounded_time(
     detector: FaceDetector, astronaut: NDArray[np.uint8]
 ) -> None:

@@ -26,9 +26,9 @@ class Finder:
         self.sizes: list[float] = []
         self.asked: list[float | None] = []
 
-    def __call__(self, image: NDArray[np.uint8], at_least: float | None) -> list[Face]:
-        self.asked.append(at_least)
-        return [face(size) for size in sorted(self.sizes, reverse=True) if size >= (at_least or 0)]
+    def __call__(self, image: NDArray[np.uint8], at_least: float, tiny: bool) -> list[Face]:
+        self.asked.append(None if tiny else at_least)
+        return [face(size) for size in sorted(self.sizes, reverse=True) if size >= at_least]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_where_a_coarser_search_saves_nothing_there_is_one_full_search_a_frame(f
     assert finder.asked == [None, None]
 
 
-def test_without_a_face_every_fourth_frame_is_searched_in_full_and_all_for_upright_ones(
+def test_without_a_face_every_fourth_frame_is_searched_for_tiny_ones_as_well(
     finder: Finder,
 ) -> None:
     lookout = Lookout(finder, 40.0)
@@ -132,4 +132,8 @@ def test_a_coarser_search_leaves_out_small_faces_and_does_not_turn_the_picture(
     assert detector.detect(small, 150.0) == []
     rolled = np.ascontiguousarray(np.rot90(astronaut[:, 60:]))
     assert detector.detect(rolled)
+    assert detector.detect(rolled, tiny=False)
     assert detector.detect(rolled, 60.0) == []
+    tiny = cv2.resize(astronaut, (90, 90), interpolation=cv2.INTER_AREA)
+    assert detector.detect(tiny)
+    assert detector.detect(tiny, tiny=False) == []

@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -98,6 +99,28 @@ def test_window_and_closer():
     with pytest.raises(MediaError) as caught:
         read(data, start=100.0)
     assert caught.value.reason is Reason.NO_PICTURE
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_cut_gif_is_noticed_whatever_bytes_its_pictures_hold(share):
+    noise = np.random.default_rng(1).integers(0, 255, (8, 96, 96, 3), np.uint8)
+    buffer = io.BytesIO()
+    first, *rest = (Image.fromarray(picture) for picture in noise)
+    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=80)
+    whole = buffer.getvalue()
+    assert whole.count(b";") > 10
+    _, info = read(whole[: int(len(whole) * share)])
+    assert "truncated" in [note.code for note in info.notes]
+    _, info = read(whole)
+    assert not info.notes
+
+
+def test_pictures_on_a_huge_canvas_are_refused_before_any_is_composed():
+    picture = b"!\xf9\x04\x00\x01\x00\x00\x00," + bytes(4) + b"\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00"
+    data = b"GIF89a" + struct.pack("<HH", 15_000, 15_000) + b"\x80\x00\x00" + bytes(6) + picture * 500 + b";"
+    with pytest.raises(MediaError, match="500 pictures of 15000x15000") as caught:
+        read(data)
+    assert caught.value.reason is Reason.TOO_LARGE
 
 
 def test_truncated_animations():

@@ -110,6 +110,21 @@ def test_pages_that_were_not_looked_at_are_told_beside_the_answer() -> None:
         assert text.splitlines()[0].endswith(f"scans.tiff  {note.text}")
 
 
+@pytest.mark.parametrize("code", ["truncated", "damaged", "wrong_header", "faces_dropped"])
+def test_what_an_answer_does_not_speak_for_is_told_beside_it(code: str) -> None:
+    people = (track(1, Label.REAL, 0.1, (0.0,), (-2.0,)),)
+    result = judged("a.mp4", Label.REAL, 0.1, people, media(MediaKind.VIDEO))
+    result = dataclasses.replace(result, notes=(Note(code, "up to 10 more were not looked at"),))
+    first = render("text", [result]).splitlines()[0]
+    assert first.endswith("a.mp4  Up to 10 more were not looked at.")
+
+
+def test_of_many_persons_those_with_the_highest_probability_are_shown() -> None:
+    people = tuple(track(i, Label.REAL, i / 100, (0.0,), (-2.0,)) for i in range(1, 21))
+    lines = render("text", [judged("a.jpg", Label.REAL, 0.2, people, media(MediaKind.PHOTO))]).splitlines()
+    assert [line.split()[1] for line in lines if "person" in line] == [str(i) for i in range(13, 21)]
+
+
 def test_counts_tell_the_unreadable_from_the_unjudged(results: list[ScanResult]) -> None:
     text = render("text", results)
     assert ", 1 not judged (1 no face), 2 unreadable (1 missing, 1 unreadable) in 4.2 s" in text
