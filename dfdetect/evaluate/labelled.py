@@ -45,35 +45,61 @@ def read_labels(path: str | Path) -> list[Labelled]:
     path = Path(path)
     folder = os.path.isdir(path)  # unlike the method of `Path` also for a name that is too long
     if folder and not (path / "labels.csv").exists():
-        return list(_from_folders(path))
+        labelled = list(_from_folders(path))
+        _refuse_links(path, labelled)
+        return labelled
     table = path / "labels.csv" if folder else path
+    records = _records(table)
+    labelled = [_from_row(table, number, record) for number, record in records]
+    _refuse_doubles(table, labelled, [number for number, _ in records])
+    return labelled
+
+
+def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a table of labels, each with the number of its line; blank lines are passed over."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
             reader = csv.DictReader(stream)
-            records, columns = list(reader), set(reader.fieldnames or ())
+            records = [(reader.line_num, record) for record in reader]
+            columns = list(reader.fieldnames or ())
     except OSError as error:
         raise InputError(f"cannot read labels from {table}: {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:  # not UTF-8, or a zero byte in the path
         raise InputError(f"cannot read labels from {table}: {error}") from error
-    if not {"file", "label"} <= columns:
+    if not {"file", "label"} <= set(columns):
         raise InputError(f"{table} must be a CSV with at least the columns file and label")
+    for name in columns:
+        if name and columns.count(name) > 1:  # spreadsheets leave empty names behind; they say nothing
+            raise InputError(f"{table} has more than one column named {name!r}; keep the one that is meant")
     if not records:
         raise InputError(f"{table} names no file: it has no line below the head")
-    labelled = [_from_row(table, number, record) for number, record in enumerate(records, start=2)]
-    _refuse_doubles(table, labelled)
-    return labelled
+    return records
 
 
-def _refuse_doubles(table: Path, labelled: Sequence[Labelled]) -> None:
+def _refuse_doubles(table: Path, labelled: Sequence[Labelled], numbers: Sequence[int]) -> None:
     """Raise `InputError` when two lines lead to the same file."""
-    seen: dict[str, tuple[int, str]] = {}
-    for number, item in enumerate(labelled, start=2):
-        first, name = seen.setdefault(os.path.realpath(item.path), (number, item.name))
-        if first != number:
-            spelled = "" if name == item.name else f", as {name!r}"
-            raise InputError(
-                f"{table}, line {number}: {item.name!r} is listed in line {first} already{spelled}"
-            )
+    for first, second in _doubles(labelled):
+        name, other = labelled[second].name, labelled[first].name
+        spelled = "" if name == other else f", as {other!r}"
+        raise InputError(
+            f"{table}, line {numbers[second]}: {name!r} is listed in line {numbers[first]} already{spelled}"
+        )
+
+
+def _refuse_links(root: Path, labelled: Sequence[Labelled]) -> None:
+    """Raise `InputError` when two names in the folders lead to the same file."""
+    for first, second in _doubles(labelled):
+        name, other = labelled[second].name, labelled[first].name
+        raise InputError(f"{root}: {name!r} and {other!r} are the same file; take away the link to it")
+
+
+def _doubles(labelled: Sequence[Labelled]) -> Iterator[tuple[int, int]]:
+    """Every item that leads to the file of an earlier one: the places of both, the earlier one first."""
+    seen: dict[str, int] = {}
+    for place, item in enumerate(labelled):
+        first = seen.setdefault(os.path.realpath(item.path), place)
+        if first != place:
+            yield first, place
 
 
 def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import InputError, MediaError
+from dfdetect.errors import MediaError
+from dfdetect.evaluate.labelled import FAKE, REAL, Labelled, read_labels
 from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.media.reader import open_media
 from dfdetect.results import Face
@@ -33,63 +33,53 @@ MIN_FACE = 48
 def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
     """Make a crop folder (``faces.csv``, ``five.npz``, JPEGs) of the media in a ``labels.csv``.
 
-    `labels` has a row a file (columns file, label; optional family, method, medium, source, group; paths
-    relative to it).  Of each frame the largest face is taken.  A file that was done before is not done
+    `labels` is read as ``dfdetect evaluate`` reads it (see `read_labels`): what one refuses, the other
+    refuses too.  Of each frame the largest face is taken.  A file that was done before is not done
     again.  Returns the folder, which `read_faces` takes.
     """
     labels = Path(labels)
-    try:
-        with labels.open(newline="", encoding="utf-8") as stream:
-            records = list(csv.DictReader(stream))
-    except OSError as error:
-        raise InputError(f"cannot read {labels}: {error.strerror}") from error
-    if records and not {"file", "label"} <= set(records[0]):
-        raise InputError(f"{labels} needs the columns file and label")
-    for number, record in enumerate(records, start=2):
-        record["label"] = (record["label"] or "").strip().lower()
-        if record["label"] not in ("real", "fake"):
-            raise InputError(f"{labels}, line {number}: label must be real or fake, not {record['label']!r}")
+    labelled = read_labels(labels)
     key = hashlib.sha256(str(labels.resolve()).encode()).hexdigest()[:8]
     folder = cache / f"faces-{labels.parent.name}-{key}"
     (folder / "crops").mkdir(parents=True, exist_ok=True)
     settings = Settings(frames=frames, min_face=MIN_FACE)
     detector = create_detector(settings)
     rows: list[dict[str, Any]] = []
-    for number, record in enumerate(records):
-        rows += _one_file(labels.parent / record["file"], record, folder, settings, detector)
+    for number, item in enumerate(labelled):
+        rows += _one_file(item, folder, settings, detector)
         if number % 25 == 24:
-            print(f"faces of {number + 1}/{len(records)} files: {len(rows)}", file=sys.stderr, flush=True)
+            print(f"faces of {number + 1}/{len(labelled)} files: {len(rows)}", file=sys.stderr, flush=True)
     _write(folder, rows)
     return folder
 
 
 def _one_file(
-    path: Path, record: Mapping[str, str], folder: Path, settings: Settings, detector: FaceDetector
+    item: Labelled, folder: Path, settings: Settings, detector: FaceDetector
 ) -> list[dict[str, Any]]:
     """Rows of one file.  Only what was found in its pixels is kept; what the table says is read anew."""
     # Keyed by the whole relative path: real/1.mp4 and fake/1.mp4 are two files.
-    key = hashlib.sha256(record["file"].encode()).hexdigest()[:16]
+    key = hashlib.sha256(item.name.encode()).hexdigest()[:16]
     done = folder / "crops" / f"{key}.json"
     if done.exists():
         found = json.loads(done.read_text(encoding="utf-8"))
     else:
         try:
-            found = _find(path, key, folder, settings, detector)
+            found = _find(Path(item.path), key, folder, settings, detector)
         except MediaError as error:
-            print(f"{path}: {error}", file=sys.stderr)
+            print(f"{item.path}: {error}", file=sys.stderr)
             return []
         part = done.with_suffix(".part")
         part.write_text(json.dumps(found), encoding="utf-8")
         os.replace(part, done)
     told = {
-        "label": record["label"],
-        "family": record.get("family") or ("real" if record["label"] == "real" else "edit"),
-        "method": record.get("method") or "",
-        "source": record.get("source") or record.get("group") or record["file"],
-        "group": record.get("group") or record["file"],
+        "label": FAKE if item.fake else REAL,
+        "family": "edit" if item.family == FAKE else item.family,  # what a fake without a family counts as
+        "method": item.method,
+        "source": item.source,
+        "group": item.group,
         "pair": "",
     }
-    return [{**item, **told} for item in found]
+    return [{**face, **told} for face in found]
 
 
 def _find(

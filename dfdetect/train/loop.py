@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfdetect.errors import InputError
+from dfdetect.errors import InputError, SettingsError
 from dfdetect.train.build import Net, build_network, load_start, moving_keys
 from dfdetect.train.network import to_input
 from dfdetect.train.probe import start_as_probe
@@ -90,8 +90,9 @@ def train(
             break
         for group in optimiser.param_groups:
             group["lr"] = group["base"] * _schedule(step, recipe)
-        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout repeats after a resume
+        torch.manual_seed((recipe.seed * 1_000_003 + step) % 2**64)  # dropout repeats after a resume
         loss, parts = _loss(net, batch, recipe, device)
+        _refuse_runaway(loss, step + 1, recipe)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 5.0)
@@ -103,6 +104,15 @@ def train(
             _save(folder, net, average, optimiser, step, run)
     net.load_state_dict(average, strict=False)
     return net.eval()
+
+
+def _refuse_runaway(loss: Tensor, step: int, recipe: Recipe) -> None:
+    """Raise `SettingsError` when the loss is not finite: no later step would mend the weights."""
+    if not bool(torch.isfinite(loss)):
+        raise SettingsError(
+            f"the loss is not finite at step {step}; lower lr (it is {recipe.lr:g}) or raise warmup, "
+            "and give another --work"
+        )
 
 
 def _loss(net: Net, batch: Batch, recipe: Recipe, device: str) -> tuple[Tensor, dict[str, float]]:

@@ -4,13 +4,88 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfdetect.errors import SettingsError
 from dfdetect.faces.crop import CropSpec
+from dfdetect.numbers import is_number
+
+
+class Span(NamedTuple):
+    """The numbers that a setting may take."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    above: bool = False
+    """Whether `low` itself is left out."""
+
+    def holds(self, value: object) -> bool:
+        """Whether `value` is a finite number of this span; a bool is no number."""
+        if not is_number(value) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        return self.low <= value <= self.high and not (self.above and value == self.low)
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        if self.low == -math.inf:
+            return kind
+        if self.high < MOST:
+            ends = "above {:g}, and at most {:g}" if self.above else "between {:g} and {:g}"
+            return f"{kind} {ends.format(self.low, self.high)}"
+        low = f"above {self.low:g}" if self.above else f"of at least {self.low:g}"
+        return f"{kind} {low}" if self.high > MOST else f"{kind} {low}, and less than 2^63"
+
+
+MOST = 2**63 - 1
+"""The largest whole number that the libraries take."""
+COUNT = Span(1, MOST, whole=True)
+SHARE = Span(0, 1)
+WEIGHT = Span(0, 1000)  # far beyond all that is of use, and far from where 32 bits end
+
+NUMBERS: dict[str, Span] = {
+    "steps": COUNT,
+    "batch": Span(4, MOST, whole=True),
+    "lr": Span(0, 1000, above=True),
+    "backbone_lr": WEIGHT,  # 0 leaves the backbone as it was
+    "matrix_lr": WEIGHT,
+    "layer_decay": SHARE,
+    "weight_decay": WEIGHT,
+    "warmup": Span(0, MOST, whole=True),
+    "ema": SHARE,
+    "self_blend": SHARE,
+    "warp": SHARE,
+    "swap": SHARE,
+    "twin": SHARE,
+    "twins": COUNT,
+    "pairs": SHARE,
+    "damage": SHARE,
+    "clean": SHARE,
+    "dropout": SHARE,
+    "jitter": SHARE,
+    "smoothing": Span(0, 0.5),  # beyond the half, real and fake change places
+    "family_weight": WEIGHT,
+    "probe_cap": COUNT,
+    "way": Span(0, 1, above=True),
+    "refit": SHARE,
+    "teacher_weight": WEIGHT,
+    "teacher_cap": COUNT,
+    "frames": COUNT,
+    "folds": COUNT,
+    "seed": Span(0, MOST, whole=True),
+}
+"""What each numeric field of a recipe may be."""
+LISTS: dict[str, tuple[Span, int | None]] = {
+    "mean": (Span(), 3),
+    "std": (Span(0, above=True), 3),
+    "blocks": (COUNT, None),
+    "refit_blocks": (COUNT, None),
+}
+"""What each item of a field with several numbers may be, and how many there must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +166,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch < 4 or self.batch % 2:
-            raise SettingsError("batch must be an even number of at least 4")
-        if self.tuned not in ("norms", "all"):
-            raise SettingsError(f"tuned must be norms or all, not {self.tuned!r}")
-        if not self.crops or len({crop.size for crop in self.crops}) != 1:
-            raise SettingsError("crops must hold at least one view, and all views the same size")
-        if not self.blocks and len(self.crops) != 1:
-            raise SettingsError("a CNN takes one view; name blocks of a transformer for several")
-        if any(block < 1 for block in self.blocks) or list(self.blocks) != sorted(set(self.blocks)):
-            raise SettingsError("blocks must be rising numbers from 1")
-        if not set(self.refit_blocks) <= set(self.blocks):
-            raise SettingsError("refit_blocks must be among blocks")
-        if not 0 <= self.refit <= 1:
-            raise SettingsError("refit must lie between 0 and 1")
-        if not 0 < self.way <= 1:
-            raise SettingsError("way must be above 0, and at most 1")
-        if self.steps < 1 or self.warmup < 0:
-            raise SettingsError("steps must be at least 1 and warmup at least 0")
+        _check_values(self)
+        _check_sense(self)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Recipe:
@@ -128,7 +187,7 @@ class Recipe:
                 view if isinstance(view, CropSpec) else CropSpec.from_mapping(view) for view in views
             )
         for name in ("mean", "std", "blocks", "refit_blocks"):
-            if name in plain:
+            if isinstance(plain.get(name), list):
                 plain[name] = tuple(plain[name])
         return cls(**plain)
 
@@ -139,3 +198,43 @@ class Recipe:
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
         path.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def _check_values(recipe: Recipe) -> None:
+    """Raise `SettingsError` for the first field whose value is of the wrong type or out of range."""
+    for name, span in NUMBERS.items():
+        _refuse(recipe, name, span.holds(getattr(recipe, name)), str(span))
+    for name, (span, length) in LISTS.items():
+        values = getattr(recipe, name)
+        fits = isinstance(values, tuple) and length in (None, len(values)) and all(map(span.holds, values))
+        wanted = f"{length} numbers" if length else "numbers"
+        _refuse(recipe, name, fits, f"a tuple (in JSON a list) of {wanted}, each {span}")
+    fold = recipe.fold
+    held = Span(0, recipe.folds - 1, whole=True)
+    _refuse(recipe, "fold", fold is None or held.holds(fold), f"None, or {held} (folds less 1)")
+    _refuse(recipe, "bf16", isinstance(recipe.bf16, bool), "true or false")
+    backbone: object = recipe.backbone
+    _refuse(recipe, "backbone", isinstance(backbone, str) and backbone != "", "the name of a timm model")
+    _refuse(recipe, "tuned", recipe.tuned in ("norms", "all"), "norms or all")
+    crops: object = recipe.crops
+    views = isinstance(crops, tuple) and all(isinstance(view, CropSpec) for view in crops)
+    _refuse(recipe, "crops", views, "a tuple (in JSON a list) of views, each with align, size and zoom")
+
+
+def _refuse(recipe: Recipe, name: str, fits: bool, wanted: str) -> None:
+    if not fits:
+        raise SettingsError(f"{name} must be {wanted}; it is {getattr(recipe, name)!r}")
+
+
+def _check_sense(recipe: Recipe) -> None:
+    """Raise `SettingsError` for values that are each in range and make no sense together."""
+    if recipe.batch % 2:
+        raise SettingsError("batch must be an even number: half of the faces are real")
+    if not recipe.crops or len({crop.size for crop in recipe.crops}) != 1:
+        raise SettingsError("crops must hold at least one view, and all views the same size")
+    if not recipe.blocks and len(recipe.crops) != 1:
+        raise SettingsError("a CNN takes one view; name blocks of a transformer for several")
+    if list(recipe.blocks) != sorted(set(recipe.blocks)):
+        raise SettingsError("blocks must be rising numbers from 1")
+    if not set(recipe.refit_blocks) <= set(recipe.blocks):
+        raise SettingsError("refit_blocks must be among blocks")

@@ -54,6 +54,46 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: s
         read_labels(tmp_path / "a\0")
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("file,label\n\n\na.jpg,maybe\n", "line 4: label must be"),
+        ('file,label,note\n"a.jpg",real,"two\nlines"\n\nb.jpg,maybe,\n', "line 5: label must be"),
+        ("file,label\n\na.jpg,real\n\na.jpg,real\n", "line 5: 'a.jpg' is listed in line 3 already$"),
+    ],
+)
+def test_lines_are_numbered_as_an_editor_numbers_them(tmp_path: Path, text: str, complaint: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(text)
+    with pytest.raises(InputError, match=complaint):
+        read_labels(table)
+
+
+@pytest.mark.parametrize("columns", ["file,label,label", "file,file,label", "file,label,group,group"])
+def test_a_column_that_stands_twice_is_named(tmp_path: Path, columns: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(f"{columns}\na.jpg,real,fake,x\n")
+    twice = next(name for name in columns.split(",") if columns.split(",").count(name) > 1)
+    with pytest.raises(InputError, match=f"more than one column named '{twice}'"):
+        read_labels(table)
+
+
+def test_empty_columns_at_the_end_are_passed_over(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label,,\na.jpg,real,,\n")
+    assert [item.name for item in read_labels(table)] == ["a.jpg"]
+
+
+@pytest.mark.parametrize("link", ["fake/b.jpg", "real/b.jpg"])
+def test_a_link_from_one_folder_to_the_other_is_refused(tmp_path: Path, link: str) -> None:
+    for label in ("real", "fake"):
+        (tmp_path / label).mkdir()
+    (tmp_path / "real" / "a.jpg").touch()
+    (tmp_path / link).symlink_to("../real/a.jpg")
+    with pytest.raises(InputError, match=f"'{link}' and 'real/a.jpg' are the same file"):
+        read_labels(tmp_path)
+
+
 def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("\ufefffile,label\na.jpg,fake\n", encoding="utf-8")

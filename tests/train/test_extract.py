@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ def media(root: Path, labels: str) -> Path:
     for label, pixels in (("real", picture), ("fake", picture[:, ::-1])):
         (root / label).mkdir(parents=True)
         Image.fromarray(np.ascontiguousarray(pixels)).save(root / label / "1.png")
-    (root / "labels.csv").write_text(labels)
+    (root / "labels.csv").write_text(labels, encoding="utf-8")
     return root / "labels.csv"
 
 
@@ -44,6 +46,46 @@ def test_an_unknown_label_is_named(tmp_path: Path) -> None:
     table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fkae\n")
     with pytest.raises(InputError, match="line 3"):
         extract(table, tmp_path / "cache")
+
+
+def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    table = media(tmp_path / "media", "\ufefffile,label\nreal/1.png,real\n")
+    assert [row.fake for row in read_faces(extract(table, tmp_path / "cache"))] == [False]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,label\nré.png,real\n".encode("latin-1"), "utf-8"),
+        (b"file,label,group\nreal/1.png\n", "line 2: label must be real or fake"),
+        (b"file,label\nreal/1.png,real\n./real/1.png,fake\n", "line 3: .*listed in line 2 already"),
+        (b"label,file\nreal\n", "line 2: the name of the file is missing"),
+        (b"name,label\nreal/1.png,real\n", "columns file and label"),
+        (b"file,label\n", "names no file"),
+    ],
+)
+def test_what_evaluation_refuses_training_refuses_too(tmp_path: Path, table: bytes, message: str) -> None:
+    path = media(tmp_path / "media", "")
+    path.write_bytes(table)
+    with pytest.raises(InputError, match=message):
+        extract(path, tmp_path / "cache")
+
+
+def test_columns_of_the_table_reach_the_faces(tmp_path: Path) -> None:
+    head = "file,label,family,method,source,group\n"
+    table = media(tmp_path / "media", head + "real/1.png,real,,,,\nfake/1.png,fake,swap,m,s,g\n")
+    folder = extract(table, tmp_path / "cache")
+    told = [(row.family, row.method, row.source, row.group) for row in read_faces(folder)]
+    assert told == [("real", "", "real/1.png", "real/1.png"), ("swap", "m", "s", "g")]
+    # The keys of a cache that is there already: the hash of the name as the table writes it.
+    keys = {hashlib.sha256(name.encode()).hexdigest()[:16] for name in ("real/1.png", "fake/1.png")}
+    assert {path.stem for path in (folder / "crops").glob("*.json")} == keys
+
+
+def test_a_fake_without_a_family_counts_as_an_edit(tmp_path: Path) -> None:
+    folder = extract(media(tmp_path / "media", "file,label\nfake/1.png,fake\n"), tmp_path / "cache")
+    with (folder / "faces.csv").open(newline="") as stream:
+        assert [row["family"] for row in csv.DictReader(stream)] == ["edit"]
 
 
 def test_stored_crops_hold_the_face_where_the_table_says(tmp_path: Path) -> None:
