@@ -78,7 +78,7 @@ class Verifier:
         self._model_folder = model_folder
         self._by_hash: dict[str, list[ScanResult]] = defaultdict(list)
         self._by_name: dict[str, ScanResult] = {}
-        found, around = read_document(record)
+        found, around = read_document(record, strict=True)
         results = list(found)
         for result in results:
             self._by_name.setdefault(os.path.basename(result.path), result)

@@ -238,14 +238,82 @@ def test_settings_may_not_be_left_out(case: Case) -> None:
 
 
 def test_an_older_version_may_have_had_fewer_settings(case: Case) -> None:
-    def older(results: list[Record]) -> None:
-        results[PHOTO]["tool_version"] = "0.0.9"
-        del results[PHOTO]["settings"]["max_faces"]
+    def older(record: Record) -> None:
+        of_version("0.0.9", record)
+        del record["results"][PHOTO]["settings"]["max_faces"]
 
-    outcome = case.verify("photo.jpg", older)
+    outcome = case.verify("photo.jpg", around=older)
     assert outcome.reproduces
     assert [(d.what, d.within) for d in outcome.differences] == [("settings: max faces", True)]
+    assert [(c.name, c.recorded) for c in outcome.changes] == [("dfdetect", "0.0.9")]
     assert "to the last digit" not in outcome.message
+
+
+def of_version(version: str, record: Record) -> None:
+    """The record as that version of dfdetect would have written it."""
+    record["tool"]["version"] = version
+    for result in record["results"]:
+        result["tool_version"] = result["evidence"]["versions"]["dfdetect"] = version
+
+
+def test_an_older_version_that_is_named_everywhere_is_a_change(case: Case) -> None:
+    outcome = case.verify("photo.jpg", around=lambda record: of_version("0.0.9", record))
+    assert outcome.reproduces
+    assert outcome.differences == ()
+    assert [(c.name, c.recorded) for c in outcome.changes] == [("dfdetect", "0.0.9")]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda r: r["tool"].update(version="9.9"), ["tool: version"]),
+        (lambda r: r["tool"].update(name="another"), ["tool: name"]),
+        (lambda r: r.pop("tool"), ["tool: name", "tool: version"]),
+        (lambda r: r.update(tool=[1]), ["tool: name", "tool: version"]),
+        (lambda r: r.update(schema_version="1.9"), ["schema version"]),
+        (
+            lambda r: r["results"][PHOTO].update(tool_version="9.9"),
+            ["tool: version", "evidence: version of dfdetect"],
+        ),
+        (
+            lambda r: r["results"][PHOTO]["evidence"]["versions"].update(dfdetect="9.9"),
+            ["evidence: version of dfdetect"],
+        ),
+    ],
+)
+def test_a_record_names_one_version_of_the_tool(
+    change: Callable[[Record], object], what: list[str], case: Case
+) -> None:
+    outcome = case.verify("photo.jpg", around=change)
+    assert not outcome.reproduces
+    assert [d.what for d in outcome.differences if not d.within] == what
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda r: r,
+        lambda r: r["tool"],
+        lambda r: r["summary"],
+        lambda r: r["results"][PHOTO],
+        lambda r: r["results"][PHOTO]["media"],
+        lambda r: r["results"][PHOTO]["evidence"],
+        lambda r: r["results"][PHOTO]["model"],
+        lambda r: r["results"][CLIP]["tracks"][0],
+        lambda r: r["results"][CLIP]["tracks"][0]["faces"][1]["quality"],
+    ],
+)
+def test_members_that_no_record_has_are_refused(part: Callable[[Record], Record], case: Case) -> None:
+    with pytest.raises(InputError, match=r"changed\.json.*no record has the member 'verdict_by_lab'"):
+        case.verify("photo.jpg", around=lambda record: part(record).update(verdict_by_lab="fake"))
+
+
+def test_a_member_that_is_there_twice_is_refused(case: Case) -> None:
+    path = case.folder / "twice.json"
+    other = other_label(case.record["results"][PHOTO])
+    path.write_text(json.dumps(case.record).replace('"label": ', f'"label": "{other}", "label": ', 1))
+    with pytest.raises(InputError, match="'label' is there more than once"):
+        Verifier(path)
 
 
 @pytest.mark.parametrize("name", ["files", "fake", "not_judged", "accepted", "reasons"])

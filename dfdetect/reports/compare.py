@@ -86,8 +86,8 @@ def compare_results(
 def compare_origin(recorded: ScanResult, found: ScanResult) -> tuple[Difference, ...]:
     """Where a record keeps silent about what a result came from: a setting, the model, the face detector.
 
-    A version of the tool that did not have a setting yet could not write it, so that is allowed when the
-    versions differ.
+    Or where it contradicts itself: a result and its evidence must name the same version of the tool.  A
+    version that did not have a setting yet could not write it, so that is allowed when the versions differ.
     """
     other = recorded.tool_version != found.tool_version
     silent = [
@@ -101,7 +101,15 @@ def compare_origin(recorded: ScanResult, found: ScanResult) -> tuple[Difference,
     ):
         if (before is None) != (now is None):
             silent.append(Difference(name, _stamp(before), _stamp(now), None, False))
-    return tuple(silent)
+    return (*silent, *_contradiction(recorded))
+
+
+def _contradiction(recorded: ScanResult) -> Iterator[Difference]:
+    """Where a result and its evidence name two versions of the tool: the same run wrote both."""
+    versions = {} if recorded.evidence is None else recorded.evidence.versions
+    stated = versions.get("dfdetect", recorded.tool_version)
+    if stated != recorded.tool_version:
+        yield Difference("evidence: version of dfdetect", stated, recorded.tool_version, None, False)
 
 
 def _stamp(model: ModelStamp | None) -> str | None:
@@ -109,21 +117,38 @@ def _stamp(model: ModelStamp | None) -> str | None:
 
 
 def compare_summary(around: Mapping[str, Any], results: Iterable[ScanResult]) -> tuple[Difference, ...]:
-    """Where the summary of a document does not follow from its results.
+    """Where what stands around the results of a document does not follow from them: versions and counts.
 
     `around` is the document without them, as `read_document` gives it.
     """
-    summary = Summary()
+    found = tuple(results)
+    return (*_other_versions(around, found), *_other_counts(around, found))
+
+
+def _other_versions(around: Mapping[str, Any], results: Iterable[ScanResult]) -> Iterator[Difference]:
+    """One scan is of one version of the tool, and all of its document in one schema."""
+    tool = around.get("tool")
+    stated = tool if isinstance(tool, Mapping) else {}
+    pairs = dict.fromkeys((result.tool_version, result.schema_version) for result in results)
+    wanted = [("tool: name", stated.get("name"), "dfdetect")]
+    wanted += [("tool: version", stated.get("version"), version) for version, _ in pairs]
+    wanted += [("schema version", around.get("schema_version"), version) for _, version in pairs]
+    for what, before, now in dict.fromkeys((w, _shown(b), n) for w, b, n in wanted):
+        if before != now:
+            yield Difference(what, before, now, None, False)
+
+
+def _other_counts(around: Mapping[str, Any], results: Iterable[ScanResult]) -> Iterator[Difference]:
+    stated, summary = around.get("summary"), Summary()
+    if not isinstance(stated, Mapping):
+        yield Difference("summary", None, "present", None, False)
+        return
     for result in results:
         summary.add(result)
-    stated = around.get("summary")
-    if not isinstance(stated, Mapping):
-        return (Difference("summary", None, "present", None, False),)
-    return tuple(
-        Difference(f"summary: {name.replace('_', ' ')}", _shown(stated.get(name)), _shown(count), None, False)
-        for name, count in summary.as_dict().items()
-        if name not in _TOLD and stated.get(name) != count
-    )
+    for name, count in summary.as_dict().items():
+        if name not in _TOLD and stated.get(name) != count:
+            what = f"summary: {name.replace('_', ' ')}"
+            yield Difference(what, _shown(stated.get(name)), _shown(count), None, False)
 
 
 def _shown(value: object) -> object:

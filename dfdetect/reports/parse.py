@@ -3,7 +3,8 @@
 What was rounded stays rounded; a figure that may not be missing in a `ScanResult` and was written as null
 becomes NaN (but for the quality of a face: without it no face was ever scored).  So
 ``plain_result(parse_result(record)) == record`` for every record whose path came from a file system.  Members
-that this version does not know are ignored, missing optional ones are None.
+that this version does not know are ignored unless `read_document` is to be strict, missing optional ones are
+None.  A member that is there twice is refused: readers disagree on which one holds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any, TypeVar
 
 from dfdetect.errors import InputError
 from dfdetect.numbers import is_number
+from dfdetect.reports.plain import plain_result
+from dfdetect.reports.summary import Summary
 from dfdetect.results import (
     SCHEMA_VERSION,
     Box,
@@ -40,6 +44,13 @@ _Member = TypeVar("_Member", bound=Enum)
 _MOST = 2**63
 """Whole numbers stay below it: no count or size reaches it, and tables could not hold them."""
 
+_AROUND: Mapping[str, Any] = {
+    "schema_version": None,
+    "tool": {"name": None, "version": None},
+    "summary": {**Summary().as_dict(), "reasons": None},
+}
+"""What stands around the results of a document; of a reason's count `dfdetect.reports.compare` takes care."""
+
 
 def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
     """All results of a JSON Lines file (``--format jsonl``, ``evaluate --results``), in order.
@@ -51,22 +62,25 @@ def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
 
 
 def read_document(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], strict: bool = False
 ) -> tuple[Iterator[ScanResult], Mapping[str, Any] | None]:
     """The same results, and what stands around them in a document (tool, summary), as it stands there.
 
-    That is None for JSON Lines, where nothing does.
+    That is None for JSON Lines, where nothing does.  With `strict`, members that no record has are refused:
+    whoever relies on a record would read them, and nothing ever compares them.
     """
     name = os.fspath(path)
     try:
         content = Path(path).read_text("utf-8")
     except (OSError, ValueError) as error:  # also bad UTF-8, or a zero byte in the path
         raise InputError(f"cannot read results from {name}: {error}") from error
-    whole = _document(content)
+    whole = _document(content, name)
     if whole is None:
-        return _results(_lines(content, name)), None
+        return _results(_lines(content, name), strict), None
     around = {member: value for member, value in whole.items() if member != "results"}
-    return _results(_members(whole, name)), around
+    if strict:
+        _refuse_unknown(around, _AROUND, name)
+    return _results(_members(whole, name), strict), around
 
 
 def parse_result(values: Mapping[str, Any]) -> ScanResult:
@@ -103,21 +117,59 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
         raise InputError(f"not the record of a scan: {error}") from error
 
 
-def _document(content: str) -> Mapping[str, Any] | None:
+def _document(content: str, name: str) -> Mapping[str, Any] | None:
     """The whole text as one document; None when each line is a record instead."""
     try:
-        whole = json.loads(content)
+        whole = json.loads(content, object_pairs_hook=_once)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     except (ValueError, RecursionError):  # also absurd nesting
         return None
     return whole if isinstance(whole, Mapping) and "results" in whole else None
 
 
-def _results(records: Iterator[tuple[str, Any]]) -> Iterator[ScanResult]:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose members are all there only once."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise InputError(
+            f"the member {twice!r:.60} is there more than once in one object, so that nobody can say which "
+            "one holds; take the file as dfdetect wrote it"
+        )
+    return found
+
+
+def _results(records: Iterator[tuple[str, Any]], strict: bool) -> Iterator[ScanResult]:
     for where, record in records:
         try:
-            yield parse_result(record)
+            result = parse_result(record)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
+        if strict:
+            _refuse_unknown(record, plain_result(result), where)
+        yield result
+
+
+def _refuse_unknown(values: object, known: object, where: str) -> None:
+    """Refuse whatever `values` has and `known`, the same part as it is written, has not.
+
+    A null says nothing: it reads as if it were not there.
+    """
+    if isinstance(values, Mapping) and isinstance(known, Mapping):
+        for name, value in values.items():
+            if value is None:
+                continue
+            if name not in known:
+                raise InputError(
+                    f"{where}: no record has the member {name!r:.60}: take the record as dfdetect wrote it, "
+                    "and the version of dfdetect that made it"
+                )
+            _refuse_unknown(value, known[name], where)
+    elif isinstance(values, list) and isinstance(known, list):
+        for value, one in zip(values, known, strict=False):
+            _refuse_unknown(value, one, where)
 
 
 def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
@@ -131,7 +183,9 @@ def _lines(content: str, name: str) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(content.split("\n"), start=1):
         if line.strip():
             try:
-                yield f"{name}, line {number}", json.loads(line)
+                yield f"{name}, line {number}", json.loads(line, object_pairs_hook=_once)
+            except InputError as error:
+                raise InputError(f"{name}, line {number}: {error}") from error
             except (ValueError, RecursionError) as error:
                 raise InputError(f"{name}, line {number}: not JSON: {error}") from error
 

@@ -139,6 +139,20 @@ def load_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
     return ModelFolder(path=folder, card=card, calibration=calibration, hashes=hashes)
 
 
+def check_unchanged(model: ModelFolder) -> None:
+    """Raise `ModelError` unless the networks and their weights are still the files that `load_model` hashed.
+
+    For whoever has just opened them: until then they could have been replaced.  An untouched file costs no
+    more than a look at its time stamps.  Card and calibration are left out, since `model` holds them.
+    """
+    for name, sha256 in model.hashes.items():
+        if name not in (CARD_FILE, CALIBRATION_FILE) and _hash_settled(model.path / name) != sha256:
+            raise ModelError(
+                f"model '{model.card.name}' in {model.path}: {name} changed while the model was loaded; "
+                "make a new Detector"
+            )
+
+
 def verify(folder: str | os.PathLike[str]) -> tuple[FileCheck, ...]:
     """Hash every file that a model folder's card names (networks and calibration), and say which differ.
 

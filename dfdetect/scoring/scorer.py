@@ -15,8 +15,9 @@ from dfdetect.errors import ModelError
 from dfdetect.numbers import is_number
 from dfdetect.scoring.card import CALIBRATION_FILE, ExpertCard
 from dfdetect.scoring.engines import Engine, create_engine
-from dfdetect.scoring.models import ModelFolder
+from dfdetect.scoring.models import ModelFolder, check_unchanged
 from dfdetect.settings import Settings
+from dfdetect.verdict.fields import LARGEST
 
 BATCH = 4
 """Crops that go through a network at once; more gain little on a CPU and cost memory."""
@@ -55,6 +56,11 @@ class Fusion:
             or not all(is_number(w) for w in [*weights, bias])
         ):
             raise ModelError(f"{path}: 'fusion' must hold one finite weight for each of {experts} experts")
+        for name, value in (*(("weights", w) for w in weights), ("bias", bias)):
+            if abs(value) > LARGEST:
+                raise ModelError(
+                    f"{path}: 'fusion.{name}' must stay within {LARGEST:g}, not {value:g}; calibrate again"
+                )
         return cls(tuple(float(w) for w in weights), float(bias))
 
     def apply(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -117,6 +123,7 @@ class Scorer:
                     engine = create_engine(self._folder.path / expert.file, expert, self._settings)
                 by_file[expert.file] = engine
                 engines.append(engine)
+            check_unchanged(self._folder)
             self._engines = engines
         return self._engines
 

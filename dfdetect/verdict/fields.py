@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from dfdetect.errors import ModelError
 from dfdetect.numbers import is_number
+
+LARGEST = 1e9
+"""No number of a calibration lies farther from 0: no logit can then be made infinite by it."""
 
 
 def fail(name: str, want: str, value: object) -> NoReturn:
@@ -27,21 +29,20 @@ def number(
     values: Mapping[str, Any],
     name: str,
     default: float | None = None,
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float = -LARGEST,
+    high: float = LARGEST,
     inside: str = "",
 ) -> float:
-    """A finite number of the calibration, from `low` to `high`; `default` None: it must be there."""
+    """A number of the calibration, from `low` to `high`; `default` None: it must be there."""
     value = values.get(name, default)
     if not is_number(value) or not low <= value <= high:
-        limits = "" if math.isinf(low) and math.isinf(high) else f" from {low:g} to {high:g}"
-        fail(inside + name, f"be a finite number{limits}", value)
+        fail(inside + name, f"be a number from {low:g} to {high:g}", value)
     return float(value)
 
 
 def numbers(values: Mapping[str, Any], name: str, inside: str = "") -> tuple[float, ...]:
-    """A list of finite numbers of the calibration."""
+    """A list of numbers of the calibration, none farther from 0 than `LARGEST`."""
     value = values.get(name)
-    if not isinstance(value, list) or not all(is_number(v) for v in value):
-        fail(inside + name, "be a list of finite numbers", value)
+    if not isinstance(value, list) or not all(is_number(v) and abs(v) <= LARGEST for v in value):
+        fail(inside + name, f"be a list of numbers from {-LARGEST:g} to {LARGEST:g}", value)
     return tuple(float(v) for v in value)

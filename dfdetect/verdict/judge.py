@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dfdetect.errors import ModelError
 from dfdetect.results import FaceQuality, FaceScore, Label, MediaKind, Note, Reason, TrackResult
 from dfdetect.settings import Settings
 from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
@@ -105,7 +106,7 @@ class Judge:
         The file is as suspicious as its most suspicious person, less a penalty that grows with the number of
         judged persons, so that a crowd is not fake by chance.  A person's probability holds the same penalty,
         so that the file's answer is always that of a person in it.  `frames_sampled` is the number of frames
-        that were searched for faces.
+        that were searched for faces.  Raises `ModelError` for a logit that is not a finite number.
         """
         if len({t.id for t in tracks}) != len(tracks):
             raise ValueError("two tracks have the same person number")
@@ -171,6 +172,12 @@ class Judge:
 
     def _judge_track(self, kind: MediaKind, person: _Sorted, penalty: float) -> TrackResult:
         logit = self._calibration.aggregator(TrackScores.from_faces(person.usable))
+        # An infinite one of a face, too: a median passes over it.
+        if not all(math.isfinite(value) for value in (logit, *(s.logit for s in person.usable))):
+            raise ModelError(
+                f"the scores of person {person.evidence.id} come to a logit that is not a finite number: "
+                "network and calibration do not fit together; calibrate again or name another model"
+            )
         odds = self._calibration.log_odds(logit - penalty, kind, self._settings.prior)
         probability = to_probability(odds)
         start, end = _span(person.evidence)

@@ -131,6 +131,41 @@ def test_what_stands_around_the_results_is_handed_on(results: list[ScanResult], 
     assert read_document(path)[1] is None
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_member_that_is_there_twice_is_refused(
+    form: str, results: list[ScanResult], tmp_path: Path
+) -> None:
+    path = tmp_path / "scans"
+    for member in ("label", "logit", "version"):
+        head, tail = render(form, results).rsplit(f'"{member}": ', 1)
+        path.write_text(f'{head}"{member}": "other", "{member}": {tail}', "utf-8")
+        with pytest.raises(InputError, match=f"scans.*'{member}' is there more than once"):
+            list(read_results(path))
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "record"])
+def test_only_a_strict_reader_refuses_members_that_no_record_has(
+    form: str, results: list[ScanResult], tmp_path: Path
+) -> None:
+    path = tmp_path / "scans"
+    path.write_text(render(form, results), "utf-8")
+    strict = list(read_document(path, strict=True)[0])
+    assert [plain_result(r) for r in strict] == [plain_result(r) for r in results]
+    path.write_text(render(form, results).replace('"label": ', '"lab": 1, "label": ', 1), "utf-8")
+    assert len(list(read_results(path))) == len(results)
+    with pytest.raises(InputError, match=r"(result|line) 1: no record has the member 'lab'"):
+        list(read_document(path, strict=True)[0])
+
+
+def test_a_strict_reader_takes_records_of_older_versions(tmp_path: Path) -> None:
+    record = plain_result(samples()[0])
+    del record["novelty"], record["detector"]
+    record["evidence"] = None
+    path = tmp_path / "scans"
+    path.write_text(json.dumps(record), "utf-8")
+    assert len(list(read_document(path, strict=True)[0])) == 1
+
+
 def test_the_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "scans.jsonl"
     path.write_text(render("jsonl", samples()[:2]) + '{"path": 1}\n', "utf-8")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scoring_nets import CALIBRATION, SIZE, crops, tiny_expert, tiny_model
+from scoring_nets import CALIBRATION, SIZE, crops, make_folder, tiny_expert, tiny_model
 
 from dfdetect.errors import ModelError
+from dfdetect.scoring import models
+from dfdetect.scoring.card import read_card
+from dfdetect.scoring.models import load_model, save_calibration, write_card
 from dfdetect.scoring.scorer import BATCH, Fusion, Scorer, fuse_heatmaps, preprocess
 from dfdetect.settings import Settings
 
@@ -88,9 +93,62 @@ def test_wrong_crops_are_refused(tmp_path: Path, views: tuple[np.ndarray, ...]) 
 
 
 @pytest.mark.parametrize(
-    "fusion", [{}, {"weights": [1.0, 2.0]}, {"weights": "1"}, {"weights": [float("inf")]}, [1.0]]
+    "fusion",
+    [{}, {"weights": [1.0, 2.0]}, {"weights": "1"}, {"weights": [float("inf")]}, [1.0]],
 )
 def test_wrong_fusion_is_refused(fusion: object) -> None:
     with pytest.raises(ModelError, match="fusion"):
         Fusion.from_calibration({"fusion": fusion}, 1, Path("calibration.json"))
     assert Fusion.from_calibration({}, 1, Path("calibration.json")).weights == (1.0,)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "field"),
+    [
+        ({"weights": [1e308]}, "fusion.weights"),
+        ({"weights": [-1.1e9]}, "fusion.weights"),
+        ({"weights": [1.0], "bias": 1e308}, "fusion.bias"),
+        ({"weights": [1.0], "bias": -(10**30)}, "fusion.bias"),
+    ],
+)
+def test_fusion_stays_within_bounds(fusion: object, field: str) -> None:
+    with pytest.raises(ModelError, match=f"calibration.json: '{field}' must stay within 1e"):
+        Fusion.from_calibration({"fusion": fusion}, 1, Path("calibration.json"))
+    bounds = {"fusion": {"weights": [1e9], "bias": -1e9}}
+    assert Fusion.from_calibration(bounds, 1, Path("calibration.json")).bias == -1e9
+
+
+@pytest.mark.parametrize("name", ["cnn1.onnx", "cnn0.quick.onnx", "weights.bin"])
+def test_a_file_replaced_before_it_is_loaded_is_refused(name: str, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m", experts=2)
+    for other in ("cnn0.quick.onnx", "weights.bin"):
+        shutil.copy(folder / "cnn0.onnx", folder / other)
+    first, second = read_card(folder).experts
+    experts = (dataclasses.replace(first, quick_file="cnn0.quick.onnx"), second)
+    files = dict.fromkeys(("cnn0.quick.onnx", "weights.bin"), "")
+    write_card(folder, dataclasses.replace(read_card(folder), experts=experts, files=files))
+    scorer = Scorer(load_model(folder), Settings())
+    # A description added to a network: it loads just as well.
+    (tmp_path / "new").write_bytes((folder / name).read_bytes() + b"\x32\x01x")
+    (tmp_path / "new").replace(folder / name)
+    for _ in range(2):  # what was refused once is not taken the second time
+        with pytest.raises(
+            ModelError, match=f"{name} changed while the model was loaded; make a new Detector"
+        ):
+            scorer.score([(crops(1)[0], crops(1)[0])])
+        assert not scorer.is_loaded
+
+
+def test_an_untouched_model_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_SETTLED_NS", 0)
+    scorer = Scorer(tiny_model(tmp_path / "m"), Settings())
+    monkeypatch.setattr(models, "hash_file", None)
+    scorer.load()
+    assert scorer.is_loaded
+
+
+def test_a_calibration_written_since_is_no_change_of_the_networks(tmp_path: Path) -> None:
+    scorer = Scorer(tiny_model(tmp_path / "m"), Settings())
+    save_calibration(tmp_path / "m", {**CALIBRATION, "prior": 0.4})
+    scorer.load()
+    assert scorer.is_loaded

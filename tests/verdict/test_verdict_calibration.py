@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from verdict_cases import GOOD, calibration, score, track
 
 from dfdetect.errors import ModelError
 from dfdetect.results import Box, FaceQuality, MediaKind, Reason
+from dfdetect.scoring.models import load_model
+from dfdetect.scoring.scorer import Fusion
 from dfdetect.verdict.aggregate import FEATURES, LOCATION, features, parse_aggregator
 from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
 from dfdetect.verdict.messages import clock, percent
@@ -197,12 +200,26 @@ def test_log_odds_and_back(p: float) -> None:
         ({"prior": 0}, "prior"),
         ({"quality": {"min_sharpness": "4"}}, "quality.min_sharpness"),
         ({"quality": 4}, "quality"),
+        ({"quality": {"min_sharpness": 1e10}}, "quality.min_sharpness"),
+        ({"aggregator": {"kind": "linear", "weights": {"std": 1e308}}}, "aggregator.weights.std"),
+        ({"aggregator": {"kind": "linear", "weights": {}, "bias": -1e308}}, "aggregator.bias"),
+        ({"file": {"kind": "max", "track_penalty": 1e308}}, "track_penalty"),
+        ({"calibrator": {"photo": {"kind": "platt", "a": 1.0, "b": 1e308}}}, "calibrator.photo.b"),
+        ({"calibrator": {"photo": {"kind": "isotonic", "x": [-1e308], "y": [0]}}}, "calibrator.photo.x"),
+        ({"fusion": {"weights": [1.0], "media": {"photo": [1e308]}}}, "fusion.media.photo"),
     ],
 )
 def test_wrong_field_is_named(changes: dict[str, Any], names: str) -> None:
     with pytest.raises(ModelError) as error:
         Calibration.from_mapping(calibration(**changes))
     assert names in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["light", "standard"])
+def test_shipped_calibrations_are_within_bounds(name: str) -> None:
+    values = load_model(name).calibration
+    assert Calibration.from_mapping(values).prior == values["prior"]
+    assert list(Fusion.from_calibration(values, len(values["fusion"]["weights"]), Path()).weights)
 
 
 def test_gate_lets_everything_pass_when_nothing_is_set() -> None:

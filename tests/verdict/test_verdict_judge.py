@@ -198,6 +198,14 @@ def test_unusable_calibration_is_refused_at_once() -> None:
         Judge({}, Settings())
 
 
+@pytest.mark.parametrize("kind", ["mean", "median"])
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_logit_that_is_no_number_is_refused(kind: str, value: float) -> None:
+    values = calibration(aggregator={"kind": kind})
+    with pytest.raises(ModelError, match="person 2 come to a logit that is not a finite number"):
+        judge(PHOTO, person(1, 0.5), person(2, 1.0, 2.0, value), values=values)
+
+
 def consistent(verdict: Verdict) -> bool:
     pairs = [(verdict.label, verdict.reason, verdict.fake_probability, verdict.logit)]
     pairs += [(t.label, t.reason, t.fake_probability, t.logit) for t in verdict.tracks]

@@ -132,6 +132,8 @@ def test_figures_of_a_track() -> None:
         ({"precision": [1.0, 1.0]}, "novelty.photo.precision"),
         ({"distances": [2.0, 1.0]}, "novelty.photo.distances"),
         ({"high": ["x", 1]}, "novelty.photo.high"),
+        ({"precision": [1e308, 0.0, 0.0, 1e308]}, "novelty.photo.precision"),
+        ({"centre": [-1e308, 0.0]}, "novelty.photo.centre"),
     ],
 )
 def test_wrong_field_is_named(change: dict[str, Any], named: str) -> None:
