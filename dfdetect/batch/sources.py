@@ -20,6 +20,9 @@ mxf y4m ivf mjpg mjpeg h264 264 h265 265 hevc obu rm rmvb
 """
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.split())
 """Suffixes of files that a folder's scan takes without looking inside."""
+# Not rgb, ras, msp, pfm, fit and the like, which mean other things too: those are told by their content.
+# Not tga: such a file has no mark at its beginning, and what a file is goes by its content alone.
+_RARE_SUFFIXES = frozenset({"ppm", "pgm", "pbm", "pnm", "phm", "pcx", "sgi", "dds", "qoi", "dpx", "exr"})
 
 _LIST_CHUNK = 65_536
 _LONGEST_NAME = 1_048_576
@@ -206,20 +209,21 @@ def looks_like_media(path: str) -> bool:
     """By suffix or, where that says nothing, by the first bytes; True also if those cannot be read."""
     if _has_media_suffix(path):
         return True
-    from dfdetect.media.sniff import HEAD_BYTES, Family, sniff
+    from dfdetect.media.sniff import HEAD_BYTES, Family, is_rare_picture, sniff
 
     try:
         with open(path, "rb", buffering=0) as file:
             head = file.read(HEAD_BYTES)
     except OSError:
         return True  # its result will say why
-    return sniff(head).family in (Family.PHOTO, Family.VIDEO)
+    return sniff(head).family in (Family.PHOTO, Family.VIDEO) or is_rare_picture(head)
 
 
 def _has_media_suffix(path: str) -> bool:
     name = os.path.basename(path)
     # "._clip.mp4" is what macOS leaves beside clip.mp4 on foreign disks; it is not a film.
-    return os.path.splitext(name)[1][1:].lower() in MEDIA_SUFFIXES and not name.startswith("._")
+    suffix = os.path.splitext(name)[1][1:].lower()
+    return (suffix in MEDIA_SUFFIXES or suffix in _RARE_SUFFIXES) and not name.startswith("._")
 
 
 def _read_list(name: str, null_separated: bool) -> Iterator[str]:

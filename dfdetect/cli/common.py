@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -33,6 +34,8 @@ PREFIX = "DFDETECT_"
 CONFIG = "dfdetect.config"
 """Key of the `Config` in force (or None) in a context's ``meta``."""
 _TALK = "dfdetect.talk"
+_STDERR = "dfdetect.stderr"
+"""Key of the true standard error in a context's ``meta`` while ``--quiet`` keeps all else from it."""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -57,6 +60,7 @@ def common_options(function: Function) -> Function:
     def command(*values: Any, **words: Any) -> object:
         talk = current_talk()
         if talk.verbosity < 0:
+            click.get_current_context().meta[_STDERR] = sys.stderr
             with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
                 return function(*values, **words)
         if talk.verbosity > 0:
@@ -166,6 +170,12 @@ class FormatFile(PairType):
 def say(message: str) -> None:
     """Talk to the user, on standard error, so that standard output carries results only."""
     click.echo(message, err=True)
+
+
+def insist(message: str) -> None:
+    """Like `say`, also with ``--quiet``: for why the exit status is not 0 where no report need show it."""
+    context = click.get_current_context(silent=True)
+    click.echo(message, file=context.meta.get(_STDERR) if context is not None else None, err=True)
 
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
@@ -34,6 +34,8 @@ class Inputs:
     null: bool
     spooled: str | None = None
     """Temporary file that holds what came on standard input."""
+    survey: Survey = field(default_factory=Survey, compare=False)
+    """What `find` met; complete once its iterator has ended."""
 
     def __post_init__(self) -> None:
         if not self.paths and self.files_from is None:
@@ -51,11 +53,10 @@ class Inputs:
 
     def find(self) -> Iterator[str]:
         """Every path to scan; `InputError` that says why if there is none."""
-        survey = Survey()
-        found = self._search(survey)
+        found = self._search(self.survey)
         first = next(found, None)
         if first is None:
-            raise InputError(self._nothing(survey))
+            raise InputError(self._nothing())
         return itertools.chain([first], found)
 
     def count(self) -> int | None:
@@ -63,6 +64,16 @@ class Inputs:
         if self.files_from is not None and not os.path.isfile(self.files_from):
             return None  # standard input or a pipe: reading it twice would lose what it holds
         return sum(1 for _ in self._search(Survey()))
+
+    def passed_over(self) -> list[str]:
+        """That folders held files which were not looked at, in a sentence; nothing if there are none."""
+        count = self.survey.skipped
+        if not count:
+            return []
+        verb = "was" if count == 1 else "were"
+        return [
+            f"{plural(count, 'file')} of folders {verb} passed over as no media; name one to have it judged"
+        ]
 
     def original(self, result: ScanResult) -> ScanResult:
         """The result under the name that the user knows: a spooled file is ``-``."""
@@ -92,16 +103,16 @@ class Inputs:
         paths = [self.spooled or path if path == STDIN else path for path in self.paths]
         return find_media(paths, files_from=self.files_from, null_separated=self.null, survey=survey)
 
-    def _nothing(self, survey: Survey) -> str:
+    def _nothing(self) -> str:
         where = ", ".join(f"'{path}'" for path in self.paths[:3]) + (", …" if len(self.paths) > 3 else "")
         if not self.paths:
             return f"nothing to scan: the list '{self.files_from}' names no file"
         passed = [
             plural(count, noun)
             for count, noun in (
-                (survey.skipped, "other file"),
-                (survey.hidden, "hidden folder"),
-                (survey.linked, "linked folder"),
+                (self.survey.skipped, "other file"),
+                (self.survey.hidden, "hidden folder"),
+                (self.survey.linked, "linked folder"),
             )
             if count
         ]

@@ -85,7 +85,8 @@ def config_options(function: Function) -> Function:
         expose_value=False,
         callback=_configure,
         help="Configuration file; default: dfdetect.toml, pyproject.toml ([tool.dfdetect]) or setup.cfg "
-        "([dfdetect]), here or above.",
+        "([dfdetect]), in the working directory; inside a git repository or the home directory also in the "
+        "folders above it, up to the root of that.",
     )(function)
     return click.option(
         "--no-config",

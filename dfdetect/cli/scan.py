@@ -11,13 +11,13 @@ from typing import Any, TextIO
 import click
 
 from dfdetect.batch.resources import spare_algebra_threads
-from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options, say
+from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options, insist, say
 from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
 from dfdetect.config import Config
-from dfdetect.errors import ExitCode
+from dfdetect.errors import ExitCode, InputError
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.held import HeldResults
 from dfdetect.reports.output import ReportFile, ReportSet
@@ -109,11 +109,14 @@ def _scan(
         with _new_baseline(output) as baseline:
             summary, hints = _report(results, inputs, output, gate, baseline)
     if output.write_baseline is not None:
-        say(f"dfdetect: {gate.summary(output.write_baseline)}")
+        for sentence in (gate.summary(output.write_baseline), *gate.left_out()):
+            say(f"dfdetect: {sentence}")
     if output.verbosity > 0:
-        hints += gate.unmet()
+        hints += [*gate.unmet(), *inputs.passed_over()]
     if not output.quiet:
         _talk(summary, output, hints)
+    if output.strict and (count := summary.open_unjudged):
+        insist(f"dfdetect: {plural(count, 'file')} could not be judged (--strict)")
     return summary
 
 
@@ -137,13 +140,16 @@ def _report(
     total = inputs.count() if watched else None
     line = ProgressLine(watched and total != 1, total, wants_color(output.color, sys.stderr))
     hints: list[str] = []
-    with _reports(output) as reports, _sink(reports, gate, baseline) as sink, line:
+    failures: list[InputError] = []
+    with _reports(output) as reports, _sink(reports, gate, baseline, failures) as sink, line:
         for result in results:
             if inputs.unmatched(result):
                 hints.append(f"the pattern '{printable(result.path)}' matches no file")
             with line.aside():
                 sink.add(gate.mark(inputs.original(result), result.path))
             line.update(sink.summary)
+    if failures:  # only now: inside, it would make the reports of a whole scan incomplete
+        raise failures[0]
     return reports.summary, hints
 
 
@@ -157,20 +163,35 @@ def _gate(output: Output) -> Gate:
 
 
 @contextlib.contextmanager
-def _sink(reports: ReportSet, gate: Gate, baseline: ReportFile | None) -> Iterator[ReportSet | HeldResults]:
-    """Where results go: with a new baseline they wait for it, since only then are they accepted by it."""
+def _sink(
+    reports: ReportSet, gate: Gate, baseline: ReportFile | None, failures: list[InputError]
+) -> Iterator[ReportSet | HeldResults]:
+    """Where results go: with a new baseline they wait for it, since only then are they accepted by it.
+
+    What keeps it from being written is added to `failures`, and the results go to the reports all the same.
+    """
     if baseline is None:
         yield reports
         return
     held, written = HeldResults(), False
     try:
         yield held
-        baseline.stream.write(render_baseline(gate.found))
-        baseline.commit()
-        written = True
+        try:
+            baseline.stream.write(render_baseline(gate.found))
+            baseline.commit()
+            written = True
+        except OSError as error:
+            failures.append(_unwritten(error))
     finally:
         for result in held.pour():
             reports.add(result if written else gate.unmark(result))
+
+
+def _unwritten(error: OSError) -> InputError:
+    why = error.strerror or str(error)
+    return InputError(
+        f"the baseline cannot be written: {why}; name another place or make room, and scan again"
+    )
 
 
 @contextlib.contextmanager
@@ -185,7 +206,8 @@ def _new_baseline(output: Output) -> Iterator[ReportFile | None]:
     try:
         yield file
     except BaseException:
-        file.discard()
+        with contextlib.suppress(OSError):  # a full disk is what the error tells of already
+            file.discard()
         raise
 
 

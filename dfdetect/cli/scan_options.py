@@ -34,7 +34,7 @@ class Output:
 
     def options(self, color: bool) -> ReportOptions:
         """The same in the words of a report."""
-        return ReportOptions(color=color, verbosity=self.verbosity, fail_on=self.fail_on)
+        return ReportOptions(color, self.verbosity, self.fail_on, self.strict)
 
     @property
     def needs(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,6 +81,19 @@ _OTHERS = (
     (b"SQLite format 3", "sqlite"),
     (b"\xd0\xcf\x11\xe0", "ole"),
 )
+_RARE_PICTURES = (
+    b"DDS |\x00\x00\x00",
+    b"qoif",
+    b"SDPX",
+    b"XPDS",
+    b"\x76\x2f\x31\x01",  # OpenEXR
+    b"\x59\xa6\x6a\x95",  # Sun raster
+    b"DanM",
+    b"LinS",
+    b"SIMPLE  =",  # FITS
+)
+# Not P1 to P3, whose pictures are written as text and read by nobody here.
+_NETPBM = re.compile(rb"P[456FfHh]\n(?:#[^\n]*\n)*[0-9]+\s")
 _ISO_OLD = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
@@ -103,6 +117,16 @@ def sniff(head: bytes) -> Sniffed:
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08:
         return Sniffed(Family.AUDIO, "aac" if head[1] & 0x06 == 0 else "mp3")
     return Sniffed(Family.UNKNOWN, "")
+
+
+def is_rare_picture(head: bytes) -> bool:
+    """True for a picture of a format of which `sniff` knows nothing and that FFmpeg recognises.
+
+    Netpbm, PCX, SGI, DDS, QOI, DPX, OpenEXR, Sun raster, XWD, Microsoft Paint 1, FITS.
+    """
+    if head.startswith(_RARE_PICTURES) or _NETPBM.match(head):
+        return True
+    return _is_sgi(head) or _is_pcx(head) or _is_window_dump(head)
 
 
 def is_text(head: bytes) -> bool:
@@ -174,6 +198,28 @@ def _bitmap(head: bytes) -> Sniffed | None:
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
         return Sniffed(Family.PHOTO, "bmp")
     return None
+
+
+def _is_sgi(head: bytes) -> bool:
+    # Two bytes are little to go by: packed or not, bytes per value, one to three dimensions.
+    return len(head) >= 12 and head[:2] == b"\x01\xda" and head[2] < 2 and head[3:6] in _SGI_KINDS
+
+
+_SGI_KINDS = tuple(bytes((size, 0, dimensions)) for size in (1, 2) for dimensions in (1, 2, 3))
+
+
+def _is_pcx(head: bytes) -> bool:
+    # A line break may begin any text; a header of 128 bytes that ends in zeros does not.
+    if len(head) < 128 or head[0] != 10 or head[1] > 5 or head[2] > 1:
+        return False
+    return head[3] in (1, 2, 4, 8) and not any(head[74:128])
+
+
+def _is_window_dump(head: bytes) -> bool:
+    if len(head) < 100 or head[4:8] != b"\x00\x00\x00\x07":
+        return False
+    depth = int.from_bytes(head[12:16], "big")
+    return 100 <= int.from_bytes(head[:4], "big") < 4096 and head[8:11] == b"\0\0\0" and 1 <= depth <= 32
 
 
 def _transport_stream(head: bytes) -> Sniffed | None:

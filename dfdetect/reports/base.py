@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, TextIO
 
-from dfdetect.reports.summary import FailOn, Summary
+from dfdetect.reports.summary import FailOn, Summary, decides
 from dfdetect.results import ScanResult
 
 
@@ -19,6 +19,12 @@ class ReportOptions:
     """-1: only findings and unreadable files; 0: a line per file; 1 and more: with particulars."""
     fail_on: FailOn = FailOn.FAKE
     """What counts as a finding."""
+    strict: bool = False
+    """Whether a file that could not be judged decides the exit status, as one does that could not be read."""
+
+    def decides(self, result: ScanResult) -> bool:
+        """Whether this result alone makes the exit status other than 0."""
+        return decides(result, self.fail_on, self.strict)
 
 
 class Report(ABC):

@@ -27,12 +27,13 @@ from typing import Any
 
 from dfdetect.errors import InputError
 from dfdetect.reports.plain import text
-from dfdetect.reports.summary import ACCEPTED, FailOn
+from dfdetect.reports.summary import ACCEPTED, FailOn, decides
 from dfdetect.reports.words import plural, printable
 from dfdetect.results import Label, Note, Reason, ScanResult
 
 VERSION = 1
 _BY_NEW = "This finding is accepted by the new baseline"
+_MOST_NAMED = 3
 _MEMBERS = ("path", "outcome", "sha256", "why")
 
 
@@ -104,6 +105,7 @@ class Gate:
         self._refused: set[str] = set()
         self.found: list[Entry] = []
         """An entry for each finding that can be accepted, in the order of the results."""
+        self._hollow, self._named = 0, list[str]()
 
     def mark(self, result: ScanResult, place: str | None = None) -> ScanResult:
         """The result, with a note if it is accepted.
@@ -111,9 +113,12 @@ class Gate:
         A finding's file is read for its hash, at `place` if that is not the result's path.
         """
         outcome = result.label or result.reason
-        if not self._is_finding(result) or outcome is None:
+        if outcome is None or not decides(result, self._fail_on, self._strict):
             return result
         if (digest := _digest(result, place or result.path)) is None:
+            self._hollow += 1
+            if len(self._named) < _MOST_NAMED:
+                self._named.append(result.path)
             return result
         entry = self._known.get(digest)
         new = Entry(text(result.path), outcome, digest, entry.why if entry else "")
@@ -144,16 +149,18 @@ class Gate:
         ]
 
     def summary(self, path: str) -> str:
-        """What was written, in a line."""
-        count = len({entry.sha256 for entry in self.found})
-        return f"{plural(count, 'finding')} written to the baseline '{printable(path)}'"
+        """What was written, in a line: of copies there is one entry for all."""
+        count, files = len({entry.sha256 for entry in self.found}), len(self.found)
+        words = plural(count, "finding") if count == files else f"{plural(count, 'content')} ({files} files)"
+        return f"{words} written to the baseline '{printable(path)}'"
 
-    def _is_finding(self, result: ScanResult) -> bool:
-        if self._fail_on.reached_by(result):
-            return True
-        if result.reason is None:
-            return False
-        return result.reason.is_file_fault or self._strict
+    def left_out(self) -> list[str]:
+        """A sentence on the findings that no baseline can hold; nothing if there are none."""
+        if not self._hollow:
+            return []
+        have = "has" if self._hollow == 1 else "have"
+        names = ", ".join(map(printable, self._named)) + (", …" if self._hollow > len(self._named) else "")
+        return [f"{plural(self._hollow, 'finding')} {have} no content and cannot be accepted: {names}"]
 
 
 def _digest(result: ScanResult, path: str) -> str | None:

@@ -7,6 +7,7 @@ Markdown report is appended to it, once a scan.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from typing import TextIO
@@ -25,8 +26,10 @@ MAX_ANNOTATIONS = 10
 class GithubReport(Report):
     """``error`` for what reaches ``--fail-on``, else ``warning``; ``notice`` for the counts.
 
-    Files that were read and could not be judged are annotated only if ``--fail-on`` asks for it, those
-    that a baseline accepts never.  Making it raises `InputError` when the job's summary cannot be written.
+    Files that were read and could not be judged are annotated only if ``--fail-on`` or ``--strict`` asks for
+    it, those that a baseline accepts never.  With ``--strict`` a file without an answer is an ``error``,
+    since a warning would not explain why the job failed.  Making it raises `InputError` when the job's
+    summary cannot be written.
     """
 
     name = "github"
@@ -44,10 +47,11 @@ class GithubReport(Report):
         """Keep the result if it belongs to the worst."""
         self._markdown.add(result)
         finding = finding_of(result, self.options.fail_on)
-        fault = result.reason is not None and result.reason.is_file_fault
-        worth = finding.reached or fault or result.label in (Label.FAKE, Label.UNCERTAIN)
+        decides = self.options.decides(result)
+        worth = decides or result.label in (Label.FAKE, Label.UNCERTAIN)
         if worth and not finding.accepted:
-            self._worst.add(finding)
+            failing = finding.reached or (decides and self.options.strict)
+            self._worst.add(dataclasses.replace(finding, reached=failing))
 
     def end(self, summary: Summary) -> None:
         """Write the annotations, the worst first, and append the page."""

@@ -33,7 +33,8 @@ class JunitReport(Report):
     """``failure``: reaches ``--fail-on``; ``error``: could not be read; passed: *real*; else ``skipped``.
 
     So a file that could not be judged, whose answer is *uncertain* (or *fake*) while ``--fail-on`` does not
-    ask for that, or which a baseline accepts, is skipped, never passed.  The counts stand before the cases
+    ask for that, or which a baseline accepts, is skipped, never passed.  With ``--strict`` one that could not
+    be judged is an ``error``, as it decides the exit status.  The counts stand before the cases
     and are known after them: the cases wait in a temporary file (in memory while they are few), and `end`
     writes the document.  An interrupted scan has one more case, an ``error``.
     """
@@ -84,6 +85,8 @@ class JunitReport(Report):
         facts = [("fail-on", self.options.fail_on.value)]
         if self._model is not None:
             facts.append(("model", legal(f"{self._model.name} {self._model.version} ({self._model.engine})")))
+        if self.options.strict:
+            facts.append(("strict", "true"))
         return [*facts, ("tool", f"dfdetect {__version__}")]
 
     def _outcome(self, result: ScanResult) -> str:
@@ -93,6 +96,8 @@ class JunitReport(Report):
             return "error"
         if self.options.fail_on.reached_by(result):
             return "failure"
+        if self.options.decides(result):
+            return "error"
         return PASSED if result.label is Label.REAL else "skipped"
 
     def _keep(self, path: str, elapsed: float, outcome: str, kind: str, lines: list[str]) -> None:

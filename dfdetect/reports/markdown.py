@@ -67,6 +67,8 @@ class MarkdownReport(Report):
             if level is FailOn.NEVER
             else f"{plural(reached, 'file')} {'reaches' if reached == 1 else 'reach'} `--fail-on {level}`"
         )
+        if self.options.strict and (count := summary.open_unjudged):
+            failing += f"; {plural(count, 'file')} could not be judged (`--strict`)"
         early = "" if summary.complete else "**Interrupted: the rest was not looked at.** "
         tool = f"dfdetect {__version__}{self._model}"
         return f"{early}{failing}. Scanned in {summary.elapsed:.1f} s with {inline(tool)}.\n"

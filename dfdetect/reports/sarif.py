@@ -166,7 +166,7 @@ class SarifReport(Report):
     def _notification(self, result: ScanResult, reason: Reason) -> dict[str, Any]:
         if is_accepted(result):
             level = "note"
-        elif reason.is_file_fault:
+        elif reason.is_file_fault or self.options.strict:
             level = "error"
         else:
             level = "warning" if self.options.fail_on.reached_by(result) else "note"

@@ -47,6 +47,18 @@ def is_accepted(result: ScanResult) -> bool:
     return any(note.code == ACCEPTED for note in result.notes)
 
 
+def decides(result: ScanResult, fail_on: FailOn, strict: bool = False) -> bool:
+    """Whether this result alone makes the exit status other than 0: what `outcome` says of all, of one file.
+
+    It reaches `fail_on`, or could not be read, or with `strict` could not be judged; and no baseline accepts
+    it.
+    """
+    if is_accepted(result):
+        return False
+    gap = result.reason is not None and (strict or result.reason.is_file_fault)
+    return gap or fail_on.reached_by(result)
+
+
 def _severity(result: ScanResult) -> int:
     """Position of the outcome in the order of `FailOn`, 0 for *fake*; beyond its end for *real*."""
     if result.label is Label.FAKE:
@@ -99,6 +111,11 @@ class Summary:
     def unjudged(self) -> int:
         """Files that were read and could not be judged."""
         return self.reasons.total() - self.unreadable
+
+    @property
+    def open_unjudged(self) -> int:
+        """Files that were read and could not be judged, without those that a baseline accepts."""
+        return self.unjudged - self.accepted[FailOn.UNJUDGED]
 
     def findings(self, fail_on: FailOn) -> int:
         """Files at or above the level `fail_on` that no baseline accepts."""
@@ -162,7 +179,6 @@ def outcome(summary: Summary, fail_on: FailOn = FailOn.FAKE, strict: bool = Fals
     if summary.findings(fail_on):
         return ExitCode.FOUND
     unreadable = summary.unreadable - summary.accepted[FailOn.ERROR]
-    unjudged = summary.unjudged - summary.accepted[FailOn.UNJUDGED]
-    if unreadable or (strict and unjudged):
+    if unreadable or (strict and summary.open_unjudged):
         return ExitCode.UNJUDGED
     return ExitCode.CLEAN

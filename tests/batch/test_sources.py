@@ -227,3 +227,67 @@ def test_a_big_folder_is_quick(tmp_path: Path) -> None:
     found = list(find_media([str(tmp_path)]))
     assert len(found) == 1000
     assert found == sorted(found)
+
+
+KINDS = {"pcx": "PCX", "sgi": "SGI", "dds": "DDS", "qoi": "QOI", "msp": "MSP"}
+MODES = {"msp": "1", "pbm": "1", "pgm": "L", "pfm": "F"}
+
+
+def still(suffix: str) -> bytes:
+    """A picture as Pillow writes it under this suffix."""
+    image = pytest.importorskip("PIL.Image").new("RGB", (64, 64), (200, 150, 120))
+    memory = io.BytesIO()
+    image.convert(MODES.get(suffix, "RGB")).save(memory, format=KINDS.get(suffix, "PPM"))
+    return memory.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "pgm", "pbm", "pnm", "pcx", "sgi", "dds", "qoi", "msp", "pfm"])
+def test_rare_pictures_count_by_their_content(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"a.{suffix}").write_bytes(still(suffix))
+    Path("no suffix").write_bytes(still(suffix))
+    assert names(".") == [f"a.{suffix}", "no suffix"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"SDPX" + bytes(60),
+        b"\x76\x2f\x31\x01\x02" + bytes(60),
+        b"\x59\xa6\x6a\x95" + bytes(28),
+        b"\0\0\0\x6f\0\0\0\x07\0\0\0\x02\0\0\0\x18" + bytes(100),
+        b"SIMPLE  =                    T",
+        b"P5\n# made by hand\n4 4\n255\n" + bytes(16),
+        b"PH\n4 4\n-1.0\n" + bytes(32),
+    ],
+)
+def test_heads_of_rare_pictures(head: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(head)
+    assert names(str(tmp_path)) == [str(tmp_path / "a.bin")]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"P5 is a paper size\n",
+        b"P6\nis a protein\n",
+        b"P3\n1 1\n255\n0 0 0\n",
+        b"\n\x05\x01\x08" + b"no picture" * 20,
+        b"\n",
+        b"\x01\xda\x07\x07\x07\x07" + bytes(20),
+        b"\0\0\0\x01\0\0\0\x07" + bytes(100),
+    ],
+)
+def test_what_only_begins_like_a_rare_picture(head: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(head)
+    survey = Survey()
+    assert names(str(tmp_path), survey=survey) == []
+    assert survey.skipped == 1
+
+
+def test_rare_suffixes_count_also_for_links_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").symlink_to("gone.ppm")
+    (tmp_path / "b.PGM").write_bytes(b"")
+    assert names(str(tmp_path)) == [str(tmp_path / "a.ppm"), str(tmp_path / "b.PGM")]

@@ -277,3 +277,36 @@ def test_any_baseline_reads_back(tmp_path_factory: pytest.TempPathFactory, found
     assert read_baseline(str(path)) == sorted(found, key=lambda entry: (entry.path, entry.sha256))
     assert text.isascii()
     assert len(text.splitlines()) == len(found) + 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("copies", [0, 500])  # what fits the buffer fails at its close, what does not before
+def test_a_baseline_that_cannot_be_written_leaves_whole_reports(copies: int, capsys: Capture) -> None:
+    for number in range(copies):
+        Path(f"{number}.jpg").write_text("fake" + " " * number)
+    words = ["scan", ".", "--write-baseline", "/dev/full", "--report", "json=a.json"]
+    assert main(words) == 2
+    got = capsys.readouterr()
+    assert "interrupted" not in got.out
+    assert "the baseline cannot be written: No space left on device" in got.err
+    assert "written to the baseline" not in got.err
+    document = json.loads(Path("a.json").read_text())
+    assert document["summary"]["complete"] is True
+    assert document["summary"]["files"] == len(document["results"]) == 5 + copies
+    assert document["summary"]["accepted"] == 0
+
+
+def test_what_a_new_baseline_cannot_hold_is_said(capsys: Capture) -> None:
+    assert main(["scan", "fake.jpg", "gone\x1b.jpg", "--write-baseline", "known.json"]) == 3
+    said = capsys.readouterr().err
+    assert "dfdetect: 1 finding has no content and cannot be accepted: gone\\x1b.jpg\n" in said
+    assert main(["scan", "a.jpg", "b.jpg", "c.jpg", "d.jpg", "--write-baseline", "known.json"]) == 3
+    said = capsys.readouterr().err
+    assert "4 findings have no content and cannot be accepted: a.jpg, b.jpg, c.jpg, …\n" in said
+
+
+def test_copies_are_one_content(capsys: Capture) -> None:
+    for number in range(2):
+        Path(f"copy{number}.jpg").write_text("fake")
+    assert main(["scan", ".", "--write-baseline", "known.json"]) == 0
+    assert "dfdetect: 2 contents (4 files) written to the baseline 'known.json'\n" in capsys.readouterr().err

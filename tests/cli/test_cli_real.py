@@ -116,3 +116,17 @@ def test_models(folder: Path) -> None:
     verified = dfdetect(folder, "models", "verify")
     assert verified.returncode == 0
     assert b"ALTERED" not in verified.stdout
+
+
+def test_rare_pictures_in_a_folder_are_judged(folder: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(folder / "face.png") as face:
+        for suffix in ("ppm", "pcx", "sgi", "dds", "qoi"):
+            face.convert("RGB").save(tmp_path / f"rgb.{suffix}")
+        face.convert("L").save(tmp_path / "grey.pgm")
+        face.convert("1").save(tmp_path / "bits.pbm")
+        face.convert("1").save(tmp_path / "bits.msp")
+    done = dfdetect(tmp_path, "scan", ".", "--json")
+    judged = {record["path"] for record in json.loads(done.stdout)["results"] if not record["reason"]}
+    assert judged == {f"./{place.name}" for place in tmp_path.iterdir()}

@@ -230,3 +230,30 @@ def test_no_hidden_exit_gets_through(
 
     monkeypatch.setattr("dfdetect.batch.pool.scan_many", leave)
     assert main(["scan", "real.jpg"]) == code
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--format", "github"]])
+def test_strict_says_what_failed_also_when_quiet(files: Path, words: list[str], capsys: Capture) -> None:
+    assert main(["scan", "no_face.jpg", "--strict", "-q", *words]) == 3
+    assert capsys.readouterr().err == "dfdetect: 1 file could not be judged (--strict)\n"
+    assert main(["scan", "no_face.jpg", "-q", *words]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["scan", "no_face.jpg", "--write-baseline", "known.json", "--strict"]) == 0
+    capsys.readouterr()
+    assert main(["scan", "no_face.jpg", "--strict", "-q", "--baseline", "known.json", *words]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_strict_reaches_the_reports(files: Path) -> None:
+    assert main(["scan", "no_face.jpg", "--strict", "--report", "junit=a.xml"]) == 3
+    assert 'errors="1"' in Path("a.xml").read_text()
+
+
+def test_verbose_says_what_folders_hold_besides_media(files: Path, capsys: Capture) -> None:
+    sentence = "1 file of folders was passed over as no media; name one to have it judged"
+    (files / "notes.txt").write_text("hello")
+    for words, told in (([], False), (["-v"], True)):
+        assert main(["scan", ".", *words]) == 1
+        assert (f"dfdetect: {sentence}\n" in capsys.readouterr().err) is told
+    assert main(["scan", "real.jpg", "-v"]) == 0
+    assert "passed over" not in capsys.readouterr().err

@@ -171,3 +171,13 @@ def test_a_summary_that_cannot_be_written_is_known_at_once(
     with pytest.raises(InputError, match="GITHUB_STEP_SUMMARY"):
         ReportSet().to_file("github", str(tmp_path / "out.txt"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_with_strict_what_has_no_answer_is_an_error(results: list[ScanResult]) -> None:
+    found = commands(render("github", results[6:], ReportOptions(strict=True)))
+    assert [kind for kind, *_ in found] == ["error", "error", "error", "notice"]
+    assert "landscape.jpg" in {properties.get("file") for _, properties, _ in found}
+    accepted = dataclasses.replace(results[6], notes=(Note(ACCEPTED, "Known."),))
+    assert [kind for kind, *_ in commands(render("github", [accepted], ReportOptions(strict=True)))] == [
+        "notice"
+    ]

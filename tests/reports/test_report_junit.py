@@ -164,3 +164,15 @@ def test_all_formats_at_once(tmp_path: Path, results: list[ScanResult]) -> None:
     assert {path.suffix[1:] for path in tmp_path.iterdir()} == set(REPORTS)
     assert all(path.stat().st_size for path in tmp_path.iterdir())
     assert set(outcomes((tmp_path / "report.junit").read_text("utf-8"))) == {legal(r.path) for r in results}
+
+
+def test_with_strict_what_could_not_be_judged_is_an_error(results: list[ScanResult]) -> None:
+    text = render("junit", results, ReportOptions(strict=True))
+    assert outcomes(text)["landscape.jpg"] == "error"
+    assert outcomes(text)["clips/interview.mp4"] == "failure"
+    assert ET.fromstring(text.encode()).attrib["errors"] == "3"
+    assert '<property name="strict" value="true">' in text
+    accepted = dataclasses.replace(results[6], notes=(Note(ACCEPTED, "Known."),))
+    assert outcomes(render("junit", [accepted], ReportOptions(strict=True))) == {"landscape.jpg": "skipped"}
+    reached = render("junit", results[6:7], ReportOptions(strict=True, fail_on=FailOn.UNJUDGED))
+    assert outcomes(reached) == {"landscape.jpg": "failure"}

@@ -108,3 +108,9 @@ def test_long_names_keep_their_end() -> None:
     assert len(name) == len(why) == MAX_NAME
     assert name.endswith("xx/clip.mp4")
     assert why.endswith("y…")
+
+
+def test_with_strict_it_says_how_many_could_not_be_judged() -> None:
+    text = render("markdown", samples(), ReportOptions(strict=True))
+    assert "2 files reach `--fail-on fake`; 1 file could not be judged (`--strict`). Scanned" in text
+    assert "--strict" not in render("markdown", samples())

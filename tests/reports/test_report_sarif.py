@@ -174,3 +174,9 @@ def test_messages_hold_no_links_and_no_places_to_fill(message: str) -> None:
     text = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
     assert "](" not in text
     assert text.replace("{{", "").replace("}}", "").count("{") == 0
+
+
+def test_with_strict_what_could_not_be_judged_is_an_error(results: list[ScanResult]) -> None:
+    document = json.loads(render("sarif", results[6:7], ReportOptions(strict=True)))
+    (invocation,) = document["runs"][0]["invocations"]
+    assert [record["level"] for record in invocation["toolExecutionNotifications"]] == ["error"]
