@@ -136,9 +136,8 @@ def test_a_coarser_search_leaves_out_small_faces_and_does_not_turn_the_picture(
     assert detector.detect(rolled, 60.0) == []
 
 
-def test_faces_that_are_too_small_to_be_judged_can_be_left_out(
-    detector: FaceDetector, astronaut: NDArray[np.uint8]
-) -> None:
+def test_faces_that_are_too_small_to_be_judged_can_be_left_out(astronaut: NDArray[np.uint8]) -> None:
+    detector = create_detector(Settings(threads=1, min_face=64))
     picture = np.full((240, 320, 3), 128, np.uint8)
     picture[100:160, 200:260] = cv2.resize(astronaut[:300, 80:380], (60, 60), interpolation=cv2.INTER_AREA)
     assert detector.detect(picture)
