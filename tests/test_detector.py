@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from dfdetect import Detector, Label, Reason, ScanResult
@@ -194,22 +195,29 @@ def test_what_cannot_be_opened_loads_no_network(tmp_path: Path) -> None:
     assert detector._finder is None
 
 
-def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path) -> None:
-    """A face for half a second of 12: one of 16 samples shows it, the closer look finds more."""
+def write_appearance(path: Path, face: NDArray[np.uint8], frames: int, first: int, last: int) -> Path:
+    """A video of 10 frames a second that shows `face` from frame `first` to before `last`, else a wall."""
     import av
 
-    face = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320)))
-    nothing = np.full_like(face, 120)
-    path = tmp_path / "brief.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width = stream.height = 320
         stream.pix_fmt = "yuv420p"
-        for number in range(120):
-            picture = face if 60 <= number < 66 else nothing
+        for number in range(frames):
+            picture = np.ascontiguousarray(face if first <= number < last else np.full_like(face, 120))
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    result = Detector(frames=16).scan(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    return np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320)))
+
+
+def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path, face: NDArray[np.uint8]) -> None:
+    """A face for half a second of 12: one of 16 samples shows it, the closer look finds more."""
+    result = Detector(frames=16).scan(write_appearance(tmp_path / "brief.mp4", face, 120, 60, 66))
     assert result.label is not None
     times = [item.time for item in result.tracks[0].faces]
     assert len(times) >= 2
@@ -217,39 +225,18 @@ def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path) -> 
     assert max(times) <= 6.6
 
 
-def test_a_face_between_the_samples_is_found(tmp_path: Path) -> None:
+def test_a_face_between_the_samples_is_found(tmp_path: Path, face: NDArray[np.uint8]) -> None:
     """Four of 12 seconds' samples show nobody; the look everywhere finds half a second of face."""
-    import av
-
-    face = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320)))
-    path = tmp_path / "between.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width = stream.height = 320
-        stream.pix_fmt = "yuv420p"
-        for number in range(120):  # samples at 1.5, 4.5, 7.5 and 10.5 s; then every 1.5 s from .75
-            picture = face if 50 <= number < 56 else np.full_like(face, 120)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    # Samples at 1.5, 4.5, 7.5 and 10.5 s; then every 1.5 s from .75.
+    path = write_appearance(tmp_path / "between.mp4", face, 120, 50, 56)
     result = Detector(frames=4, model="light").scan(path)
     assert result.label is not None
     assert all(4.9 <= item.time <= 5.6 for item in result.tracks[0].faces)
 
 
-def test_somebody_who_lies_in_a_part_of_the_video_is_found(tmp_path: Path) -> None:
+def test_somebody_who_lies_in_a_part_of_the_video_is_found(tmp_path: Path, face: NDArray[np.uint8]) -> None:
     """Samples at .5, 1.5, … s; only the second to fourth show a face, and on its side."""
-    import av
-
-    face = np.rot90(np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB").resize((320, 320))))
-    path = tmp_path / "lying.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width = stream.height = 320
-        stream.pix_fmt = "yuv420p"
-        for number in range(80):
-            picture = np.ascontiguousarray(face if 10 <= number < 40 else np.full_like(face, 120))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    path = write_appearance(tmp_path / "lying.mp4", np.rot90(face), 80, 10, 40)
     result = Detector(frames=8, model="light").scan(path)
     assert result.label is not None
     assert [item.time for item in result.tracks[0].faces] == [1.5, 2.5, 3.5]
