@@ -181,17 +181,10 @@ def _sink(
             baseline.commit()
             written = True
         except OSError as error:
-            failures.append(_unwritten(error))
+            failures.append(baseline.unwritten(error))
     finally:
         for result in held.pour():
             reports.add(result if written else gate.unmark(result))
-
-
-def _unwritten(error: OSError) -> InputError:
-    why = error.strerror or str(error)
-    return InputError(
-        f"the baseline cannot be written: {why}; name another place or make room, and scan again"
-    )
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -31,12 +32,13 @@ class ReportFile:
     """
 
     def __init__(self, path: str, what: str = "a report") -> None:
+        self._named = f"{what} to '{printable(path)}'"
         descriptor = _descriptor(path)
         # What a descriptor leads to must not be renamed over: others write to it too.
         self.target = Path(path if descriptor is not None else os.path.realpath(path))
         # Functions of `os.path`, since the methods of `Path` raise for a name that is too long.
         if descriptor is None and os.path.isdir(self.target):
-            raise InputError(f"cannot write {what} to '{printable(path)}': it is a folder; name a file in it")
+            raise InputError(f"cannot write {self._named}: it is a folder; name a file in it")
         old = os.path.isfile(self.target) and descriptor is None
         self._direct = descriptor is not None or (os.path.exists(self.target) and not old)
         part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
@@ -58,14 +60,20 @@ class ReportFile:
         except OSError as error:
             folder = self.target.parent
             hint = "" if os.path.isdir(folder) else f"; the folder '{printable(str(folder))}' does not exist"
-            message = f"cannot write {what} to '{printable(path)}': {error.strerror or error}{hint}"
-            raise InputError(message) from error
+            raise InputError(f"cannot write {self._named}: {error.strerror or error}{hint}") from error
 
     def commit(self) -> None:
         """Close, and put the file in its place."""
         self.stream.close()
         if not self._direct:
             self._place.replace(self.target)
+
+    def unwritten(self, error: OSError) -> InputError:
+        """What to say when writing to `stream` or `commit` failed with `error`."""
+        why = error.strerror or str(error)
+        return InputError(
+            f"cannot write {self._named}: {why}; make room or name another place, and scan again"
+        )
 
     def discard(self) -> None:
         """Close, and leave nothing behind; an older report of that name stays as it was."""
@@ -88,12 +96,14 @@ class ReportSet:
     """Feeds one stream of results to several reports at once.
 
     A context manager: leaving it ends every report, also after an interruption or an error (the
-    summary then says that it is not complete), so what was done is never lost.
+    summary then says that it is not complete), so what was done is never lost.  A report whose file cannot be
+    written, as on a full disk, is given up, the others go on, and the end raises `InputError` with its name.
     """
 
     def __init__(self, summary: Summary | None = None) -> None:
         self.summary = summary or Summary()
         self._entries: list[tuple[Report, ReportFile | None]] = []
+        self._failures: list[OSError | ValueError | InputError] = []
 
     def to_stream(self, name: str, stream: TextIO, options: ReportOptions | None = None) -> None:
         """Add a report of the format `name` that writes to an open text stream."""
@@ -118,8 +128,7 @@ class ReportSet:
 
     def __enter__(self) -> ReportSet:
         try:
-            for report, _ in self._entries:
-                report.begin()
+            self._each(lambda report: report.begin())
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
@@ -129,8 +138,21 @@ class ReportSet:
         """Count the result and hand it to every report: to all, or by an interruption to none."""
         with interrupts_held():
             self.summary.add(result)
-            for report, _ in self._entries:
-                report.add(result)
+            self._each(lambda report: report.add(result))
+
+    def _each(self, step: Callable[[Report], None]) -> None:
+        """Take a step with every report; one that fails costs its own file, standard output everything."""
+        for entry in tuple(self._entries):
+            report, file = entry
+            try:
+                step(report)
+            except OSError as error:
+                if file is None:
+                    raise
+                self._entries.remove(entry)
+                self._failures.append(file.unwritten(error))
+                with contextlib.suppress(OSError):
+                    file.discard()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,22 +164,25 @@ class ReportSet:
             self._discard()
             self._entries = [entry for entry in self._entries if entry[1] is None]
         with interrupts_held():
-            failures = [failure for entry in self._entries if (failure := self._finish(*entry))]
+            for entry in self._entries:
+                self._finish(*entry)
         # After an error its consequences are not news: typically the reader of standard output is gone.
-        if failures and error is None:
-            raise failures[0]
+        if self._failures and error is None:
+            raise self._failures[0]
 
-    def _finish(self, report: Report, file: ReportFile | None) -> OSError | ValueError | None:
-        """End one report.  What goes wrong is returned, so that the others are still ended."""
+    def _finish(self, report: Report, file: ReportFile | None) -> None:
+        """End one report.  What goes wrong is kept, so that the others are still ended."""
         try:
             report.end(self.summary)
             if file is not None:
                 file.commit()
         except (OSError, ValueError) as failure:
-            if file is not None:
+            if file is None:
+                self._failures.append(failure)
+                return
+            self._failures.append(file.unwritten(failure) if isinstance(failure, OSError) else failure)
+            with contextlib.suppress(OSError):
                 file.discard()
-            return failure
-        return None
 
     def _discard(self) -> None:
         for _, file in self._entries:

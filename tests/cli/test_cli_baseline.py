@@ -288,7 +288,7 @@ def test_a_baseline_that_cannot_be_written_leaves_whole_reports(copies: int, cap
     assert main(words) == 2
     got = capsys.readouterr()
     assert "interrupted" not in got.out
-    assert "the baseline cannot be written: No space left on device" in got.err
+    assert "cannot write the baseline to '/dev/full': No space left on device" in got.err
     assert "written to the baseline" not in got.err
     document = json.loads(Path("a.json").read_text())
     assert document["summary"]["complete"] is True

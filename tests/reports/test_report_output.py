@@ -195,10 +195,28 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(find_report("json"), "end", full_disk)
-    with pytest.raises(OSError, match="No space"), reports:
+    with pytest.raises(InputError, match=r"a\.json': No space left on device; make room"), reports:
         reports.add(results[0])
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("copies", [1, 200])  # what fits the buffer fails at its end, what does not before
+def test_a_full_disk_under_one_report_spares_the_others(
+    tmp_path: Path, results: list[ScanResult], copies: int
+) -> None:
+    (tmp_path / "a.csv").symlink_to("/dev/full")
+    reports, stream = ReportSet(), io.StringIO()
+    reports.to_file("csv", str(tmp_path / "a.csv"))
+    reports.to_stream("jsonl", stream)
+    reports.to_file("json", str(tmp_path / "b.json"))
+    with pytest.raises(InputError, match=r"cannot write a report to '.*a\.csv': No space left"):
+        feed(reports, results[:1] * copies)
+    assert len(stream.getvalue().splitlines()) == copies
+    document = json.loads((tmp_path / "b.json").read_text())
+    assert document["summary"]["complete"] is True
+    assert len(document["results"]) == copies
 
 
 def test_unusable_places_are_refused_at_once(tmp_path: Path) -> None:
