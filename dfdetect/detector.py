@@ -100,7 +100,9 @@ class Detector:
             ):
                 evidence = self._look(media, aside)
                 info = media.info
-                verdict = self._judge.judge(media.kind, evidence.tracks(), evidence.frames)
+                verdict = self._judge.judge(
+                    media.kind, evidence.tracks(), evidence.frames, beyond=evidence.dropped > 0
+                )
         except MediaError as error:
             return self._failed(path, error.reason, error.message, clock, record)
         except MemoryError:

@@ -87,6 +87,11 @@ class Looks:
         """Frames looked at so far."""
         return len(self._frame_times)
 
+    @property
+    def dropped(self) -> int:
+        """Faces of one frame, at most, that were not looked at since there were more than `max_faces`."""
+        return self._dropped
+
     def look(self, frames: Frames, find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
         """Find (by `find`), link and score the faces of further frames.  `frames` is closed at the end."""
         # Also after an error: whoever decodes ahead must be done before the medium is closed.

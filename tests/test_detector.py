@@ -248,6 +248,7 @@ def test_faces_beyond_the_limit_are_mentioned() -> None:
     result = Detector(max_faces=1).scan(pair)
     assert len(result.tracks) == 1
     assert "faces_dropped" in {note.code for note in result.notes}
+    assert result.message.startswith("The one face looked at looks real")
 
 
 def test_pictures_and_evidence_are_kept_where_asked_for() -> None:

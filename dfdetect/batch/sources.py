@@ -12,17 +12,16 @@ from typing import BinaryIO
 
 from dfdetect.errors import InputError
 
-# Not ts, mts (TypeScript too), mod, dat and the like: those are told by their content.
+# Not ts, mts (TypeScript too), mod, dat, rgb, ras, pfm, fit and the like: those are told by their content.
+# Not tga: such a file has no mark at its beginning, and what a file is goes by its content alone.
 _SUFFIXES = """
 jpg jpeg jpe jfif png apng webp bmp dib tif tiff gif avif avifs heic heif jp2 j2k jxl
+ppm pgm pbm pnm phm pcx sgi dds qoi dpx exr
 mp4 m4v mov qt mkv webm avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2ts vob 3gp 3g2 ogv ogm
 mxf y4m ivf mjpg mjpeg h264 264 h265 265 hevc obu rm rmvb
 """
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.split())
 """Suffixes of files that a folder's scan takes without looking inside."""
-# Not rgb, ras, msp, pfm, fit and the like, which mean other things too: those are told by their content.
-# Not tga: such a file has no mark at its beginning, and what a file is goes by its content alone.
-_RARE_SUFFIXES = frozenset({"ppm", "pgm", "pbm", "pnm", "phm", "pcx", "sgi", "dds", "qoi", "dpx", "exr"})
 
 _LIST_CHUNK = 65_536
 _LONGEST_NAME = 1_048_576
@@ -223,7 +222,7 @@ def _has_media_suffix(path: str) -> bool:
     name = os.path.basename(path)
     # "._clip.mp4" is what macOS leaves beside clip.mp4 on foreign disks; it is not a film.
     suffix = os.path.splitext(name)[1][1:].lower()
-    return (suffix in MEDIA_SUFFIXES or suffix in _RARE_SUFFIXES) and not name.startswith("._")
+    return suffix in MEDIA_SUFFIXES and not name.startswith("._")
 
 
 def _read_list(name: str, null_separated: bool) -> Iterator[str]:

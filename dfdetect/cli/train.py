@@ -93,9 +93,12 @@ def _recipe_values(
     values: dict[str, object] = {}
     if recipe is not None:
         try:
-            values.update(json.loads(recipe.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            found = json.loads(recipe.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"cannot read the recipe {recipe}: {error}") from error
+        if not isinstance(found, dict):
+            raise InputError(f"the recipe {recipe} must hold an object with settings, not {found!r:.40}")
+        values.update(found)
     for item in sets:
         name, mark, text = item.partition("=")
         if not mark:

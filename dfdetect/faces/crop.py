@@ -47,11 +47,11 @@ class CropSpec:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> CropSpec:
-        """Read the spec from a model card."""
+        """Read the spec from a model card or a recipe."""
         try:
             return cls(align=values["align"], size=int(values["size"]), zoom=float(values["zoom"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"the model card's crop needs align, size and zoom ({error})") from error
+            raise ModelError(f"a crop needs align, size and zoom, each of its type ({error})") from error
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a model card."""

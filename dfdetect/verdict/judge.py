@@ -100,13 +100,15 @@ class Judge:
             return threshold, threshold
         return self._calibration.band(kind, self._settings.prior)
 
-    def judge(self, kind: MediaKind, tracks: Sequence[TrackEvidence], frames_sampled: int) -> Verdict:
+    def judge(
+        self, kind: MediaKind, tracks: Sequence[TrackEvidence], frames_sampled: int, *, beyond: bool = False
+    ) -> Verdict:
         """Judge a file by its persons.
 
         The file is as suspicious as its most suspicious person, less a penalty that grows with the number of
         judged persons, so that a crowd is not fake by chance.  A person's probability holds the same penalty,
         so that the file's answer is always that of a person in it.  `frames_sampled` is the number of frames
-        that were searched for faces.  Raises `ModelError` for a logit that is not a finite number.
+        that were searched for faces; `beyond` says that they hold more faces than were looked at.  Raises `ModelError` for a logit that is not a finite number.
         """
         if len({t.id for t in tracks}) != len(tracks):
             raise ValueError("two tracks have the same person number")
@@ -125,7 +127,8 @@ class Judge:
             result = self._judge_track(kind, person, penalty)
             results.append(result)
             persons.append(self._describe(kind, person, result, penalty))
-        return self._answer(kind, results, persons, {s.evidence.id: s.usable for s in judged}, penalty)
+        usable = {s.evidence.id: s.usable for s in judged}
+        return self._answer(kind, results, persons, usable, penalty, beyond)
 
     def _fused(self, kind: MediaKind, evidence: TrackEvidence) -> TrackEvidence:
         """The evidence with the logits fused as this medium wants it."""
@@ -227,6 +230,7 @@ class Judge:
         persons: list[JudgedPerson],
         usable: Mapping[int, Sequence[FaceScore]],
         penalty: float,
+        beyond: bool,
     ) -> Verdict:
         top = max(
             (t for t in tracks if t.logit is not None and t.label is not None),
@@ -240,7 +244,7 @@ class Judge:
         return Verdict(
             label=top.label,
             reason=None,
-            message=judged_message(kind, persons, len(tracks), band, self._settings.prior),
+            message=judged_message(kind, persons, len(tracks), band, self._settings.prior, beyond),
             fake_probability=top.fake_probability,
             logit=top.logit - penalty,
             band=band,

@@ -54,10 +54,11 @@ def judged_message(
     found: int,
     band: tuple[float, float],
     prior: float | None = None,
+    beyond: bool = False,
 ) -> str:
     """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too.
 
-    The probabilities and `band` are at the `prior`; None: at the calibrated one.
+    `beyond`: there were more faces, which were not looked at.  The probabilities and `band` are at the `prior`; None: at the calibrated one.
     """
     top = max(persons, key=lambda p: (p.probability, -p.id))
     tail = "" if prior is None else _prior(prior, top, band[0] == band[1])
@@ -79,7 +80,7 @@ def judged_message(
             f"the probability of a fake is {chance}."
         )
     if top.label is Label.REAL:
-        return f"{_all_judged(len(persons), found)} real: the probability of a fake is {chance}."
+        return f"{_all_judged(len(persons), found, beyond)} real: the probability of a fake is {chance}."
     who = "the face" if found == 1 else f"person {top.id} of {found}"
     return (
         f"Cannot say whether {who} is real or fake: the probability of a fake is {chance}, "
@@ -187,7 +188,9 @@ def _longest_run(person: JudgedPerson) -> tuple[float, float]:
     return best
 
 
-def _all_judged(judged: int, found: int) -> str:
+def _all_judged(judged: int, found: int, beyond: bool) -> str:
+    if beyond and judged == found:
+        return "The one face looked at looks" if found == 1 else f"The {found} persons looked at look"
     if found == 1:
         return "The face looks"
     if judged == 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dfdetect.cli.main import main
 from dfdetect.errors import SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.train.recipe import LISTS, NUMBERS, Recipe
@@ -105,6 +106,14 @@ def test_the_recipes_of_the_shipped_models_are_recipes(card: Path) -> None:
         pytest.skip("made by a command, not trained")
     values = {name: value for name, value in told.items() if name in NAMES}
     assert Recipe.from_mapping(values).steps == told["steps"]
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '"steps"', "null", "{", "[" * 100_000])
+def test_a_recipe_that_is_no_object_is_refused(text: str, tmp_path: Path, capsys: Any) -> None:
+    recipe, out = tmp_path / "recipe.json", str(tmp_path / "out")
+    recipe.write_text(text)
+    assert main(["train", str(tmp_path), "--work", out, "--out", out, "--recipe", str(recipe)]) == 2
+    assert "recipe.json" in capsys.readouterr().err
 
 
 def test_a_run_whose_loss_runs_away_stops_at_once(tmp_path: Path) -> None:
