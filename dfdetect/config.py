@@ -61,6 +61,15 @@ OUTPUT: Mapping[str, Kind] = {
 }
 """Options of ``dfdetect scan`` that a file may hold beside the settings."""
 _NO_SETTINGS = ("config", "no_config")  # variables that say where the settings are
+COMMAND_LINE_ONLY: Mapping[str, str] = {
+    "json": "set DFDETECT_FORMAT=json",
+    "jsonl": "set DFDETECT_FORMAT=jsonl",
+    "files_from": "name it on the command line",
+    "null": "name it on the command line",
+    "write_baseline": "name it on the command line",
+    "debug": "name it on the command line",
+}
+"""Options of ``dfdetect scan`` that no variable stands for, and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +153,13 @@ def environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check_names(env: Mapping[str, str]) -> None:
-    """Refuse variables whose names are near misses (`SettingsError`)."""
+    """Refuse variables whose names are near misses, or those of other options (`SettingsError`)."""
     known = [PREFIX + name.upper() for name in (*kinds(), *_NO_SETTINGS)]
     for name in sorted(foreign_names(env)):
+        if env[name] and (instead := COMMAND_LINE_ONLY.get(name.upper().removeprefix(PREFIX).lower())):
+            raise SettingsError(
+                f"the environment variable {printable(name)} is none of dfdetect's: {instead}, and unset it"
+            )
         if near := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.87):
             raise SettingsError(
                 f"the environment variable {printable(name)} is none of dfdetect's; did you mean {near[0]}? "
@@ -219,7 +232,10 @@ def from_toml(kind: Kind, value: object) -> Any:
     if kind is Kind.WHOLE and isinstance(value, int) and number:
         return value
     if kind in (Kind.NUMBER, Kind.TIME) and number:
-        return float(value)  # type: ignore[arg-type]
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except OverflowError as error:  # an int of hundreds of digits
+            raise ValueError(value) from error
     if kind is Kind.TIME and isinstance(value, str):
         return seconds(value)
     if kind is Kind.TEXT and isinstance(value, str):
@@ -275,7 +291,7 @@ def _toml_values(path: Path, text: str, section: str) -> Mapping[str, Any] | Non
 
     try:
         found: Any = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also an int of thousands of digits
         raise SettingsError(f"{_shown(path)} is not TOML: {error}; {_WAY_OUT}") from error
     if section:
         tools = found.get("tool", {})

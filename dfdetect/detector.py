@@ -76,14 +76,14 @@ class Detector:
 
             self._trust = read_trust_list(base.trust_list)
 
-    def scan(self, source: Source, *, name: str | None = None) -> ScanResult:
+    def scan(self, source: Source, *, name: str | os.PathLike[str] | None = None) -> ScanResult:
         """Judge one photo or video.
 
         `name` is what the result calls it (default: the path).  A file that cannot be read or judged gives a
         result with a `reason`; only wrong use raises.
         """
         clock = time.perf_counter()
-        path = name if name is not None else _name(source)
+        path = os.fsdecode(name) if name is not None else _name(source)
         info: MediaInfo | None = None
         record: Evidence | None = None
         try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+LARGEST = 1e9
+"""No number of a calibration lies farther from 0: no logit can then be made infinite by it."""
+
 
 def whole_percent(probability: float) -> int:
     """A probability in whole per cent, halves upwards: the one way in which all reports round."""

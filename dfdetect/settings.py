@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import numbers
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +67,10 @@ class Settings:
     """Seed of whatever is random; a scan itself is deterministic."""
 
     def __post_init__(self) -> None:
+        for name in ("model", "trust_list", *_WHOLE, *_REAL):
+            value = getattr(self, name)
+            if (plain := _plain(value)) is not value:
+                object.__setattr__(self, name, plain)
         _check(self)
 
     @classmethod
@@ -78,12 +85,37 @@ class Settings:
         return cls(**values)
 
     def replace(self, **changes: Any) -> Settings:
-        """A copy with some values changed."""
-        return dataclasses.replace(self, **changes)
+        """A copy with some values changed; an unknown name raises as in `from_mapping`."""
+        return Settings.from_mapping({**self.as_dict(), **changes})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for reports and for worker processes."""
         return dataclasses.asdict(self)
+
+
+# Names of whole numbers with the least value of each, and of all other numbers.
+_WHOLE = {
+    "threads": 0,
+    "min_face": 16,
+    "max_faces": 1,
+    "frames": 1,
+    "min_frames": 1,
+    "max_pixels": 1,
+    "seed": 0,
+}
+_REAL = ("fps", "start", "end", "threshold", "prior", "timeout")
+_DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+
+
+def _plain(value: object) -> object:
+    """Paths as text, and the numbers of numpy and the like as Python's own; whatever else as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, int):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, (int, float)):
+        return float(value)
+    return value
 
 
 MOST_THREADS = 256
@@ -106,19 +138,11 @@ def _check(s: Settings) -> None:
             fail(name, "a text")
     if s.trust_list is not None and (not isinstance(s.trust_list, str) or not s.trust_list):
         fail("trust_list", "the path of a PEM file")
-    if s.device != "cpu" and not s.device.startswith("cuda"):
-        fail("device", "'cpu' or 'cuda'")
+    if not _DEVICE.fullmatch(s.device):
+        fail("device", "'cpu', 'cuda' or, for one of several, 'cuda:1'")
     if s.device != "cpu" and s.engine != "torch":
         raise SettingsError(f"device '{s.device}' needs engine 'torch' (add --engine torch)")
-    for name, low in (
-        ("threads", 0),
-        ("min_face", 16),
-        ("max_faces", 1),
-        ("frames", 1),
-        ("min_frames", 1),
-        ("max_pixels", 1),
-        ("seed", 0),
-    ):
+    for name, low in _WHOLE.items():
         value = getattr(s, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             fail(name, f"a whole number of at least {low}")

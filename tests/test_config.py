@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,6 +203,8 @@ def test_environment_outranks_the_file(project: Path) -> None:
         ("DFDETECT_MINFACE", "48", "did you mean DFDETECT_MIN_FACE?"),
         ("DFDETECT_FAILON", "fake", "did you mean DFDETECT_FAIL_ON?"),
         ("DFDETECT_THRESHHOLD", "1", "did you mean DFDETECT_THRESHOLD?"),
+        ("DFDETECT_JSON", "1", "DFDETECT_JSON is none of dfdetect's: set DFDETECT_FORMAT=json, and unset it"),
+        ("DFDETECT_WRITE_BASELINE", "a.json", "name it on the command line"),
     ],
 )
 def test_mistakes_in_the_environment(project: Path, variable: str, value: str, message: str) -> None:
@@ -253,3 +257,34 @@ def test_any_settings_are_the_same_from_every_place(
     empty = write(folder, "dfdetect.toml", "")
     env = {PREFIX + name.upper(): value for name, value in plain.items()}
     assert load_settings(empty, env=env) == expected
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_beyond_all_bounds_is_no_number(tmp_path: Path, digits: int) -> None:
+    (tmp_path / "dfdetect.toml").write_text(f"timeout = 1{'0' * digits}\n")
+    with pytest.raises(SettingsError, match=r"dfdetect\.toml"):
+        read_config(tmp_path / "dfdetect.toml")
+
+
+def test_natural_values_of_python_are_taken() -> None:
+    made = Settings(
+        model=Path("models") / "light",  # type: ignore[arg-type]
+        frames=np.int64(4),  # type: ignore[arg-type]
+        threshold=np.float32(0.5),
+        fps=Fraction(5, 2),  # type: ignore[arg-type]
+        trust_list=Path("a.pem"),  # type: ignore[arg-type]
+    )
+    assert made == Settings(model="models/light", frames=4, threshold=0.5, fps=2.5, trust_list="a.pem")
+    assert [type(made.as_dict()[name]) for name in ("frames", "threshold", "fps")] == [int, float, float]
+    assert json.loads(json.dumps(made.as_dict())) == made.as_dict()
+    for name, value in (("frames", np.bool_(True)), ("frames", np.float64(4)), ("model", b"light")):
+        with pytest.raises(SettingsError, match=f"{name} must be"):
+            Settings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_changed_copy_names_mistakes() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'frames'"):
+        Settings().replace(frmaes=3)
+    with pytest.raises(SettingsError, match="device must be 'cpu', 'cuda'"):
+        Settings(engine="torch", device="cudaxyz")
+    assert Settings(engine="torch", device="cuda:1").device == "cuda:1"

@@ -152,6 +152,12 @@ def test_odd_pictures_in_memory_are_answers(detector: Detector) -> None:
     assert detector.scan("a\ud800.jpg").reason is Reason.MISSING
 
 
+def test_a_name_is_a_text_or_a_path(detector: Detector) -> None:
+    assert detector.scan("gone.jpg", name=Path("a") / "b.jpg").path == "a/b.jpg"
+    with pytest.raises(TypeError):
+        detector.scan("gone.jpg", name=5)  # type: ignore[arg-type]
+
+
 def test_a_scan_imports_no_torch() -> None:
     code = (
         "import sys; from dfdetect import Detector; "

@@ -72,12 +72,15 @@ def scan_many(
     A file that takes longer than `Settings.timeout` seconds gets `Reason.TIMED_OUT`, one whose worker
     dies `Reason.CRASHED` (or `Reason.OUT_OF_MEMORY`); the worker is replaced and the rest goes on.
 
-    Raises at once `SettingsError` for a bad `jobs` and `ModelError` for a bad model; while iterating any
-    `DfdetectError` that holds for every file.  Close the iterator (``contextlib.closing``) to stop early.
+    Raises at once `TypeError` for a single path, `SettingsError` for a bad `jobs` and `ModelError` for a bad
+    model; while iterating any `DfdetectError` that holds for every file.  Close the iterator
+    (``contextlib.closing``) to stop early.
 
     `detector_factory` builds the detector of a worker; `start_method` None chooses ``fork`` where that
     is safe, else ``spawn``.
     """
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise TypeError(f"paths must be a list or another iterable of paths, not the single {paths!r:.60}")
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
         raise SettingsError(f"jobs must be a whole number of at least 0, not {jobs!r}")
     alone = choose_start_method() == "fork"
@@ -106,7 +109,7 @@ def _scan_here(
     for path in paths:
         if detector is None:
             detector = build(factory, settings)
-        yield scan_one(detector, os.fspath(path), settings)
+        yield scan_one(detector, os.fsdecode(path), settings)
 
 
 class _Input:
@@ -138,7 +141,7 @@ class _Input:
         if self._paths is None:
             return None
         try:
-            path = os.fspath(next(self._paths))
+            path = os.fsdecode(next(self._paths))
         except StopIteration:
             self._paths = None
             return None

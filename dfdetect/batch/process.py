@@ -29,6 +29,9 @@ _DEATH_LIMIT = 5.0
 # Libraries with threads or devices of their own, which a fork would leave in pieces.
 _UNSAFE_TO_FORK = ("torch", "onnxruntime", "openvino")
 
+_hiding = threading.Lock()
+"""Two threads that start workers at once would each keep what the other has hidden."""
+
 _parent_ends: set[Connection] = set()
 """The parent's ends of all open pipes; a forked child closes them (see `worker_main`)."""
 
@@ -77,14 +80,15 @@ def _main_unseen(factory: DetectorFactory) -> Iterator[None]:
     if getattr(factory, "__module__", "__main__") == "__main__":
         yield
         return
-    names: dict[str, Any] = {
-        name: vars(main)[name] for name in ("__spec__", "__file__") if name in vars(main)
-    }
-    vars(main).update(dict.fromkeys(names))
-    try:
-        yield
-    finally:
-        vars(main).update(names)
+    with _hiding:
+        names: dict[str, Any] = {
+            name: vars(main)[name] for name in ("__spec__", "__file__") if name in vars(main)
+        }
+        vars(main).update(dict.fromkeys(names))
+        try:
+            yield
+        finally:
+            vars(main).update(names)
 
 
 class Worker:

@@ -65,14 +65,27 @@ class Inputs:
             return None  # standard input or a pipe: reading it twice would lose what it holds
         return sum(1 for _ in self._search(Survey()))
 
+    def not_entered(self, hidden: bool) -> list[str]:
+        """That links to folders and (`hidden`) hidden folders were not entered, in a sentence each."""
+        counts = [
+            (self.survey.linked, "linked folder"),
+            (self.survey.hidden if hidden else 0, "hidden folder"),
+        ]
+        return [
+            f"{plural(count, noun)} {_was(count)} not entered; name {'it' if count == 1 else 'them'} "
+            "to have what is inside judged"
+            for count, noun in counts
+            if count
+        ]
+
     def passed_over(self) -> list[str]:
         """That folders held files which were not looked at, in a sentence; nothing if there are none."""
         count = self.survey.skipped
         if not count:
             return []
-        verb = "was" if count == 1 else "were"
         return [
-            f"{plural(count, 'file')} of folders {verb} passed over as no media; name one to have it judged"
+            f"{plural(count, 'file')} of folders {_was(count)} passed over as no media; "
+            "name one to have it judged"
         ]
 
     def original(self, result: ScanResult) -> ScanResult:
@@ -122,6 +135,10 @@ class Inputs:
             else ""
         )
         return f"nothing to scan: there is no photo or video in {where}{over}"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 @contextlib.contextmanager

@@ -111,6 +111,7 @@ def _scan(
     if output.write_baseline is not None:
         for sentence in (gate.summary(output.write_baseline), *gate.left_out()):
             say(f"dfdetect: {sentence}")
+    hints += inputs.not_entered(hidden=output.verbosity > 0)
     if output.verbosity > 0:
         hints += [*gate.unmet(), *inputs.passed_over()]
     if not output.quiet:
@@ -155,11 +156,17 @@ def _report(
 
 def _gate(output: Output) -> Gate:
     """Accepts what the baseline holds, or everything that goes into a new one."""
-    known = read_baseline(output.baseline) if output.baseline is not None else []
     again = output.write_baseline
+    # A project's configuration names its baseline also when that is about to be made.
+    first = again is not None and output.baseline is not None and _is_first(output.baseline, again)
+    known = read_baseline(output.baseline) if output.baseline is not None and not first else []
     if output.baseline is None and again is not None and os.path.isfile(again):
         known = read_baseline(again)  # for the reasons that people wrote into it
     return Gate(known, output.fail_on, output.strict, accept_all=again is not None)
+
+
+def _is_first(baseline: str, new: str) -> bool:
+    return os.path.realpath(baseline) == os.path.realpath(new) and not os.path.lexists(baseline)
 
 
 @contextlib.contextmanager

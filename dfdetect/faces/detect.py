@@ -25,6 +25,7 @@ Image = NDArray[np.uint8]
 # lights that are taken for small faces reach .97.  Nothing that was a face lay between .8 and .95.
 _SURE, _SURE_SMALL, _SMALL = 0.95, 0.975, 96
 _SHARE_OF_MIN = 0.8  # somewhat smaller faces are found as well, so that who decides sees them
+_USUAL = _SHARE_OF_MIN * 40  # pixels: what models are calibrated with, the default of `Settings.min_face`
 _SURE_ROLLED = 0.98  # turned pictures are looked at three times as often, and seldom hold a face
 
 _TINY = 14  # pixels: below, MTCNN finds nothing reliable
@@ -85,7 +86,8 @@ class PatientDetector:
     """Searches upright, then rolled, then for tiny faces, and stops as soon as it has found any.
 
     `min_face` is the height in pixels of the smallest face that is of use; somewhat smaller ones are
-    still found at once, so that the one who decides sees them.
+    still found at once, so that the one who decides sees them.  The levels are those of the default for any
+    `min_face`, fewer or more of them, so that the others get the same boxes, or nearly.
     """
 
     def __init__(self, searcher: Searcher, min_face: int) -> None:
@@ -105,11 +107,11 @@ class PatientDetector:
         """
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
-        least = _affordable(shrunk, min_size, _SEARCH_PIXELS)
+        usual = _affordable(shrunk, max(_USUAL * scale, _TINY), _SEARCH_PIXELS)
+        least = _affordable(shrunk, _level_for(min_size, usual), _SEARCH_PIXELS)
         coarse = at_least * scale >= least / FACTOR
         if coarse:
-            # The same levels as ever, without the finest: the same face gets the same box, or nearly.
-            least *= FACTOR ** -math.floor(math.log(at_least * scale / least) / -math.log(FACTOR))
+            least = _level_for(at_least * scale, least)
         faces = self._search(shrunk, least)
         if not faces and not coarse:
             faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
@@ -142,6 +144,11 @@ class PatientDetector:
 def saving_from(min_face: int) -> float:
     """Size in pixels from which on a detector of this `min_face` saves time when asked for no less."""
     return _SHARE_OF_MIN * min_face / FACTOR
+
+
+def _level_for(size: float, known: float) -> float:
+    """The smallest face of the level that is needed to find one of `size`; `known` is that of a level."""
+    return known * FACTOR ** -math.floor(math.log(size / known) / -math.log(FACTOR))
 
 
 def _affordable(image: Image, min_size: float, most_pixels: int) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dfdetect.scoring.card import ExpertCard
 
 Floats = NDArray[np.float32]
+Shapes = Mapping[str, Sequence[int | str | None]]
+"""Names of tensors with what the file says of their dimensions; a dimension that is open is no int."""
 
 
 class Engine(Protocol):
@@ -49,7 +51,7 @@ def create_engine(path: Path, expert: ExpertCard, settings: Settings) -> Engine:
     """Load the ONNX file `path` into the engine of `settings`.
 
     Raises `MissingExtraError` when the engine's package is not installed, `ModelError` when it cannot load
-    the file or the file lacks the tensors that the card names.
+    the file or the file lacks the tensors that the card names or takes crops of another size.
     """
     return _MAKERS[settings.engine](path, expert, settings)
 
@@ -67,8 +69,9 @@ def thread_count(settings: Settings) -> int:
 class _Loaded:
     """A network in memory, which can serve several experts of one file."""
 
-    def _serve(self, path: Path, inputs: list[str], outputs: list[str], expert: ExpertCard) -> None:
-        _check_names(path, inputs, [expert.input])
+    def _serve(self, path: Path, inputs: Shapes, outputs: list[str], expert: ExpertCard) -> None:
+        _check_names(path, list(inputs), [expert.input])
+        _check_shape(path, inputs[expert.input], expert)
         _check_names(path, outputs, _outputs(expert, True))
         self._path, self._inputs, self._outputs, self._expert = path, inputs, outputs, expert
 
@@ -92,7 +95,7 @@ class _OnnxRuntime(_Loaded):
         except Exception as error:  # onnxruntime raises a class per status code, without a common base
             raise _cannot_load(path, "onnxruntime", error) from error
         give_back_memory()
-        inputs = [i.name for i in self._session.get_inputs()]
+        inputs = {i.name: i.shape for i in self._session.get_inputs()}
         self._serve(path, inputs, [o.name for o in self._session.get_outputs()], expert)
         self.label = f"onnxruntime {onnxruntime.__version__} cpu"
 
@@ -120,7 +123,7 @@ class _OpenVino(_Loaded):
         try:
             core = openvino.Core()
             model = core.read_model(path)
-            inputs = [name for port in model.inputs for name in port.names]
+            inputs = {name: _openvino_shape(port) for port in model.inputs for name in port.names}
             outputs = [name for port in model.outputs for name in port.names]
             self._serve(path, inputs, outputs, expert)
             self._request = core.compile_model(model, "CPU", config).create_infer_request()
@@ -154,7 +157,7 @@ class _Torch(_Loaded):
             )
         torch.set_num_threads(thread_count(settings))
         self._graph = TorchGraph.load(path, settings.device)
-        self._serve(path, list(self._graph.inputs), list(self._graph.outputs), expert)
+        self._serve(path, self._graph.inputs, list(self._graph.outputs), expert)
         self.label = f"torch {torch.__version__} {settings.device}"
 
     def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
@@ -197,6 +200,21 @@ def _check_names(path: Path, there: list[str], wanted: list[str]) -> None:
     for name in wanted:
         if name not in there:
             raise ModelError(f"{path}: the card names a tensor '{name}', the network has {', '.join(there)}")
+
+
+def _check_shape(path: Path, shape: Sequence[int | str | None], expert: ExpertCard) -> None:
+    wanted = (3, expert.crop.size, expert.crop.size)
+    if len(shape) != 4 or any(isinstance(d, int) and d != w for d, w in zip(shape[1:], wanted, strict=True)):
+        given = ", ".join("n" if d is None else str(d) for d in shape)
+        raise ModelError(
+            f"{path}: the network takes [{given}] and expert '{expert.name}' of the card gives it "
+            f"[n, {', '.join(map(str, wanted))}]: correct its crop.size"
+        )
+
+
+def _openvino_shape(port: Any) -> list[int | None]:
+    shape = port.partial_shape
+    return [d.get_length() if d.is_static else None for d in shape] if shape.rank.is_static else [None] * 4
 
 
 def _cannot_load(path: Path, engine: str, error: Exception) -> ModelError:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
-from dfdetect.numbers import is_number
+from dfdetect.numbers import LARGEST, is_number
 from dfdetect.scoring.card import CALIBRATION_FILE, ExpertCard
 from dfdetect.scoring.engines import Engine, create_engine
 from dfdetect.scoring.models import ModelFolder, check_unchanged
 from dfdetect.settings import Settings
-from dfdetect.verdict.fields import LARGEST
 
 BATCH = 4
 """Crops that go through a network at once; more gain little on a CPU and cost memory."""

@@ -36,13 +36,13 @@ class _Node:
 
 
 class TorchGraph:
-    """A loaded graph.  `inputs` and `outputs` are the names of its tensors."""
+    """A loaded graph.  `inputs` are the names and shapes of its tensors, `outputs` their names."""
 
     def __init__(
         self,
         nodes: list[_Node],
         constants: dict[str, Tensor],
-        inputs: list[str],
+        inputs: dict[str, list[int | str]],
         outputs: list[str],
         device: torch.device,
         path: Path,
@@ -89,7 +89,7 @@ class TorchGraph:
             for i, (n, attributes) in enumerate(nodes)
         ]
         # Old exporters list initialisers among the inputs.
-        inputs = [i.name for i in graph.input if i.name not in constants]
+        inputs = {i.name: _shape(i) for i in graph.input if i.name not in constants}
         return cls(built, constants, inputs, outputs, target, path)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> list[NDArray[Any]]:
@@ -113,6 +113,13 @@ class TorchGraph:
         values.update(zip(node.outputs, results, strict=False))
         for name in node.drop:
             values.pop(name, None)
+
+
+def _shape(tensor: Any) -> list[int | str]:
+    """As the file says it; a dimension that is open is a text."""
+    return [
+        d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.type.tensor_type.shape.dim
+    ]
 
 
 def _place(array: NDArray[Any], device: torch.device) -> Tensor:

@@ -72,6 +72,8 @@ class Calibration:
 
     fusion: Mapping[MediaKind, tuple[float, ...]]
     """Weights of the experts for the media that have their own; they replace the common ones."""
+    fusion_bias: float
+    """Added to the weighted sum, whosever weights they are."""
     aggregator: Aggregator
     track_penalty: float
     """Taken off every person's logit, times the natural logarithm of the number of judged persons."""
@@ -130,6 +132,7 @@ class Calibration:
         error_rate = _rate(band, "error_rate")
         return cls(
             fusion=_fusion(values, experts),
+            fusion_bias=number(part(values, "fusion"), "bias", 0.0, inside="fusion."),
             aggregator=parse_aggregator(part(values, "aggregator")),
             track_penalty=number(file, "track_penalty", 0.0, low=0.0, inside="file."),
             calibrators={kind: _calibrator(calibrator, kind) for kind in MediaKind},

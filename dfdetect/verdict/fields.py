@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from dfdetect.errors import ModelError
-from dfdetect.numbers import is_number
-
-LARGEST = 1e9
-"""No number of a calibration lies farther from 0: no logit can then be made infinite by it."""
+from dfdetect.numbers import LARGEST, is_number
 
 
 def fail(name: str, want: str, value: object) -> NoReturn:

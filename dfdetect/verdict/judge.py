@@ -108,7 +108,8 @@ class Judge:
         The file is as suspicious as its most suspicious person, less a penalty that grows with the number of
         judged persons, so that a crowd is not fake by chance.  A person's probability holds the same penalty,
         so that the file's answer is always that of a person in it.  `frames_sampled` is the number of frames
-        that were searched for faces; `beyond` says that they hold more faces than were looked at.  Raises `ModelError` for a logit that is not a finite number.
+        that were searched for faces; `beyond` says that they hold more faces than were looked at.  Raises
+        `ModelError` for a logit that is not a finite number.
         """
         if len({t.id for t in tracks}) != len(tracks):
             raise ValueError("two tracks have the same person number")
@@ -135,8 +136,9 @@ class Judge:
         weights = self._calibration.fusion.get(kind)
         if weights is None:
             return evidence
+        bias = self._calibration.fusion_bias
         scores = tuple(
-            dataclasses.replace(s, logit=sum(w * v for w, v in zip(weights, s.experts, strict=True)))
+            dataclasses.replace(s, logit=bias + sum(w * v for w, v in zip(weights, s.experts, strict=True)))
             for s in evidence.scores
         )
         return dataclasses.replace(evidence, scores=scores)

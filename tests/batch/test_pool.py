@@ -313,6 +313,30 @@ def test_a_scan_from_a_thread_works() -> None:
     assert [result.label for result in results] == [Label.REAL] * 2
 
 
+def test_scans_from_several_threads_leave_the_main_program_as_it_was() -> None:
+    main = vars(sys.modules["__main__"])
+    before = {name: main.get(name) for name in ("__spec__", "__file__")}
+    threads = [
+        threading.Thread(target=scan, args=(["ok-1", "ok-2"],), kwargs={"start_method": "spawn"})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {name: main.get(name) for name in before} == before
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_a_single_path_is_wrong_use_and_bytes_are_a_path(jobs: int) -> None:
+    for single in ("ok.mp4", b"ok.mp4", Path("ok.mp4")):
+        with pytest.raises(TypeError, match="not the single"):
+            scan_many(single, QUICK, jobs=jobs)  # type: ignore[arg-type]
+    paths: Any = [b"ok-1", Path("ok-2")]
+    found = list(scan_many(paths, QUICK, jobs=jobs, detector_factory=fakes.fake, ordered=True))
+    assert [result.path for result in found] == ["ok-1", "ok-2"]
+
+
 def test_two_thousand_trivial_files_in_flat_memory() -> None:
     me = psutil.Process()
     sizes: list[int] = []

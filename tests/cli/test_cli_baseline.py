@@ -41,6 +41,18 @@ def sha256(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def test_the_baseline_of_the_configuration_can_be_made(capsys: Capture) -> None:
+    Path("dfdetect.toml").write_text('baseline = "known.json"\n')
+    assert main(["scan", "."]) == 2
+    assert "make it with --write-baseline" in capsys.readouterr().err
+    assert main(["scan", ".", "--write-baseline", "other.json"]) == 2
+    assert not Path("other.json").exists()
+    capsys.readouterr()
+    assert main(["scan", ".", "--write-baseline", "known.json"]) == 0
+    assert len(entries()) == 2
+    assert main(["scan", "."]) == 0
+
+
 def test_written_findings_are_accepted(capsys: Capture) -> None:
     assert main(["scan", ".", "--write-baseline", "known.json"]) == 0
     got = capsys.readouterr()

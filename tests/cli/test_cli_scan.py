@@ -257,3 +257,16 @@ def test_verbose_says_what_folders_hold_besides_media(files: Path, capsys: Captu
         assert (f"dfdetect: {sentence}\n" in capsys.readouterr().err) is told
     assert main(["scan", "real.jpg", "-v"]) == 0
     assert "passed over" not in capsys.readouterr().err
+
+
+def test_folders_that_are_not_entered_are_said(files: Path, capsys: Capture) -> None:
+    (files / "here" / ".hidden").mkdir(parents=True)
+    (files / "here" / "real.jpg").write_text("real")
+    (files / "elsewhere").mkdir()
+    for name in ("one", "two"):
+        (files / "here" / name).symlink_to(files / "elsewhere")
+    linked = "dfdetect: 2 linked folders were not entered; name them to have what is inside judged\n"
+    hidden = "dfdetect: 1 hidden folder was not entered; name it to have what is inside judged\n"
+    for words, told in (([], linked), (["-v"], linked + hidden), (["-q"], "")):
+        assert main(["scan", "here", *words]) == 0
+        assert capsys.readouterr().err == told

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
+from dfdetect.faces import detect
 from dfdetect.faces.detect import FaceDetector, PatientDetector, create_detector, turn_back
 from dfdetect.results import Box, Face
 from dfdetect.settings import Settings
@@ -54,6 +55,19 @@ def test_rolled_face_of_a_large_picture_is_mapped_back(
     back = turn_back(rolled, 1, *picture.shape[:2])
     np.testing.assert_allclose(back.box, upright.box, atol=0.03 * upright.box.height)
     np.testing.assert_allclose(back.landmarks, upright.landmarks, atol=0.02 * upright.box.height)
+
+
+@pytest.mark.parametrize("min_face", [16, 30, 48, 60, 100])
+def test_the_smallest_face_of_use_moves_no_other(
+    detector: FaceDetector, astronaut: NDArray[np.uint8], min_face: int
+) -> None:
+    (usual,) = detector.detect(astronaut)
+    (face,) = create_detector(Settings(threads=1, min_face=min_face)).detect(astronaut)
+    np.testing.assert_allclose(face.box, usual.box, atol=0.5)
+
+
+def test_the_levels_are_those_of_the_default() -> None:
+    assert detect._SHARE_OF_MIN * Settings().min_face == detect._USUAL
 
 
 def test_every_face_of_a_group(detector: FaceDetector, twelve: NDArray[np.uint8]) -> None:

@@ -100,6 +100,15 @@ def test_tensors_that_are_not_there_are_named(name: str, field: str) -> None:
         engine(name, expert=expert)
 
 
+@pytest.mark.parametrize("name", installed_engines())
+def test_crops_of_another_size_than_the_network_takes_are_told_at_load(name: str) -> None:
+    wrong = dataclasses.replace(tiny_expert(), crop=CropSpec("upright", SIZE * 2, 1.4))
+    with pytest.raises(ModelError, match=rf"takes \[.*3, {SIZE}, {SIZE}\].*correct its crop\.size"):
+        engine(name, expert=wrong)
+    with pytest.raises(ModelError, match="'cnn' of the card"):
+        engine(name).view(wrong)
+
+
 def test_scores_that_are_not_numbers_are_an_error() -> None:
     own = engine("onnxruntime")
     with pytest.raises(ModelError, match="not a finite number"):
@@ -226,8 +235,9 @@ def test_engines_agree_on_exported_backbones(
     with torch.inference_mode():
         wanted, wanted_maps = (t.numpy() for t in network(torch.from_numpy(data)))
     assert wanted.std() > 0
+    expert = dataclasses.replace(tiny_expert(), crop=CropSpec("upright", size, 1.4))
     for name in installed_engines():
-        logits, maps = engine(name, path).run(data, heatmap=True)
+        logits, maps = engine(name, path, expert).run(data, heatmap=True)
         scale = max(1.0, float(np.abs(wanted).max()))
         np.testing.assert_allclose(logits / scale, wanted / scale, atol=1e-4, err_msg=name)
         np.testing.assert_allclose(maps / scale, wanted_maps / scale, atol=1e-3, err_msg=name)
