@@ -109,13 +109,13 @@ _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 def _plain(value: object) -> object:
     """Paths as text, and the numbers of numpy and the like as Python's own; whatever else as it is."""
+    if isinstance(value, (int, float)):
+        return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, numbers.Integral) and not isinstance(value, int):
+    if isinstance(value, numbers.Integral):
         return int(value)
-    if isinstance(value, numbers.Real) and not isinstance(value, (int, float)):
-        return float(value)
-    return value
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 MOST_THREADS = 256

@@ -86,7 +86,7 @@ def fit_calibration(
     judged = tuple(r for r in records if r.tracks)
     labels = labels_of(judged)
     own = [r for r in judged if not r.copy]
-    _check(judged, own)
+    check_enough(records)
     files = _Files(judged, labels, tuple(make_folds(judged, labels, opts.folds, opts.fold_by, rng)))
     chooser = Chooser(judged, labels, files.folds)
     best = chooser.choose(opts.candidates)
@@ -108,8 +108,9 @@ def fit_calibration(
     return Fit(calibration, best.log_odds, judged)
 
 
-def _check(records: Sequence[Record], own: Sequence[Record]) -> None:
-    """Refuse too little; `own` are the files themselves, since copies of few say nothing of others."""
+def check_enough(records: Sequence[Record]) -> None:
+    """Raise `InputError` for too few files; degraded copies count for nothing, being of the same files."""
+    own = [r for r in records if r.tracks and not r.copy]
     fakes = sum(r.label for r in own)
     if len(own) < _MIN_FILES or not 0 < fakes < len(own):
         raise InputError(

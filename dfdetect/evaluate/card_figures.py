@@ -57,6 +57,7 @@ def _decided(part: Slice) -> dict[str, Any]:
         if answers is not None:
             out[side] = _shares(answers)
     out["ece"] = _figure(part.figures.get("ece"))
+    out["ece_by_chance"] = _figure(part.figures.get("ece_by_chance"))
     return out
 
 

@@ -14,7 +14,7 @@ NONE = "–"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure or a word, with its interval if it has one."""
+    """A figure or a word, with its interval, or what it is to be compared with, if it has one."""
 
     text: str
     interval: str = ""
@@ -54,6 +54,12 @@ def share(found: Interval | None) -> Cell:
     """A share in per cent."""
     cell = _cell(found, lambda v: f"{100 * v:.0f}")
     return cell if cell.text == NONE else Cell(cell.text + " %", cell.interval)
+
+
+def beside(found: Interval, words: str, other: Interval | None) -> Cell:
+    """A figure with three decimals, and another one beside it that `words` tell of."""
+    cell, second = number(found), number(other)
+    return cell if NONE in (cell.text, second.text) else Cell(cell.text, f"{words} {second.text}")
 
 
 def _cell(found: Interval | None, words: Callable[[float], str]) -> Cell:

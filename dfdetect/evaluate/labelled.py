@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import InputError
+from dfdetect.reports.words import printable
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 
 REAL, FAKE = "real", "fake"
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_ENCODING = "it is not UTF-8 text; save it as UTF-8 (spreadsheets: as 'CSV UTF-8')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,9 @@ class Labelled:
 def read_labels(path: str | Path) -> list[Labelled]:
     """Labels from a CSV, from a folder that holds ``labels.csv``, or from folders ``real`` and ``fake``.
 
-    Columns: file (relative to the CSV) and label; optional family, method, source and group.
+    Columns: file (relative to the CSV) and label; optional family, method, source and group, in any order and
+    case, separated by commas, or by semicolons or tabs if the first line is.  Blanks around names and values
+    do not count.
 
     Raises `InputError` that names the line for a label that is neither real nor fake, and for a file that is
     listed twice, however it is spelled: it would count twice, or under both labels.
@@ -57,23 +64,59 @@ def read_labels(path: str | Path) -> list[Labelled]:
 
 def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table of labels, each with the number of its line; blank lines are passed over."""
+    text = _text(table)
     try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
-            reader = csv.DictReader(stream)
-            records = [(reader.line_num, record) for record in reader]
-            columns = list(reader.fieldnames or ())
-    except OSError as error:
-        raise InputError(f"cannot read labels from {table}: {error.strerror or error}") from error
-    except (ValueError, csv.Error) as error:  # not UTF-8, or a zero byte in the path
+        separator, columns = _head(table, text)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        rows = [(reader.line_num, [value.strip() for value in row]) for row in reader][1:]
+    except csv.Error as error:
         raise InputError(f"cannot read labels from {table}: {error}") from error
-    if not {"file", "label"} <= set(columns):
-        raise InputError(f"{table} must be a CSV with at least the columns file and label")
     for name in columns:
         if name and columns.count(name) > 1:  # spreadsheets leave empty names behind; they say nothing
             raise InputError(f"{table} has more than one column named {name!r}; keep the one that is meant")
+    missing = dict.fromkeys(columns, "")
+    records = [(number, missing | dict(zip(columns, row, strict=False))) for number, row in rows if any(row)]
     if not records:
         raise InputError(f"{table} names no file: it has no line below the head")
     return records
+
+
+def _text(table: Path) -> str:
+    """The whole table."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
+            return stream.read()
+    except OSError as error:
+        raise InputError(f"cannot read labels from {table}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read labels from {table}: {_ENCODING}") from error
+    except ValueError as error:  # a zero byte in the path
+        raise InputError(f"cannot read labels from {table}: {error}") from error
+
+
+def _head(table: Path, text: str) -> tuple[str, list[str]]:
+    """The separator of a table and the names of its columns, in small letters."""
+    line = io.StringIO(text, newline="").readline()
+    if "\0" in line:  # UTF-16 without a mark
+        raise InputError(f"cannot read labels from {table}: {_ENCODING}")
+    heads = {separator: _columns(line, separator) for separator in _SEPARATORS}
+    for separator, columns in heads.items():
+        if {"file", "label"} <= set(columns):
+            return separator, columns
+    separator, columns = max(heads.items(), key=lambda item: len(item[1]))
+    found = (
+        ", ".join(f"'{printable(name)[:40]}'" for name in columns[:8]) if line.strip() else "an empty line"
+    )
+    by = f", separated by {_SEPARATORS[separator]}" if len(columns) > 1 else ""
+    raise InputError(
+        f"{table} must be a CSV with at least the columns file and label, separated by commas, semicolons or "
+        f"tabs; its first line must name them and has {found}{by}"
+    )
+
+
+def _columns(line: str, separator: str) -> list[str]:
+    row = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    return [name.strip().lower() for name in row]
 
 
 def _refuse_doubles(table: Path, labelled: Sequence[Labelled], numbers: Sequence[int]) -> None:
@@ -103,21 +146,21 @@ def _doubles(labelled: Sequence[Labelled]) -> Iterator[tuple[int, int]]:
 
 
 def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
-    label = (record["label"] or "").strip().lower()
+    name, label = record["file"], record["label"].lower()
     if label not in (REAL, FAKE):
-        raise InputError(f"{table}, line {number}: label must be real or fake, not '{record['label'] or ''}'")
-    if not record["file"]:
+        raise InputError(f"{table}, line {number}: label must be real or fake, not '{record['label']}'")
+    if not name:
         raise InputError(f"{table}, line {number}: the name of the file is missing")
-    if "\0" in record["file"]:
+    if "\0" in name:
         raise InputError(f"{table}, line {number}: no file can have a zero byte in its name")
     return Labelled(
-        path=str(table.parent / record["file"]),
+        path=str(table.parent / name),
         fake=label == FAKE,
         family=record.get("family") or label,
-        method=record.get("method") or "",
-        source=record.get("source") or record.get("group") or record["file"],
-        group=record.get("group") or record["file"],
-        name=record["file"],
+        method=record.get("method", ""),
+        source=record.get("source") or record.get("group") or name,
+        group=record.get("group") or name,
+        name=name,
     )
 
 
@@ -131,6 +174,19 @@ def _from_folders(root: Path) -> Iterator[Labelled]:
                 yield Labelled(str(path), label == FAKE, label, "", name, name, name)
     if not found:
         raise InputError(f"{root} holds neither labels.csv nor folders named real and fake with files")
+
+
+def refuse_unjudged(labels: str | Path, pairs: Sequence[tuple[Labelled, ScanResult]]) -> None:
+    """Raise `InputError` that names the reasons when not one of the files has an answer."""
+    if any(result.label is not None for _, result in pairs):
+        return
+    reasons = Counter(r.reason.value.replace("_", " ") for _, r in pairs if r.reason is not None)
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+    first = "".join(f"; the first is {r.path}: {r.message}" for _, r in pairs[:1])
+    raise InputError(
+        f"none of the {len(pairs)} files of {labels} could be judged ({told}{first}); check the names in the "
+        "labels, and a file with: dfdetect scan FILE"
+    )
 
 
 def scan_labelled(

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from dfdetect.detector import Detector
-from dfdetect.errors import InputError
-from dfdetect.evaluate.calibrate import Options, fit_calibration
+from dfdetect.evaluate.calibrate import Options, check_enough, fit_calibration
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.copies import Copy, cut_short, scan_copies, usual_level
-from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
+from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, scan_labelled
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.evaluate.stored import Rejudge, match_stored
@@ -53,14 +52,14 @@ def calibrate_folder(
     model = load_model(settings.model)
     labelled = read_labels(labels)
     if results is None:
-        pairs = scan_labelled(labelled, settings, jobs)
+        pairs = list(scan_labelled(labelled, settings, jobs))
     else:
         pairs = _stored(labelled, results, model, settings)
+    refuse_unjudged(labels, pairs)
     gate = Judge(model.calibration, settings).gate
     recorded = list(_recorded(pairs, gate))
-    if not recorded:
-        raise InputError(f"none of the files of {labels} could be judged")
     records = [record for _, record in recorded]
+    check_enough(records)  # before any copy is scanned
     if copies:
         records += _copies(recorded, settings, jobs, gate)
     options = Options(
@@ -72,7 +71,7 @@ def calibrate_folder(
     return fit.calibration
 
 
-def _recorded(pairs: Iterator[Pair], gate: Gate) -> Iterator[tuple[Labelled, Record]]:
+def _recorded(pairs: Sequence[Pair], gate: Gate) -> Iterator[tuple[Labelled, Record]]:
     for item, result in pairs:
         record = record_from_result(result, int(item.fake), item.group, item.source, gate)
         if record is not None:
@@ -95,9 +94,7 @@ def _copies(
                 yield record
 
 
-def _stored(
-    labelled: list[Labelled], results: Path, model: ModelFolder, settings: Settings
-) -> Iterator[Pair]:
+def _stored(labelled: list[Labelled], results: Path, model: ModelFolder, settings: Settings) -> list[Pair]:
     """Stored results, judged anew so that the settings of this call hold for them too."""
     found = match_stored(labelled, results)
     if found.missing:
@@ -107,7 +104,7 @@ def _stored(
             file=sys.stderr,
         )
     judge = Rejudge(model, settings)
-    return ((item, judge(result)) for item, result in found.pairs)
+    return [(item, judge(result)) for item, result in found.pairs]
 
 
 def _renew_goldens(name: str) -> None:

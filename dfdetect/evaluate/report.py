@@ -106,6 +106,8 @@ def report(
     `neutral` are their probabilities at the calibration's own prior (None: they are so already).  At another
     one the ends of the scale would tie, and ECE and Brier, which weigh reals and fakes alike, mean nothing.
     Intervals are 95 %, from `about.draws` draws of whole groups by `rng`; the same draws serve all figures.
+    There is none where the draws do not differ, and none of the ECE, which has the figure ``ece_by_chance``
+    beside it.
     """
     if not pairs:
         raise ValueError("there is nothing to measure")
@@ -121,7 +123,7 @@ def report(
         judged=int(files.judged.sum()),
         not_judged=dict(reasons.most_common()),
         missing=tuple(missing),
-        slices=(*file_slices(files, draws, about.threshold), *face_slices(files, draws)),
+        slices=(*file_slices(files, draws, about.threshold, about.seed), *face_slices(files, draws)),
         baselines=baselines(files, draws),
         shortcuts=shortcuts(files, draws),
         curves=curves(files, [result.band for _, result in pairs], draws),

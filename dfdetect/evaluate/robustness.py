@@ -132,6 +132,11 @@ def measure_robustness(
     if settings.threshold is None:
         settings = settings.replace(prior=None)
     readable = list(_with_kinds(labelled, settings))
+    if not readable:
+        raise InputError(
+            f"none of the {len(labelled)} files of {labels} can be opened (the first is {labelled[0].path}); "
+            "check the names in the labels"
+        )
     chosen = choose_files(readable, limit, np.random.default_rng(settings.seed))
     subjects = _judged_untouched(chosen, settings, jobs)
     if not subjects:

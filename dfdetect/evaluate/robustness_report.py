@@ -49,7 +49,8 @@ def render_markdown(found: Robustness) -> str:
         f"- **model**: {code(f'{found.model} {found.model_version}')}, dfdetect {found.tool_version}",
         f"- **left out**: {found.not_judged} drawn without an answer even untouched, {found.unreadable} "
         "that could not be opened",
-        f"- **intervals**: 95 %, {found.draws} draws of whole groups, the same for all levels",
+        f"- **intervals**: 95 %, {found.draws} draws of whole groups, the same for all levels; none "
+        "where draws agree",
     ]
     parts = ["# Robustness\n", *facts]
     for medium in MediaKind:

@@ -16,7 +16,7 @@ from dfdetect import __version__
 from dfdetect.errors import InputError
 from dfdetect.evaluate.card_figures import card_figures
 from dfdetect.evaluate.columns import Pair
-from dfdetect.evaluate.labelled import Labelled, read_labels, scan_labelled
+from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, scan_labelled
 from dfdetect.evaluate.report import About, Evaluation, Origin, report
 from dfdetect.evaluate.stored import Rejudge, match_stored
 from dfdetect.numbers import is_number
@@ -53,7 +53,8 @@ def evaluate_labels(
 
     `results` keeps every record of a scan as JSON lines, `card_as` writes the main figures into the model's
     card under that name (`SettingsError` for a shipped one).  Raises `InputError` for labels or results that
-    cannot be used and `ModelError` for such a model, before anything is scanned.
+    cannot be used and `ModelError` for such a model, before anything is scanned, and `InputError` when no
+    file has an answer; `results` then keep the reasons.
     """
     if card_as is not None:
         refuse_shipped(settings.model)
@@ -64,6 +65,7 @@ def evaluate_labels(
         pairs = _scanned(labelled, settings, jobs, results)
     else:
         pairs, missing = _matched(labelled, stored, model, settings)
+    refuse_unjudged(labels, pairs)
     as_stored = stored is not None and stored.as_stored
     neutral = None if as_stored or settings.prior is None else _neutral(pairs, model)
     evaluation = report(
@@ -157,7 +159,10 @@ def _into_card(model: ModelFolder, name: str, evaluation: Evaluation) -> None:
 
 @contextlib.contextmanager
 def _writer(path: Path | None) -> Iterator[Callable[[ScanResult], None]]:
-    """A function that appends a record to a file, which is opened now and not after hours of scanning."""
+    """A function that appends a record to a file, which is opened now and not after hours of scanning.
+
+    Where nothing was written the file is gone again, and its name free for another try.
+    """
     if path is None:
         yield lambda result: None
         return
@@ -165,5 +170,10 @@ def _writer(path: Path | None) -> Iterator[Callable[[ScanResult], None]]:
         stream = path.open("x", encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; name a new file") from error
-    with stream:
-        yield lambda result: print(json.dumps(plain_result(result)), file=stream, flush=True)
+    try:
+        with stream:
+            yield lambda result: print(json.dumps(plain_result(result)), file=stream, flush=True)
+    finally:
+        with contextlib.suppress(OSError):
+            if not path.stat().st_size:
+                path.unlink()

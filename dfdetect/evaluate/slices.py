@@ -8,6 +8,7 @@ says how good the answers are, the second what the network sees in one picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,7 +78,10 @@ class Slice:
     reals: int
     groups: int
     figures: Mapping[str, Interval]
-    """By names of `FIGURES`; empty with one class only, or with too few files of one."""
+    """By names of `FIGURES`; empty with one class only, or with too few files of one.
+
+    The ECE has no interval, but ``ece_by_chance`` beside it.
+    """
     reals_called: Answers | None
     """Of the slice's own judged reals; None without any, and for faces."""
     fakes_called: Answers | None
@@ -92,6 +96,7 @@ FIGURES: Mapping[str, str] = {
     "tpr_at_fpr_1": "share of fakes found where at most 1 % of the reals are called fake",
     "tpr_at_fpr_5": "share of fakes found where at most 5 % of the reals are called fake",
     "ece": "expected calibration error, 15 bins of equal mass, reals and fakes weighing alike",
+    "ece_by_chance": "mean ECE that a perfectly calibrated model with the same probabilities would get",
     "brier": "mean squared error of the probability, reals and fakes weighing alike",
 }
 """Name of a figure → what it is.  Balanced accuracy, ECE and Brier exist at the level of files only."""
@@ -109,9 +114,12 @@ class _Cut:
     least: int = 1
 
 
-def file_slices(files: Files, draws: Draws, threshold: float) -> tuple[Slice, ...]:
-    """All slices of files; `threshold` is the probability from which on balanced accuracy calls it fake."""
-    return tuple(_file_slice(files, cut, draws, threshold) for cut in _cuts(files))
+def file_slices(files: Files, draws: Draws, threshold: float, seed: int) -> tuple[Slice, ...]:
+    """All slices of files; `threshold` is the probability from which on balanced accuracy calls it fake.
+
+    `seed` is that of the labels behind the ECE by chance; equal files get equal figures in all slices.
+    """
+    return tuple(_file_slice(files, cut, draws, threshold, seed) for cut in _cuts(files))
 
 
 def face_slices(files: Files, draws: Draws) -> tuple[Slice, ...]:
@@ -214,7 +222,7 @@ def _compression(files: Files, medium: MediaKind) -> Iterator[_Cut]:
         yield from _both_classes(files, medium, By.COMPRESSION, kinds, within, names)
 
 
-def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float) -> Slice:
+def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float, seed: int) -> Slice:
     index, own = np.flatnonzero(cut.compared), np.flatnonzero(cut.own)
     fake, neutral = files.fake[index], files.neutral[index]
     right = (files.probability[index] >= threshold) == fake
@@ -224,11 +232,13 @@ def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float) -> Slic
         return {
             **_ranking(Roc.of(fake, neutral, weights)),
             "balanced_accuracy": np.asarray(level @ right, np.float64),
-            "ece": weighted.ece(fake, neutral, level),
             "brier": weighted.brier(fake, neutral, level),
         }
 
-    figures = draws.intervals(index, statistic, ("ece",)) if _enough(fake, cut.least) else {}
+    groups = draws.groups_of(index)
+    figures: Mapping[str, Interval] = {}
+    if _enough(fake, cut.least):
+        figures = draws.intervals(index, statistic) | _calibration(fake, neutral, groups, seed)
     return Slice(
         level=Level.FILE,
         by=cut.by,
@@ -238,11 +248,21 @@ def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float) -> Slic
         judged=draws.share(own, files.judged[own]),
         fakes=int(fake.sum()),
         reals=int((~fake).sum()),
-        groups=draws.groups_of(index),
+        groups=groups,
         figures={name: figures[name] for name in FIGURES if name in figures},
         reals_called=_answers(files, cut.own & ~files.fake, draws),
         fakes_called=_answers(files, cut.own & files.fake, draws),
     )
+
+
+def _calibration(fake: Bools, probabilities: Floats, groups: int, seed: int) -> dict[str, Interval]:
+    """ECE and what of it is chance, without intervals: see `weighted.ece`."""
+    level = weighted.balanced(fake, np.ones((1, len(fake))))
+    found = {
+        "ece": float(weighted.ece(fake, probabilities, level)[0]),
+        "ece_by_chance": weighted.ece_by_chance(probabilities, level[0], np.random.default_rng(seed)),
+    }
+    return {name: Interval(value, math.nan, math.nan, groups) for name, value in found.items()}
 
 
 def _face_slice(files: Files, cut: _Cut, draws: Draws, chosen: Bools) -> Slice:

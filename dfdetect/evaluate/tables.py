@@ -6,10 +6,10 @@ the renderers' business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dfdetect.evaluate.cells import NONE, Cell, Column, Table, number, picked, share
+from dfdetect.evaluate.cells import NONE, Cell, Column, Table, beside, number, picked, share
 from dfdetect.evaluate.report import Evaluation, Origin
 from dfdetect.evaluate.shortcuts import MEASURES
 from dfdetect.evaluate.slices import FIGURES, Answers, By, Level, Slice
@@ -26,6 +26,7 @@ TITLES = {
     "tpr_at_fpr_1": "TPR at 1\u00a0% FPR",
     "tpr_at_fpr_5": "TPR at 5\u00a0% FPR",
     "ece": "ECE",
+    "ece_by_chance": "ECE by chance",
     "brier": "Brier",
 }
 _ORIGINS = {
@@ -33,6 +34,7 @@ _ORIGINS = {
     Origin.RESCORED: "stored scores, judged anew",
     Origin.STORED: "as stored",
 }
+_BY_CHANCE = "ece_by_chance"  # stands in the cell of the ECE
 _BRIEF = frozenset({"auc", "eer", "tpr_at_fpr_5"})
 
 
@@ -76,7 +78,7 @@ def facts(evaluation: Evaluation) -> tuple[Fact, ...]:
         Fact(
             "intervals",
             f"95 %, bootstrap over groups, {about.draws} draws, seed {about.seed}; rough with "
-            "fewer than 20 groups",
+            "fewer than 20 groups, none where draws agree",
         )
     )
     return tuple(out)
@@ -131,7 +133,7 @@ _BY: dict[tuple[Level, By], tuple[str, str]] = {
 def _overall(evaluation: Evaluation, level: Level) -> Table:
     """Figures as rows, media as columns."""
     own = [s for s in evaluation.slices if s.level is level and s.by in (By.ALL, By.MEDIUM)]
-    names = [name for name in FIGURES if any(name in part.figures for part in own)]
+    names = _names(own)
     noun = "files" if level is Level.FILE else "faces"
     rows = [(Cell(f"{noun}, real / fake"), *(Cell(f"{part.reals} / {part.fakes}") for part in own))]
     if level is Level.FILE:
@@ -168,7 +170,7 @@ def _answers(evaluation: Evaluation) -> Table:
 def _kinds(evaluation: Evaluation, by: By, level: Level = Level.FILE) -> Table:
     """A slice a row, with all its figures."""
     own = [part for part in evaluation.slices if part.level is level and part.by is by]
-    names = [name for name in FIGURES if any(name in part.figures for part in own)]
+    names = _names(own)
     called = level is Level.FILE
     rows = []
     for part in own:
@@ -299,8 +301,15 @@ def _medium(part: Slice) -> str:
     return "all" if part.by is By.ALL else f"{part.name}s"
 
 
+def _names(parts: Sequence[Slice]) -> list[str]:
+    """The figures that some of the slices have, each of which gets a row or a column."""
+    return [name for name in FIGURES if name != _BY_CHANCE and any(name in part.figures for part in parts)]
+
+
 def _figure(part: Slice, name: str) -> Cell:
     found = part.figures.get(name)
+    if name == "ece" and found is not None:
+        return beside(found, "by chance", part.figures.get(_BY_CHANCE))
     return share(found) if name in _SHARES else number(found)
 
 

@@ -29,7 +29,7 @@ _SLACK = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval over groups."""
+    """A figure with its 95 % bootstrap interval over groups; `low` and `high` are NaN where there is none."""
 
     value: float
     low: float
@@ -72,13 +72,11 @@ class Draws:
         parts = [statistic(weights) for weights in self.weights(files)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def intervals(
-        self, files: Indices, statistic: Statistic, centred: Sequence[str] = ()
-    ) -> dict[str, Interval]:
-        """Every figure of `statistic` with its interval; `centred`: see `interval_of`."""
+    def intervals(self, files: Indices, statistic: Statistic) -> dict[str, Interval]:
+        """Every figure of `statistic` with its interval, see `informative`."""
         groups = self.groups_of(files)
         found = self.values(files, statistic)
-        return {name: interval_of(drawn, groups, name in centred) for name, drawn in found.items()}
+        return {name: informative(interval_of(drawn, groups)) for name, drawn in found.items()}
 
     def share(self, files: Indices, holds: Bools) -> Interval:
         """Share of `files` for which `holds` is true.
@@ -95,22 +93,27 @@ class Draws:
         return Interval(1.0, bound, 1.0, found.groups)
 
 
-def interval_of(drawn: Floats, groups: int, centred: bool = False) -> Interval:
+def interval_of(drawn: Floats, groups: int) -> Interval:
     """Interval from a figure's value (first) and its draws (rest).
 
     NaN when most draws gave none, and for a single group, of which all draws are the same.
-
-    `centred`: the draws are moved by the difference of their mean and the value.  Right for figures that
-    repeated files push up, such as the ECE, whose plain percentiles would lie above the value itself.
     """
     value, kept = float(drawn[0]), drawn[1:][np.isfinite(drawn[1:])]
     if groups < 2 or len(kept) == 0 or len(kept) < (len(drawn) - 1) / 2 or math.isnan(value):
         return Interval(value, math.nan, math.nan, groups)
     low, high = (float(v) for v in np.quantile(kept, [0.025, 0.975]))
-    if centred:
-        shift = float(kept.mean()) - value
-        low, high = max(0.0, low - shift), high - shift
     return Interval(value, low, high, groups)
+
+
+def informative(found: Interval) -> Interval:
+    """The same without its ends where they are one: draws that do not differ look like certainty.
+
+    So it is when every fake scores above every real: no choice of these files can tell how far the AUC of
+    others may be from 1.
+    """
+    if found.high - found.low > _SLACK:
+        return found
+    return Interval(found.value, math.nan, math.nan, found.groups)
 
 
 def share(holds: Bools, weights: Floats) -> Floats:
@@ -190,6 +193,8 @@ def ece(fake: Bools, probabilities: Floats, weights: Floats, bins: int = 15) -> 
     """Expected calibration error over bins of equal mass, `weights` rows summing to 1.
 
     Guo et al., On Calibration of Modern Neural Networks, 2017; equal mass as in Nguyen and O'Connor, 2015.
+    Chance alone makes it larger than 0, and repeated files more so: an interval from draws of files would not
+    hold the true value.  `ece_by_chance` says how large it is without any error of calibration.
     """
     order = np.argsort(probabilities, kind="stable")
     w = weights[:, order]
@@ -197,6 +202,22 @@ def ece(fake: Bools, probabilities: Floats, weights: Floats, bins: int = 15) -> 
     gap = w * (fake[order] - probabilities[order])
     sums = np.bincount(place.ravel(), gap.ravel(), minlength=bins * len(w)).reshape(len(w), bins)
     return np.asarray(np.abs(sums).sum(axis=1), np.float64)
+
+
+def ece_by_chance(
+    probabilities: Floats, weights: Floats, rng: np.random.Generator, draws: int = 200, bins: int = 15
+) -> float:
+    """Mean ECE of a perfectly calibrated model with these probabilities ``[n]`` and `weights` ``[n]``.
+
+    The weights sum to 1 and stay as they are; labels are drawn from the probabilities, each file on its own
+    (consistency resampling: Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, 2007).
+    Files of one group that go wrong together make more chance than that.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    p, w = probabilities[order], weights[order]
+    place = mass_bins(w[None, :], bins)[0]
+    gaps = (w * ((rng.random(len(p)) < p) - p) for _ in range(draws))
+    return float(np.mean([np.abs(np.bincount(place, gap, minlength=bins)).sum() for gap in gaps]))
 
 
 def mass_bins(weights: Floats, bins: int) -> Indices:

@@ -179,6 +179,16 @@ def test_labels_of_too_long_a_name_are_refused(capsys: pytest.CaptureFixture[str
     assert "cannot read labels" in capsys.readouterr().err
 
 
+def test_nothing_judged_is_an_error_and_keeps_the_records(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--results", "new.jsonl", "--report", "json=e.json", "--jobs", "0") == 2
+    told = capsys.readouterr().err
+    assert "none of the 24 files of labels.csv could be judged (24 missing; the first is 0.jpg: " in told
+    assert len((place / "new.jsonl").read_text().splitlines()) == FILES
+    assert not (place / "e.json").exists()
+
+
 def test_a_number_of_jobs_set_for_all_scans_is_no_contradiction(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,10 +69,64 @@ def test_lines_are_numbered_as_an_editor_numbers_them(tmp_path: Path, text: str,
         read_labels(table)
 
 
-@pytest.mark.parametrize("columns", ["file,label,label", "file,file,label", "file,label,group,group"])
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("image;class\n", "has 'image', 'class', separated by semicolons$"),
+        ("file\tclass\n", "has 'file', 'class', separated by tabs$"),
+        ("file,class\n", "has 'file', 'class', separated by commas$"),
+        ("file|label\n", "separated by commas, semicolons or tabs.*has 'file|label'$"),
+        ("\nfile,label\n", "has an empty line$"),
+        ("", "has an empty line$"),
+    ],
+)
+def test_a_head_that_lacks_a_column_is_quoted(tmp_path: Path, head: str, complaint: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(head + "a.jpg,real\n")
+    if not head:
+        table.write_text("")
+    with pytest.raises(InputError, match=complaint):
+        read_labels(table)
+
+
+def test_a_head_longer_than_any_field_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("x" * 200_000)
+    with pytest.raises(InputError, match="cannot read labels"):
+        read_labels(tmp_path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_spreadsheets_may_write_it_their_way(tmp_path: Path, separator: str, end: str) -> None:
+    rows = (
+        ("File ", " Label", " GROUP"),
+        (" a.jpg ", " Real ", " g "),
+        ('"b; ,.jpg"', "FAKE", ""),
+        (" ", "", ""),
+    )
+    table = tmp_path / "labels.csv"
+    table.write_text("".join(separator.join(row) + end for row in rows), newline="")
+    first, second = read_labels(table)
+    assert (first.name, first.path, first.fake) == ("a.jpg", str(tmp_path / "a.jpg"), False)
+    assert (first.group, first.source, first.family) == ("g", "g", "real")
+    assert (second.name, second.fake, second.group) == ("b; ,.jpg", True, "b; ,.jpg")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_another_encoding_is_named_with_the_remedy(tmp_path: Path, encoding: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\ncafé.jpg,real\n", encoding=encoding)
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        read_labels(table)
+
+
+@pytest.mark.parametrize(
+    "columns", ["file,label,label", "file,file,label", "file,label,group,group", "file,File,label"]
+)
 def test_a_column_that_stands_twice_is_named(tmp_path: Path, columns: str) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(f"{columns}\na.jpg,real,fake,x\n")
+    columns = columns.lower()
     twice = next(name for name in columns.split(",") if columns.split(",").count(name) > 1)
     with pytest.raises(InputError, match=f"more than one column named '{twice}'"):
         read_labels(table)

@@ -52,6 +52,20 @@ def test_terminal_is_as_it_was() -> None:
     check_golden("evaluation.txt", stream.getvalue())
 
 
+def test_ece_and_chance_share_a_cell_in_all_forms() -> None:
+    found = evaluation()
+    figures = found.slices[0].figures
+    ece, chance = (f"{figures[name].value:.3f}" for name in ("ece", "ece_by_chance"))
+    stream = io.StringIO()
+    show(found, stream, color=False)
+    texts = {"markdown": FORMS["markdown"].render(found), "terminal": stream.getvalue()}
+    for text in texts.values():
+        assert f"{ece} (by chance {chance})" in text
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    assert f"{ece}<small>by chance {chance}</small>" in FORMS["html"].render(found)
+
+
 def nasty() -> Any:
     """A report of files whose names, families, methods and sources mean harm."""
     pairs = tuple(

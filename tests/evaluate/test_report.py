@@ -195,6 +195,22 @@ def test_json_has_no_nan_and_all_figures() -> None:
     assert set(first["figures"]["auc"]) == {"value", "low", "high", "groups"}
 
 
+def test_an_ece_stands_beside_what_chance_makes_of_it() -> None:
+    """A calibrated model: its ECE is all chance, and no interval says that it is more."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 300)
+    fakes = rng.random(300) < 1 / (1 + np.exp(-logits))
+    pairs = [
+        scanned(bool(fake), float(logit), name=str(k))
+        for k, (fake, logit) in enumerate(zip(fakes, logits, strict=True))
+    ]
+    figures = part(measured(pairs), By.MEDIUM, "photo").figures
+    assert figures["ece"].value == pytest.approx(figures["ece_by_chance"].value, rel=0.25)
+    written = as_json(measured(pairs))["slices"][0]["figures"]
+    assert (written["ece"]["low"], written["ece"]["high"]) == (None, None)
+    assert written["ece_by_chance"]["value"] > 0.03
+
+
 def test_a_card_keeps_the_main_figures() -> None:
     found = evaluation((unjudged(),))
     card = card_figures(found)
@@ -208,6 +224,7 @@ def test_a_card_keeps_the_main_figures() -> None:
     assert (swap["fakes"], swap["reals"]) == (10, 20)
     assert sum(card["decided"]["video"]["reals"].values()) == pytest.approx(1, abs=0.002)
     assert card["decided"]["photo"]["ece"] > 0
+    assert card["decided"]["photo"]["ece_by_chance"] > 0
     assert set(card["baselines"]) == {"sharpness alone", "file size alone", "bit rate alone"}
     assert set(card["score_on_reals_correlates_with"]["sharpness"]) == {"photo", "video"}
     assert len(card["auc_within_quarters"]["compression"]["photo"]) == 4

@@ -230,7 +230,8 @@ def test_an_equal_shift_changes_nothing_and_the_change_knows_it() -> None:
         MediaKind.PHOTO, level, files_of(before, [b + 1 for b in before], fake), seed=0, draws=100
     )
     assert 0.5 < point.auc.low < point.auc.value < point.auc.high < 1
-    assert (point.change.value, point.change.low, point.change.high) == (0.0, 0.0, 0.0)
+    assert point.change.value == 0.0
+    assert math.isnan(point.change.low)  # the draws do not differ: that is no interval
     assert point.auc.groups == 30
 
 
@@ -317,6 +318,9 @@ def test_nothing_to_measure_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(f"file,label\n{DATA / 'coffee.jpg'},real\n")
     with pytest.raises(InputError, match="none of the 1 files drawn"):
         measure_robustness(tmp_path, Settings(), jobs=0)
+    (tmp_path / "labels.csv").write_text("file,label\ngone.jpg,real\nlost.jpg,fake\n")
+    with pytest.raises(InputError, match=r"none of the 2 files .* can be opened .*gone\.jpg"):
+        measure_robustness(tmp_path, Settings(), jobs=0)
 
 
 NAN = math.nan
@@ -381,7 +385,7 @@ def test_markdown() -> None:
 - **labels**: `my'<b>.csv`, 42 files drawn with seed 3
 - **model**: `light 2`, dfdetect 0.1.0
 - **left out**: 2 drawn without an answer even untouched, 1 that could not be opened
-- **intervals**: 95 %, 500 draws of whole groups, the same for all levels
+- **intervals**: 95 %, 500 draws of whole groups, the same for all levels; none where draws agree
 
 ## Photos
 

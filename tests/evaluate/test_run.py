@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dfdetect.errors import InputError, SettingsError
+from dfdetect.errors import DfdetectError, InputError, SettingsError
 from dfdetect.evaluate.recalibrate import calibrate_folder
 from dfdetect.evaluate.report import Origin, as_json
 from dfdetect.evaluate.run import Stored, evaluate_labels
@@ -60,6 +60,43 @@ def test_figures_records_and_card_come_from_one_scan(labels: Path, tmp_path: Pat
     records.write_text(lines[0].replace("astronaut", "somebody"))
     with pytest.raises(InputError, match="none of the 3 labelled files"):
         evaluate_labels(labels, settings, stored=Stored(records))
+
+
+def test_files_without_any_answer_are_no_measurement(labels: Path, tmp_path: Path) -> None:
+    labels.write_text("file,label\ngone.jpg,real\nlost.jpg,fake\n")
+    records = tmp_path / "out.jsonl"
+    told = r"none of the 2 files .* could be judged \(2 missing; the first is .*gone.jpg: "
+    with pytest.raises(InputError, match=told):
+        evaluate_labels(labels, Settings(model="light"), 0, records, draws=20)
+    assert len(records.read_text().splitlines()) == 2
+    for as_stored in (False, True):
+        with pytest.raises(InputError, match=told):
+            evaluate_labels(labels, Settings(model="light"), stored=Stored(records, as_stored), draws=20)
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "models" / "light", folder)
+    with pytest.raises(InputError, match=told):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=records)
+
+
+def test_a_scan_that_cannot_begin_leaves_the_name_of_its_results_free(labels: Path, tmp_path: Path) -> None:
+    records = tmp_path / "out.jsonl"
+    with pytest.raises(DfdetectError):  # no machine has so many
+        evaluate_labels(labels, Settings(model="light", engine="torch", device="cuda:99"), 0, records)
+    assert not records.exists()
+    assert evaluate_labels(labels, Settings(model="light"), 0, records, draws=20).judged == 2
+    assert len(records.read_text().splitlines()) == 3
+
+
+def test_too_few_files_are_refused_before_their_copies_are_scanned(
+    labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "models" / "light", folder)
+    with pytest.raises(InputError, match="at least"):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, jobs=0, copies=True)
+    told = capsys.readouterr().err
+    assert "scanned 3/3" in told
+    assert "copies" not in told
 
 
 def test_shipped_models_are_not_recalibrated(labels: Path) -> None:

@@ -134,16 +134,54 @@ def test_a_rank_correlation_needs_no_file_in_every_draw() -> None:
     assert np.isnan(found[1])
 
 
-def test_an_ece_lies_within_its_interval() -> None:
+@pytest.mark.parametrize(("count", "fakes"), [(200, 100), (1000, 500), (200, 20), (200, 180)])
+def test_the_ece_by_chance_is_that_of_a_calibrated_model(count: int, fakes: int) -> None:
+    """Also where fakes are few and weigh more: their weights count."""
     rng = np.random.default_rng(5)
-    p = rng.uniform(0, 1, 200)
-    fake = rng.random(200) < p
-    draws = Draws.of([str(i) for i in range(200)], rng, 200)
+    found, by_chance = [], []
+    for _ in range(30):
+        p = rng.uniform(0, 1, 40 * count)
+        fake = rng.random(len(p)) < p
+        drawn = np.concatenate([np.flatnonzero(fake)[:fakes], np.flatnonzero(~fake)[: count - fakes]])
+        level = weighted.balanced(fake[drawn], np.ones((1, count)))
+        found.append(weighted.ece(fake[drawn], p[drawn], level)[0])
+        by_chance.append(weighted.ece_by_chance(p[drawn], level[0], rng, 50))
+    assert np.mean(by_chance) == pytest.approx(np.mean(found), rel=0.08)
 
-    def statistic(w: np.ndarray) -> dict[str, np.ndarray]:
-        return {"ece": weighted.ece(fake, p, weighted.balanced(fake, w))}
 
-    plain = draws.intervals(np.arange(200), statistic)["ece"]
-    moved = draws.intervals(np.arange(200), statistic, ("ece",))["ece"]
-    assert plain.low > 0.9 * plain.value  # what makes the move necessary
-    assert 0 <= moved.low < moved.value < moved.high
+def test_the_ece_by_chance_depends_on_the_seed_alone() -> None:
+    p, weights = np.linspace(0.01, 0.99, 50), np.full(50, 1 / 50)
+    one, again, other = (
+        weighted.ece_by_chance(p, weights, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert one == again != other
+    # Nothing is left to chance where the model is sure of itself.
+    assert weighted.ece_by_chance(np.round(p), weights, np.random.default_rng(0)) == 0
+
+
+def test_draws_that_do_not_differ_give_no_interval() -> None:
+    """All fakes above all reals: the draws cannot tell how far from 1 the AUC of others is."""
+    labels, scores, groups = (
+        np.arange(20) % 2,
+        np.arange(20) % 2 + 0.01 * np.arange(20),
+        list(map(str, range(20))),
+    )
+    draws = Draws.of(groups, np.random.default_rng(0), 40)
+    found = draws.intervals(np.arange(20), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
+    one = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(0), 40)
+    for figure in (found, one):
+        assert (figure.value, figure.groups) == (pytest.approx(1), 20)
+        assert np.isnan([figure.low, figure.high]).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 5])
+def test_both_bootstraps_agree_where_draws_are_few(count: int) -> None:
+    """Three files, of which one is fake: most draws, or just half of them, lack a class."""
+    labels, scores, groups = np.array([1, 0, 0]), np.array([1.0, 0.0, 2.0]), ["a", "b", "c"]
+    for seed in range(20):
+        draws = Draws.of(groups, np.random.default_rng(seed), count)
+        many = draws.intervals(np.arange(3), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
+        one = metrics.bootstrap(
+            lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(seed), count
+        )
+        np.testing.assert_allclose([one.value, one.low, one.high], [many.value, many.low, many.high])
