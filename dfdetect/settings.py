@@ -118,6 +118,14 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, numbers.Real) else value
 
 
+def _is_possible_path(value: object) -> bool:
+    """Whether the system could have a file of this name."""
+    try:
+        return isinstance(value, str) and bool(value) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
 MOST_THREADS = 256
 """More help no engine; thousands would take all memory."""
 
@@ -136,7 +144,7 @@ def _check(s: Settings) -> None:
     for name in ("model", "device"):
         if not isinstance(getattr(s, name), str) or not getattr(s, name):
             fail(name, "a text")
-    if s.trust_list is not None and (not isinstance(s.trust_list, str) or not s.trust_list):
+    if s.trust_list is not None and not _is_possible_path(s.trust_list):
         fail("trust_list", "the path of a PEM file")
     if not _DEVICE.fullmatch(s.device):
         fail("device", "'cpu', 'cuda' or, for one of several, 'cuda:1'")

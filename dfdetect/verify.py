@@ -23,7 +23,7 @@ from dfdetect.reports.compare import Difference, compare_origin, compare_results
 from dfdetect.reports.parse import read_document
 from dfdetect.reports.words import label_words, percent, plural, printable
 from dfdetect.results import Credentials, ModelStamp, Reason, ScanResult
-from dfdetect.scoring.models import ModelFolder, load_model
+from dfdetect.scoring.models import ModelFolder, is_shipped, load_model
 from dfdetect.settings import Settings
 
 
@@ -55,6 +55,9 @@ class Verification:
     same_model: bool | None = None
     """Whether the model that is installed is the recorded one, by its hashes; None when that was not reached
     or no model took part."""
+    own_model: str | None = None
+    """The folder of the model, where the record names one that did not come with dfdetect: whoever made the
+    record chose what judges there."""
     same_detector: bool | None = None
     """The same of the face detector."""
     differences: tuple[Difference, ...] = ()
@@ -133,7 +136,8 @@ class Verifier:
             *compare_origin(recorded, found),
             *compare_results(recorded, found, logit_tolerance(folder)),
         )
-        return _compared(path, sha256, recorded, found, differences)
+        compared = _compared(path, sha256, recorded, found, differences)
+        return compared if self._model_folder or recorded.model is None else _with_own_model(compared, folder)
 
     def _entries(self, sha256: str, path: str) -> list[ScanResult]:
         """The results of these bytes, those of the same name first."""
@@ -156,14 +160,13 @@ class Verifier:
             values["model"] = self._model_folder
         try:
             settings = Settings.from_mapping(values)
-            here = _is_readable(settings.trust_list)
         except (SettingsError, TypeError) as error:
             raise SettingsError(
                 f"the record's settings cannot be used ({error}); it was made by dfdetect "
                 f"{recorded.tool_version}: verify it with that version"
             ) from error
-        # Whom somebody trusted changes no figure.
-        return settings if here else settings.replace(trust_list=None)
+        # Whom somebody trusted changes no figure, and what a record names as their list may be any file.
+        return settings.replace(trust_list=None)
 
     def _load(self, model: str) -> ModelFolder:
         if model not in self._folders:
@@ -182,13 +185,6 @@ def _hash(path: str) -> str:
         return hash_source(source)
     finally:
         source.close()
-
-
-def _is_readable(trust_list: str | None) -> bool:
-    try:
-        return trust_list is not None and os.access(trust_list, os.R_OK)
-    except ValueError as error:
-        raise SettingsError(f"trust_list must be a possible path, not {trust_list!r:.60}") from error
 
 
 def _other_model(recorded: ModelStamp | None, folder: ModelFolder) -> str | None:
@@ -269,6 +265,15 @@ def _compared(
         differences=differences,
         changes=tuple(_changes(recorded, found)),
     )
+
+
+def _with_own_model(compared: Verification, folder: ModelFolder) -> Verification:
+    """The same, and that the record has brought its model along: it may be made to give this very result."""
+    if is_shipped(folder.path):
+        return compared
+    place = os.fspath(folder.path)
+    said = f"judged by the model in '{printable(place)}', which did not come with dfdetect"
+    return dataclasses.replace(compared, own_model=place, message=f"{compared.message}; {said}")
 
 
 def _same_parts(recorded: ModelStamp | None, found: ModelStamp | None) -> bool | None:

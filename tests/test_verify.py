@@ -371,12 +371,31 @@ def test_an_unreadable_file_is_an_answer(case: Case) -> None:
     assert case.verify(".").reason is Reason.UNSUPPORTED
 
 
-def test_a_trust_list_that_is_not_here_does_not_matter(case: Case) -> None:
+@pytest.mark.parametrize("place", ["/nowhere/certs.pem", "/dev/zero"])
+def test_the_trust_list_of_a_record_is_not_read(place: str, case: Case) -> None:
     def trust(results: list[Record]) -> None:
         for result in results:
-            result["settings"]["trust_list"] = "/nowhere/certs.pem"
+            result["settings"]["trust_list"] = place
 
     assert case.verify("photo.jpg", trust).reproduces
+
+
+def test_a_model_that_the_record_brought_along_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(load_model("light").path, own)
+    result = Detector(model=str(own), evidence=True).scan(DATA / "astronaut.jpg")
+    stream = io.StringIO()
+    report, summary = make_report("record", stream), Summary()
+    summary.add(result)
+    report.begin()
+    report.add(result)
+    report.end(summary)
+    (tmp_path / "record.json").write_text(stream.getvalue(), "utf-8")
+    outcome = Verifier(tmp_path / "record.json").verify(str(DATA / "astronaut.jpg"))
+    assert (outcome.reproduces, outcome.own_model) == (True, str(own))
+    assert f"judged by the model in '{own}', which did not come with dfdetect" in outcome.message
+    chosen = Verifier(tmp_path / "record.json", str(own)).verify(str(DATA / "astronaut.jpg"))
+    assert (chosen.reproduces, chosen.own_model) == (True, None)
 
 
 @pytest.mark.parametrize("value", [5, [1], {}, "a\0b", "\ud800"])

@@ -79,12 +79,16 @@ def list_models() -> list[str]:
 
 def refuse_shipped(name: str) -> None:
     """Raise `SettingsError` where `name` is a shipped model or leads to one: nothing may change it."""
-    folder = find_folder(name)
-    if any(folder.samefile(shipped) for shipped in shipped_folders()):
+    if is_shipped(find_folder(name)):
         raise SettingsError(
             f"'{name}' came with dfdetect and is left as it is; copy its folder and "
             "name the copy by its path, as in: --model ./my-model"
         )
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether `folder` is that of a model which came with dfdetect."""
+    return any(folder.samefile(shipped) for shipped in shipped_folders())
 
 
 def shipped_folders() -> list[Path]:
