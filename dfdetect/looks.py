@@ -166,10 +166,13 @@ class Looks:
         if not self._dropped:
             return []
         limit = self._settings.max_faces
-        text = (
-            f"up to {self._dropped} more faces in a frame were not looked at, only the {limit} largest; "
-            "raise --max-faces"
+        more = (
+            "1 more face in a frame was"
+            if self._dropped == 1
+            else f"{self._dropped} more faces in a frame were"
         )
+        largest = "largest one" if limit == 1 else f"{limit} largest"
+        text = f"Up to {more} not looked at, only the {largest}; raise --max-faces."
         return [Note("faces_dropped", text)]
 
     def worth_a_closer_look(self, kind: MediaKind) -> list[tuple[float, float]]:

@@ -15,6 +15,7 @@ from dfdetect.evaluate.shortcuts import MEASURES
 from dfdetect.evaluate.slices import FIGURES, Answers, By, Level, Slice
 from dfdetect.evaluate.weighted import Interval
 from dfdetect.reports.words import percent, plural, printable
+from dfdetect.verdict.messages import given_percent
 
 _SHARES = frozenset({"eer", "balanced_accuracy", "fpr_at_tpr_95", "tpr_at_fpr_1", "tpr_at_fpr_5"})
 TITLES = {
@@ -285,7 +286,7 @@ def _mistakes(evaluation: Evaluation) -> Table:
 
 
 def _prior(prior: float, origin: Origin) -> str:
-    text = f"probabilities assume that {percent(prior)} of the files are fake"
+    text = f"probabilities assume that {given_percent(prior)} of the files are fake"
     if origin is Origin.STORED:  # by a calibration that is not known: they cannot be moved back
         return f"{text}; ECE and Brier, which weigh reals and fakes alike, say little of such"
     return f"{text}; ranks, ECE and Brier are of those at the calibration's own prior"

@@ -76,7 +76,7 @@ class _Reversed:
 
 _HARM = ("truncated", "damaged")
 """Codes of the notes that may be why no face was found or none could be judged."""
-_UNSEEN = ("pages", "truncated", "damaged", "wrong_header", "faces_dropped")
+_UNSEEN = ("pages", "streams", "truncated", "damaged", "wrong_header", "faces_dropped")
 """Codes of the notes that say that the answer does not speak for all that the file holds."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
@@ -106,10 +106,11 @@ def why(result: ScanResult) -> str:
 def unseen(result: ScanResult) -> str:
     """That the answer does not speak for all of the file, in one printable line; empty if it does."""
     notes = dict.fromkeys((*(result.media.notes if result.media else ()), *result.notes))
-    return printable(" ".join(_sentence(note.text) for note in notes if note.code in _UNSEEN))
+    return printable(" ".join(sentence(note.text) for note in notes if note.code in _UNSEEN))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 

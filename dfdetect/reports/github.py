@@ -21,15 +21,17 @@ from dfdetect.reports.words import printable
 from dfdetect.results import Label, ScanResult
 
 MAX_ANNOTATIONS = 10
+_FIRST = 100
+"""More than there are kinds of outcome in the rank of a finding."""
 
 
 class GithubReport(Report):
-    """``error`` for what reaches ``--fail-on``, else ``warning``; ``notice`` for the counts.
+    """``error`` for what makes the exit status other than 0, else ``warning``; ``notice`` for the counts.
 
-    Files that were read and could not be judged are annotated only if ``--fail-on`` or ``--strict`` asks for
-    it, those that a baseline accepts never.  With ``--strict`` a file without an answer is an ``error``,
-    since a warning would not explain why the job failed.  Making it raises `InputError` when the job's
-    summary cannot be written.
+    An ``error`` are so what reaches ``--fail-on``, and also with ``--fail-on never`` a file that could not
+    be read: a warning would not explain why the job failed.  Files that were read and could not be judged are
+    annotated only if ``--fail-on`` or ``--strict`` asks for it, those that a baseline accepts never.  Making
+    it raises `InputError` when the job's summary cannot be written.
     """
 
     name = "github"
@@ -50,8 +52,10 @@ class GithubReport(Report):
         decides = self.options.decides(result)
         worth = decides or result.label in (Label.FAKE, Label.UNCERTAIN)
         if worth and not finding.accepted:
-            failing = finding.reached or (decides and self.options.strict)
-            self._worst.add(dataclasses.replace(finding, reached=failing))
+            kind, share, path = finding.rank
+            # Whatever makes the job fail goes before what does not, and so is never crowded out by it.
+            rank = (kind - _FIRST if decides else kind, share, path)
+            self._worst.add(dataclasses.replace(finding, rank=rank, reached=decides))
 
     def end(self, summary: Summary) -> None:
         """Write the annotations, the worst first, and append the page."""

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from dfdetect.errors import InputError
-from dfdetect.numbers import is_number
+from dfdetect.reports import members
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.summary import Summary
 from dfdetect.results import (
@@ -39,10 +37,6 @@ from dfdetect.results import (
     ScanResult,
     TrackResult,
 )
-
-_Member = TypeVar("_Member", bound=Enum)
-_MOST = 2**63
-"""Whole numbers stay below it: no count or size reaches it, and tables could not hold them."""
 
 _AROUND: Mapping[str, Any] = {
     "schema_version": None,
@@ -87,30 +81,32 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
     """The `ScanResult` of one record (``$defs/result`` of the schema); `InputError` names a wrong member."""
     if not isinstance(values, Mapping):
         raise InputError("a result must be a JSON object")
-    version = _text(values, "schema_version")
+    version = members.text(values, "schema_version")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise InputError(f"results of schema {version} cannot be read, only of {SCHEMA_VERSION}; scan again")
     band = values.get("band")
-    model, media, detector = (values.get(name) for name in ("model", "media", "detector"))
+    model, media, detector, evidence = (
+        values.get(name) for name in ("model", "media", "detector", "evidence")
+    )
     try:
         return ScanResult(
             path=_path(values),
-            label=_member(values, "label", Label),
-            reason=_member(values, "reason", Reason),
-            message=_text(values, "message"),
-            fake_probability=_optional(values, "fake_probability"),
-            logit=_optional(values, "logit"),
+            label=members.one_of(values, "label", Label),
+            reason=members.one_of(values, "reason", Reason),
+            message=members.text(values, "message"),
+            fake_probability=members.number_or_none(values, "fake_probability"),
+            logit=members.number_or_none(values, "logit"),
             band=None if band is None else _band(values),
             tracks=_tracks(values),
-            media=None if media is None else _media(_object(values, "media")),
+            media=None if media is None else _media(members.json_object(values, "media")),
             notes=_notes(values),
-            model=None if model is None else _model(_object(values, "model")),
-            settings=dict(_object(values, "settings")),
-            tool_version=_text(values, "tool_version"),
-            elapsed=_figure(values, "elapsed"),
-            novelty=_optional(values, "novelty"),
-            detector=None if detector is None else _model(_object(values, "detector")),
-            evidence=None if values.get("evidence") is None else _evidence(_object(values, "evidence")),
+            model=None if model is None else _model(members.json_object(values, "model")),
+            settings=dict(members.json_object(values, "settings")),
+            tool_version=members.text(values, "tool_version"),
+            elapsed=members.number_or_nan(values, "elapsed"),
+            novelty=members.number_or_none(values, "novelty"),
+            detector=None if detector is None else _model(members.json_object(values, "detector")),
+            evidence=None if evidence is None else _evidence(members.json_object(values, "evidence")),
             schema_version=version,
         )
     except ValueError as error:
@@ -174,7 +170,7 @@ def _refuse_unknown(values: object, known: object, where: str) -> None:
 
 def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     """Each record of a document with where it stands."""
-    for number, record in enumerate(_objects(whole, "results"), start=1):
+    for number, record in enumerate(members.json_objects(whole, "results"), start=1):
         yield f"{name}, result {number}", record
 
 
@@ -191,108 +187,118 @@ def _lines(content: str, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _tracks(values: Mapping[str, Any]) -> tuple[TrackResult, ...]:
-    found = tuple(_track(item) for item in _objects(values, "tracks"))
+    found = tuple(_track(item) for item in members.json_objects(values, "tracks"))
     numbers = [track.id for track in found]
     if len({*numbers}) != len(numbers):
-        raise _wrong("tracks", "give every person an id of its own", numbers)
+        raise members.wrong("tracks", "give every person an id of its own", numbers)
     return found
 
 
 def _track(values: Mapping[str, Any]) -> TrackResult:
     return TrackResult(
-        id=_whole(values, "id"),
-        label=_member(values, "label", Label),
-        reason=_member(values, "reason", Reason),
-        fake_probability=_share(values, "fake_probability"),
-        logit=_optional(values, "logit"),
-        start=_number(values, "start"),
-        end=_number(values, "end"),
-        faces=tuple(_face(item) for item in _objects(values, "faces")),
-        faces_found=_whole(values, "faces_found"),
+        id=members.whole(values, "id"),
+        label=members.one_of(values, "label", Label),
+        reason=members.one_of(values, "reason", Reason),
+        fake_probability=members.share_or_none(values, "fake_probability"),
+        logit=members.number_or_none(values, "logit"),
+        start=members.number(values, "start"),
+        end=members.number(values, "end"),
+        faces=tuple(_face(item) for item in members.json_objects(values, "faces")),
+        faces_found=members.whole(values, "faces_found"),
     )
 
 
 def _face(values: Mapping[str, Any]) -> FaceScore:
-    quality = _object(values, "quality")
+    quality = members.json_object(values, "quality")
     heat = values.get("heatmap")
-    box = _list(values, "box")
+    box = members.json_list(values, "box")
     if len(box) != 4:
-        raise _wrong("box", "hold four numbers", box)
+        raise members.wrong("box", "hold four numbers", box)
     return FaceScore(
-        time=_number(values, "time"),
-        frame=_whole(values, "frame"),
-        box=Box(*(_plain("box", edge) for edge in box)),
-        detection=_share_of("detection", values.get("detection")),
+        time=members.number(values, "time"),
+        frame=members.whole(values, "frame"),
+        box=Box(*(members.plain_number("box", edge) for edge in box)),
+        detection=members.plain_share("detection", values.get("detection")),
         quality=FaceQuality(
-            **{name: _number(quality, name) for name in ("size", "sharpness", "brightness", "contrast")}
+            **{
+                name: members.number(quality, name)
+                for name in ("size", "sharpness", "brightness", "contrast")
+            }
         ),
-        logit=_figure(values, "logit"),
-        experts=tuple(_or_nan("experts", value) for value in _list(values, "experts")),
-        heatmap=None if heat is None else tuple(_heat_row(row) for row in _list(values, "heatmap")),
+        logit=members.number_or_nan(values, "logit"),
+        experts=tuple(
+            members.plain_or_nan("experts", value) for value in members.json_list(values, "experts")
+        ),
+        heatmap=None
+        if heat is None
+        else tuple(_heat_row(row) for row in members.json_list(values, "heatmap")),
     )
 
 
 def _heat_row(row: object) -> tuple[float, ...]:
     if not isinstance(row, list):
-        raise _wrong("heatmap", "hold lists of numbers", row)
-    return tuple(_or_nan("heatmap", value) for value in row)
+        raise members.wrong("heatmap", "hold lists of numbers", row)
+    return tuple(members.plain_or_nan("heatmap", value) for value in row)
 
 
 def _media(values: Mapping[str, Any]) -> MediaInfo:
-    kind = _member(values, "kind", MediaKind)
+    kind = members.one_of(values, "kind", MediaKind)
     if kind is None:
-        raise _wrong("kind", "be photo or video", None)
+        raise members.wrong("kind", "be photo or video", None)
     size = values.get("size_bytes")
     return MediaInfo(
         kind=kind,
-        container=_text(values, "container"),
-        codec=_text(values, "codec"),
-        width=_whole(values, "width"),
-        height=_whole(values, "height"),
-        duration=_optional(values, "duration"),
-        frame_rate=_optional(values, "frame_rate"),
-        rotation=_whole(values, "rotation"),
-        frames_sampled=_whole(values, "frames_sampled"),
-        size_bytes=None if size is None else _whole(values, "size_bytes"),
+        container=members.text(values, "container"),
+        codec=members.text(values, "codec"),
+        width=members.whole(values, "width"),
+        height=members.whole(values, "height"),
+        duration=members.number_or_none(values, "duration"),
+        frame_rate=members.number_or_none(values, "frame_rate"),
+        rotation=members.whole(values, "rotation"),
+        frames_sampled=members.whole(values, "frames_sampled"),
+        size_bytes=None if size is None else members.whole(values, "size_bytes"),
         notes=_notes(values),
     )
 
 
 def _notes(values: Mapping[str, Any]) -> tuple[Note, ...]:
-    return tuple(Note(_text(item, "code"), _text(item, "text")) for item in _objects(values, "notes"))
+    return tuple(
+        Note(members.text(item, "code"), members.text(item, "text"))
+        for item in members.json_objects(values, "notes")
+    )
 
 
 def _model(values: Mapping[str, Any]) -> ModelStamp:
-    hashes = _object(values, "sha256")
+    hashes = members.json_object(values, "sha256")
     return ModelStamp(
-        name=_text(values, "name"),
-        version=_text(values, "version"),
-        sha256={name: _text(hashes, name) for name in hashes},
-        engine=_text(values, "engine"),
+        name=members.text(values, "name"),
+        version=members.text(values, "version"),
+        sha256={name: members.text(hashes, name) for name in hashes},
+        engine=members.text(values, "engine"),
     )
 
 
 def _evidence(values: Mapping[str, Any]) -> Evidence:
-    versions, found = _object(values, "versions"), values.get("credentials")
+    versions, found = members.json_object(values, "versions"), values.get("credentials")
     return Evidence(
-        started=_text(values, "started"),
-        sha256=_words(values, "sha256"),
-        versions={name: _text(versions, name) for name in versions},
-        credentials=None if found is None else _credentials(_object(values, "credentials")),
+        started=members.text(values, "started"),
+        sha256=members.text_or_none(values, "sha256"),
+        versions={name: members.text(versions, name) for name in versions},
+        credentials=None if found is None else _credentials(members.json_object(values, "credentials")),
     )
 
 
 def _credentials(values: Mapping[str, Any]) -> Credentials:
-    problems = _list(values, "problems")
+    problems = members.json_list(values, "problems")
     if not all(isinstance(problem, str) for problem in problems):
-        raise _wrong("problems", "hold texts", problems)
+        raise members.wrong("problems", "hold texts", problems)
     return Credentials(
-        present=bool(_truth(values, "present")),
-        valid=_truth(values, "valid"),
-        trusted=_truth(values, "trusted"),
-        signer=_words(values, "signer"),
-        generator=_words(values, "generator"),
-        declares_generated=_truth(values, "declares_generated"),
+        present=bool(members.truth(values, "present")),
+        valid=members.truth(values, "valid"),
+        trusted=members.truth(values, "trusted"),
+        signer=members.text_or_none(values, "signer"),
+        generator=members.text_or_none(values, "generator"),
+        declares_generated=members.truth(values, "declares_generated"),
         problems=tuple(problems),
     )
 
@@ -300,118 +306,23 @@ def _credentials(values: Mapping[str, Any]) -> Credentials:
 def _path(values: Mapping[str, Any]) -> str:
     """The name of the file; one that no file can have would fail wherever it is looked for."""
     name = "path" if values.get("path_base64") is None else "path_base64"
-    path = _text(values, name)
+    path = members.text(values, name)
     if name == "path_base64":
         try:
             path = os.fsdecode(base64.b64decode(path, validate=True))
         except ValueError as error:
-            raise _wrong(name, "be base64", path) from error
+            raise members.wrong(name, "be base64", path) from error
     try:
         possible = b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:  # a lone surrogate
         possible = False
     if not possible:
-        raise _wrong(name, "be a name that a file can have", path)
+        raise members.wrong(name, "be a name that a file can have", path)
     return path
 
 
-def _wrong(name: str, want: str, value: object) -> InputError:
-    return InputError(f"not the record of a scan: '{name}' must {want}, not {value!r:.60}")
-
-
-def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = values.get(name)
-    if not isinstance(value, Mapping):
-        raise _wrong(name, "be a JSON object", value)
-    return value
-
-
-def _list(values: Mapping[str, Any], name: str) -> list[Any]:
-    value = values.get(name)
-    if not isinstance(value, list):
-        raise _wrong(name, "be a list", value)
-    return value
-
-
-def _objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = _list(values, name)
-    for item in found:
-        if not isinstance(item, Mapping):
-            raise _wrong(name, "hold JSON objects", item)
-    return found
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    if not isinstance(value, str):
-        raise _wrong(name, "be a text", value)
-    return value
-
-
-def _words(values: Mapping[str, Any], name: str) -> str | None:
-    return None if values.get(name) is None else _text(values, name)
-
-
-def _truth(values: Mapping[str, Any], name: str) -> bool | None:
-    value = values.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise _wrong(name, "be true, false or null", value)
-    return value
-
-
-def _whole(values: Mapping[str, Any], name: str) -> int:
-    value = values.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _MOST:
-        raise _wrong(name, "be a whole number of at most 63 bits", value)
-    return value
-
-
-def _member(values: Mapping[str, Any], name: str, kind: type[_Member]) -> _Member | None:
-    value = values.get(name)
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise _wrong(name, "be one of " + ", ".join(str(m.value) for m in kind), value) from error
-
-
-def _plain(name: str, value: object) -> float:
-    if not isinstance(value, (int, float)) or not is_number(value):
-        raise _wrong(name, "be a number", value)
-    return float(value)
-
-
-def _number(values: Mapping[str, Any], name: str) -> float:
-    return _plain(name, values.get(name))
-
-
-def _or_nan(name: str, value: object) -> float:
-    """Null stands for a figure that was no finite number."""
-    return math.nan if value is None else _plain(name, value)
-
-
-def _figure(values: Mapping[str, Any], name: str) -> float:
-    return _or_nan(name, values.get(name))
-
-
-def _optional(values: Mapping[str, Any], name: str) -> float | None:
-    return None if values.get(name) is None else _number(values, name)
-
-
-def _share(values: Mapping[str, Any], name: str) -> float | None:
-    return None if values.get(name) is None else _share_of(name, values[name])
-
-
-def _share_of(name: str, value: object) -> float:
-    number = _plain(name, value)
-    if not 0.0 <= number <= 1.0:
-        raise _wrong(name, "lie between 0 and 1", value)
-    return number
-
-
 def _band(values: Mapping[str, Any]) -> tuple[float, float]:
-    found = _list(values, "band")
+    found = members.json_list(values, "band")
     if len(found) != 2:
-        raise _wrong("band", "hold two numbers", found)
-    return _share_of("band", found[0]), _share_of("band", found[1])
+        raise members.wrong("band", "hold two numbers", found)
+    return members.plain_share("band", found[0]), members.plain_share("band", found[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfdetect.reports.base import Report
-from dfdetect.reports.findings import unseen, why
+from dfdetect.reports.findings import sentence, unseen, why
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import (
@@ -126,7 +126,8 @@ def _details(result: ScanResult) -> list[str]:
         details.append(_media(result.media))
     notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
     said = why(result) if result.reason is not None else unseen(result)
-    details += [printable(f"note: {note.text}") for note in notes if printable(note.text) not in said]
+    untold = [note.text for note in notes if not _told(note.text, said)]
+    details += [printable(f"note: {text}") for text in untold]
     if result.novelty is not None:
         details.append(
             f"more unusual than {percent(result.novelty)} of the media the model was calibrated on"
@@ -135,6 +136,11 @@ def _details(result: ScanResult) -> list[str]:
         stamp = f"model {result.model.name} {result.model.version} ({result.model.engine})"
         details.append(printable(stamp) + f", {result.elapsed:.2f} s")
     return details
+
+
+def _told(text: str, line: str) -> bool:
+    """Whether the line of a file has a note's text, which stands there as it is or as a sentence."""
+    return printable(text) in line or printable(sentence(text)) in line
 
 
 def _media(media: MediaInfo) -> str:

@@ -258,7 +258,7 @@ class Judge:
     def _notes(self, unjudged: list[tuple[int, Reason]], persons: int) -> tuple[Note, ...]:
         notes = [person_note(unjudged, persons)] if unjudged else []
         if not self._fitted:
-            text = "this model is not calibrated, so its probabilities mean nothing; run dfdetect calibrate"
+            text = "This model is not calibrated, so its probabilities mean nothing; run dfdetect calibrate."
             notes.append(Note("uncalibrated", text))
         return tuple(notes)
 

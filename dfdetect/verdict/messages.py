@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from dfdetect.numbers import whole_percent
 from dfdetect.results import Label, MediaKind, Note, Reason
@@ -58,34 +60,17 @@ def judged_message(
 ) -> str:
     """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too.
 
-    `beyond`: there were more faces, which were not looked at.  The probabilities and `band` are at the `prior`; None: at the calibrated one.
+    `beyond`: there were more faces, which were not looked at.  The probabilities and `band` are at the
+    `prior`; None: at the calibrated one.  A band without width is a threshold.
     """
     top = max(persons, key=lambda p: (p.probability, -p.id))
-    tail = "" if prior is None else _prior(prior, top, band[0] == band[1])
-    digits = decimals_apart(top.probability, band) if top.label is Label.UNCERTAIN else 0
-    chance, low, high = (exact_percent(value, digits) for value in (top.probability, *band))
-    chance += tail
     if top.label is Label.FAKE:
-        fakes = [p for p in persons if p.label is Label.FAKE]
-        if len(fakes) == 1:
-            who = "The face" if found == 1 else f"Person {top.id} of {found}"
-            return f"{who} looks fake{_when(kind, top)}: the probability of a fake is {chance}."
-        who = (
-            "Both persons"
-            if len(fakes) == found == 2
-            else f"Persons {_listed([p.id for p in fakes])} of {found}"
-        )
-        return (
-            f"{who} look fake, most of all person {top.id}{_when(kind, top)}: "
-            f"the probability of a fake is {chance}."
-        )
-    if top.label is Label.REAL:
-        return f"{_all_judged(len(persons), found, beyond)} real: the probability of a fake is {chance}."
-    who = "the face" if found == 1 else f"person {top.id} of {found}"
-    return (
-        f"Cannot say whether {who} is real or fake: the probability of a fake is {chance}, "
-        f"between {low} (real below) and {high} (fake from there on)."
-    )
+        said = _fakes(kind, persons, top, found)
+    elif top.label is Label.REAL:
+        said = f"{_all_judged(len(persons), found, beyond)} real"
+    else:
+        said = _doubtful(persons, top, found)
+    return f"{said}: the probability of a fake is {_chance(top, band, prior)}."
 
 
 def unjudged_message(kind: MediaKind, reason: Reason, limits: Limits) -> str:
@@ -132,6 +117,20 @@ def exact_percent(probability: float, digits: int) -> str:
     return f"{100 * probability:.{digits}f} %" if digits else percent(probability)
 
 
+def given_percent(share: float) -> str:
+    """A share that somebody has set, exactly as it was: ``0.5 %``, ``90 %``, ``100 %``."""
+    return f"{Decimal(f'{100 * share:.10g}'):f} %"
+
+
+def limit_percents(limits: Sequence[float], digits: int = 0) -> list[str]:
+    """The limits of an answer, with `digits` decimals or more: never ``0 %`` for what lies above it.
+
+    Those below 1 % or above 99 % have two digits that count, and those that differ look different.
+    """
+    digits = max(digits, decimals_apart(limits[0], limits[1:]))
+    return [f"{100 * limit:.{max(digits, _decimals(limit))}f} %" for limit in limits]
+
+
 def decimals_apart(probability: float, limits: Sequence[float]) -> int:
     """How many decimals of a per cent tell a probability from the limits of its answer.
 
@@ -140,9 +139,17 @@ def decimals_apart(probability: float, limits: Sequence[float]) -> int:
     for digits in range(_MOST_DECIMALS + 1):
         shown = exact_percent(probability, digits)
         certain = digits > 0 and float(shown.removesuffix(" %")) in (0, 100)
-        if not certain and all(exact_percent(limit, digits) != shown for limit in limits):
+        # "Under 1 %" says nothing of a limit of 0.6 %.
+        vague = not digits and shown[0] in "uo" and any(_decimals(limit) for limit in limits)
+        if not certain and not vague and all(exact_percent(limit, digits) != shown for limit in limits):
             return digits
     return 0
+
+
+def _decimals(limit: float) -> int:
+    """How many decimals of a per cent a limit close to 0 or 1 needs; 0 for any other and for those two."""
+    distance = round(100 * min(limit, 1 - limit), 12)
+    return min(1 - math.floor(math.log10(distance)), 12) if 0 < distance < 1 else 0
 
 
 def clock(seconds: float) -> str:
@@ -154,15 +161,53 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _prior(prior: float, top: JudgedPerson, by_threshold: bool) -> str:
-    """What the probability assumes, and why it need not look like the answer."""
-    text = f", if {percent(prior)} of such files are fake"
-    if (top.label is Label.FAKE and top.probability < 0.5) or (
-        top.label is Label.REAL and top.probability >= 0.5
-    ):
-        basis = "the threshold" if by_threshold else "the evidence of the face alone"
-        text += f" (the answer itself goes by {basis})"
+def _fakes(kind: MediaKind, persons: Sequence[JudgedPerson], top: JudgedPerson, found: int) -> str:
+    fakes = [p.id for p in persons if p.label is Label.FAKE]
+    if len(fakes) == 1:
+        who = "The face" if found == 1 else f"Person {top.id} of {found}"
+        return f"{who} looks fake{_when(kind, top)}"
+    who = "Both persons" if len(fakes) == found == 2 else f"Persons {_listed(fakes)} of {found}"
+    return f"{who} look fake, most of all person {top.id}{_when(kind, top)}"
+
+
+def _doubtful(persons: Sequence[JudgedPerson], top: JudgedPerson, found: int) -> str:
+    doubtful = [p.id for p in persons if p.label is Label.UNCERTAIN]
+    if len(doubtful) == 1:
+        who = "the face" if found == 1 else f"person {top.id} of {found}"
+        return f"Cannot say whether {who} is real or fake"
+    pair = len(doubtful) == 2
+    who = "the two persons" if pair and found == 2 else f"persons {_listed(doubtful)} of {found}"
+    return (
+        f"Cannot say whether {who} are real or fake; "
+        f"person {top.id} is the {'more' if pair else 'most'} suspicious one"
+    )
+
+
+def _chance(top: JudgedPerson, band: tuple[float, float], prior: float | None) -> str:
+    """The probability, what it assumes, and what it is measured against where that explains the answer."""
+    by_threshold = band[0] == band[1]
+    uncertain = top.label is Label.UNCERTAIN
+    digits = decimals_apart(top.probability, band) if by_threshold or uncertain else 0
+    text = exact_percent(top.probability, digits)
+    if prior is not None:
+        text += f", if {given_percent(prior)} of such files are fake"
+    if by_threshold:
+        text += ", " if prior is None else "; that is "
+        return f"{text}{_side(top, band[0])} the threshold of {given_percent(band[0])}"
+    if uncertain:
+        low, high = limit_percents(band, digits)
+        return f"{text}, between {low} (real below) and {high} (fake from there on)"
+    if prior is not None and (top.label is Label.FAKE) != (top.probability >= 0.5):
+        text += " (the answer itself goes by the evidence of the face alone)"
     return text
+
+
+def _side(top: JudgedPerson, threshold: float) -> str:
+    """On which side of the threshold; no decimals tell apart what differs by less than the last of them."""
+    near = abs(top.probability - threshold) < 10.0 ** -(_MOST_DECIMALS + 2)
+    if top.label is Label.REAL:
+        return "just below" if near else "below"
+    return "at" if near else "above"
 
 
 def _when(kind: MediaKind, person: JudgedPerson) -> str:

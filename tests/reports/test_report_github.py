@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import render, samples, summary_of, unjudged
 
-from dfdetect.errors import InputError
+from dfdetect.errors import ExitCode, InputError
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.github import GithubReport
 from dfdetect.reports.markdown import MAX_ROWS
 from dfdetect.reports.output import ReportSet
-from dfdetect.reports.summary import ACCEPTED, FailOn
+from dfdetect.reports.summary import ACCEPTED, FailOn, outcome
 from dfdetect.results import Note, Reason, ScanResult
 
 COMMAND = re.compile(r"^::(?P<kind>error|warning|notice) (?P<properties>[^:]*)::(?P<message>.*)$")
@@ -52,9 +52,9 @@ def test_the_worst_first_and_the_counts_last(results: list[ScanResult]) -> None:
     assert [(kind, properties.get("file")) for kind, properties, _ in found] == [
         ("error", "clips/uneven.mp4"),
         ("error", "clips/interview.mp4"),
+        ("error", r"caf\xe9/clip\xff.mp4"),
+        ("error", "gone.mp4"),
         ("warning", "пара 👥.jpg"),
-        ("warning", r"caf\xe9/clip\xff.mp4"),
-        ("warning", "gone.mp4"),
         ("notice", None),
     ]
     assert found[1][2] == "fake, 93 %: person 2 at 0:03–0:07 (93 %) (clips/interview.mp4)"
@@ -76,9 +76,27 @@ def test_errors_follow_fail_on(results: list[ScanResult]) -> None:
     def kinds(level: FailOn) -> list[str]:
         return [kind for kind, *_ in commands(render("github", results, ReportOptions(fail_on=level)))]
 
-    assert kinds(FailOn.NEVER) == ["warning"] * 5 + ["notice"]
-    assert kinds(FailOn.UNCERTAIN) == ["error"] * 3 + ["warning"] * 2 + ["notice"]
+    assert kinds(FailOn.NEVER) == ["error"] * 2 + ["warning"] * 3 + ["notice"], "the exit status is 3"
+    assert kinds(FailOn.FAKE) == ["error"] * 4 + ["warning", "notice"]
+    assert kinds(FailOn.UNCERTAIN) == ["error"] * 5 + ["notice"]
     assert kinds(FailOn.ERROR) == ["error"] * 6 + ["notice"], "the file without a face is among them"
+
+
+@pytest.mark.parametrize("level", list(FailOn))
+@pytest.mark.parametrize("strict", [False, True])
+def test_there_is_an_error_if_and_only_if_the_exit_status_is_not_0(
+    results: list[ScanResult], level: FailOn, strict: bool
+) -> None:
+    for result in results:
+        found = commands(render("github", [result], ReportOptions(fail_on=level, strict=strict)))
+        failed = outcome(summary_of([result]), level, strict) is not ExitCode.CLEAN
+        assert ("error" in [kind for kind, *_ in found]) is failed
+
+
+def test_no_warning_crowds_out_the_reason_why_the_job_failed(results: list[ScanResult]) -> None:
+    found = commands(render("github", [*numbered(25), results[8]], ReportOptions(fail_on=FailOn.NEVER)))
+    assert [kind for kind, *_ in found] == ["error"] + ["warning"] * 9 + ["notice"]
+    assert found[0][1]["file"] == "gone.mp4"
 
 
 def test_a_clean_scan_says_only_its_counts(results: list[ScanResult]) -> None:
@@ -107,7 +125,7 @@ def test_an_interrupted_scan_is_an_error(results: list[ScanResult]) -> None:
 @given(st.text(st.characters(codec=None), max_size=30))
 def test_no_name_makes_another_command(path: str) -> None:
     found = commands(render("github", [unjudged(path, Reason.UNREADABLE, path)]))
-    assert [kind for kind, *_ in found] == ["warning", "notice"]
+    assert [kind for kind, *_ in found] == ["error", "notice"]
 
 
 def test_percent_colon_and_comma_arrive() -> None:

@@ -21,7 +21,22 @@ from dfdetect.results import Label, MediaKind, Note, Reason
         ({"label": Label.UNCERTAIN, "fake_probability": 0.5}, "That settles nothing either way"),
         ({"notes": (Note("uncalibrated", "x"),)}, "rank files and are no probabilities"),
         ({"settings": {"prior": 0.1}}, "if 10 % of all files are fake, as was assumed."),
+        ({"settings": {"prior": 0.005}}, "if 0.5 % of all files are fake, as was assumed."),
         ({"settings": {"threshold": 0.5}, "band": (0.5, 0.5)}, "Fake from 50 % on, by the threshold"),
+        ({"settings": {"threshold": 0.015}, "band": (0.015, 0.015)}, "Fake from 1.5 % on, by the threshold"),
+        ({"settings": {"threshold": 0.015}, "band": (0.015, 0.015)}, "), threshold 1.5 %"),
+        ({"band": (0.5, 0.5)}, "Fake from 50 % on, real below."),
+        ({"band": (0.0047, 0.0312)}, "Real below 0.47 %, fake from 3 % on, uncertain between them."),
+        ({"band": (0.0312, 0.0341)}, "Real below 3.1 %, fake from 3.4 % on"),
+        ({"band": (0.0047, 0.0312)}, ", limits 0.47 % and 3 %"),
+        (
+            {"label": Label.REAL, "fake_probability": 0.0031, "band": (0.0047, 0.0312)},
+            "Real below 0.47 %, fake from 3.1 % on, uncertain between them. This file is at 0.3 %.",
+        ),
+        (
+            {"label": Label.REAL, "fake_probability": 0.36},
+            "too little of the traces that it knows to call it",
+        ),
         (
             {"label": Label.UNCERTAIN, "fake_probability": 0.7512, "band": (0.2, 0.7549)},
             "Real below 20.0 %, fake from 75.5 % on, uncertain between them. This file is at 75.1 %.",
@@ -49,7 +64,7 @@ def test_a_probability_on_the_other_side_is_explained(
     words = Outline(render("html", [dataclasses.replace(samples()[0], **change)])).words()
     assert f"The answer itself goes by {said}" in words
     assert "good reason to doubt" not in words
-    assert "found none of the traces" not in words
+    assert "traces that it knows" not in words
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -78,6 +93,9 @@ def test_a_model_is_told_once_with_all_that_is_known_of_its_engine() -> None:
         (4.0, "0.0 s 1.0 s 2.0 s 3.0 s 4.0 s"),
         (0.1, "0.000 s 0.025 s 0.050 s 0.075 s 0.100 s"),
         (12.0, "0:00 0:03 0:06 0:09 0:12"),
+        (10.0, "0:00.0 0:02.5 0:05.0 0:07.5 0:10.0"),
+        (90.0, "0:00.0 0:22.5 0:45.0 1:07.5 1:30.0"),
+        (3599.9, "0:00 15:00 30:00 45:00 1:00:00"),
     ],
 )
 def test_times_below_the_time_line_are_right(length: float, shown: str) -> None:

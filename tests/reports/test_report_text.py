@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from report_samples import HOSTILE, NOT_UTF8, judged, media, render, score, track, unjudged
 
+from dfdetect.detector import Detector
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import clock, percent, printable, span
 from dfdetect.results import Label, MediaKind, Note, Reason, ScanResult
 from dfdetect.verdict import messages
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 @given(st.text(st.characters(codec=None)))
@@ -85,10 +92,73 @@ def test_an_uncertain_share_is_told_from_its_limits(probability: float, said: st
     assert said in messages.judged_message(MediaKind.PHOTO, [person], 1, (0.23, 0.8))
 
 
-def test_an_answer_by_a_threshold_does_not_claim_to_go_by_the_evidence() -> None:
-    person = messages.JudgedPerson(1, Label.FAKE, 0.02, (0.0,), (True,), 0.0)
-    said = messages.judged_message(MediaKind.PHOTO, [person], 1, (0.01, 0.01), prior=0.01)
-    assert said.endswith("(the answer itself goes by the threshold).")
+@pytest.mark.parametrize(
+    ("probability", "band", "said"),
+    [
+        (0.008, (0.0047, 0.031), "1 %, between 0.47 % (real below) and 3 % (fake"),
+        (0.0049, (0.0047, 0.031), "0.49 %, between 0.47 % (real below) and 3.10 % (fake"),
+        (0.9965, (0.3, 0.9999), "99.7 %, between 30.0 % (real below) and 99.990 % (fake"),
+    ],
+)
+def test_limits_near_none_and_all_have_decimals(
+    probability: float, band: tuple[float, float], said: str
+) -> None:
+    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (0.0,), (False,), 0.0)
+    assert said in messages.judged_message(MediaKind.PHOTO, [person], 1, band)
+
+
+@given(st.floats(1e-5, 1 - 1e-5), st.floats(1e-5, 1 - 1e-5))
+def test_what_is_said_of_a_threshold_agrees_with_the_figures(probability: float, threshold: float) -> None:
+    label = Label.FAKE if probability >= threshold else Label.REAL
+    person = messages.JudgedPerson(1, label, probability, (0.0,), (False,), 0.0)
+    said = messages.judged_message(MediaKind.PHOTO, [person], 1, (threshold, threshold))
+    pattern = r" is (under |over |)([\d.]+) %, (above|at|just below|below) the threshold of ([\d.]+) %\.$"
+    found = re.search(pattern, said)
+    assert found is not None
+    about, figure, side, limit = found[1], float(found[2]), found[3], float(found[4])
+    assert limit == pytest.approx(100 * threshold, rel=1e-8)
+    assert (side in ("above", "at")) is (label is Label.FAKE)
+    if side == "above":
+        assert figure >= limit if about == "over " else figure > limit
+    elif side == "below":
+        assert figure <= limit if about == "under " else figure < limit
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "threshold", "prior", "said"),
+    [
+        (Label.REAL, 0.75, 0.9, None, "75 %, below the threshold of 90 %."),
+        (Label.FAKE, 0.75, 0.5, None, "75 %, above the threshold of 50 %."),
+        (Label.REAL, 0.8996, 0.9, None, "89.96 %, below the threshold of 90 %."),
+        (Label.FAKE, 0.0138, 0.0135, None, "1.38 %, above the threshold of 1.35 %."),
+        (Label.FAKE, 0.5, 0.5, None, "50 %, at the threshold of 50 %."),
+        (Label.REAL, 0.4999999, 0.5, None, "50 %, just below the threshold of 50 %."),
+        (Label.REAL, 0.003, 0.006, None, "0.3 %, below the threshold of 0.6 %."),
+        (
+            Label.FAKE,
+            0.02,
+            0.01,
+            0.005,
+            "2 %, if 0.5 % of such files are fake; that is above the threshold of 1 %.",
+        ),
+    ],
+)
+def test_an_answer_by_a_threshold_names_it(
+    label: Label, probability: float, threshold: float, prior: float | None, said: str
+) -> None:
+    person = messages.JudgedPerson(1, label, probability, (0.0,), (True,), 0.0)
+    message = messages.judged_message(MediaKind.PHOTO, [person], 1, (threshold, threshold), prior)
+    assert message.endswith(f"the probability of a fake is {said}")
+
+
+@pytest.mark.parametrize(
+    ("prior", "said"),
+    [(0.005, "0.5 %"), (0.001, "0.1 %"), (0.015, "1.5 %"), (0.07, "7 %"), (1e-7, "0.00001 %"), (0.5, "50 %")],
+)
+def test_a_prior_is_named_as_it_was_given(prior: float, said: str) -> None:
+    person = messages.JudgedPerson(1, Label.REAL, 0.001, (0.0,), (False,), 0.0)
+    message = messages.judged_message(MediaKind.PHOTO, [person], 1, (0.2, 0.8), prior)
+    assert message.endswith(f"the probability of a fake is under 1 %, if {said} of such files are fake.")
 
 
 @pytest.mark.parametrize("name", ["text", "markdown", "github", "sarif", "junit"])
@@ -108,6 +178,27 @@ def test_pages_that_were_not_looked_at_are_told_beside_the_answer() -> None:
         text = render("text", [result], ReportOptions(verbosity=verbosity))
         assert text.count(note.text) == 1
         assert text.splitlines()[0].endswith(f"scans.tiff  {note.text}")
+
+
+def test_a_note_beside_the_answer_is_not_told_again_below() -> None:
+    people = (track(1, Label.REAL, 0.1, (0.0,), (-2.0,)),)
+    result = judged("a.mp4", Label.REAL, 0.1, people, media(MediaKind.VIDEO))
+    # An older result has the note without a capital and a full stop.
+    for note in ("up to 10 more were not looked at", "Up to 10 more were not looked at."):
+        noted = dataclasses.replace(result, notes=(Note("faces_dropped", note),))
+        text = render("text", [noted], ReportOptions(verbosity=1))
+        assert text.lower().count("up to 10 more") == 1
+
+
+def test_faces_that_were_not_looked_at_are_told_once_and_counted_right() -> None:
+    picture = np.asarray(Image.open(DATA / "astronaut.jpg").convert("RGB"))[:300, 60:400]
+    for copies, limit, note in (
+        (2, 1, "Up to 1 more face in a frame was not looked at, only the largest one; raise --max-faces."),
+        (4, 2, "Up to 2 more faces in a frame were not looked at, only the 2 largest; raise --max-faces."),
+    ):
+        result = Detector(max_faces=limit, model="light").scan(np.concatenate([picture] * copies, axis=1))
+        text = render("text", [result], ReportOptions(verbosity=1))
+        assert text.count(note) == text.count("not looked at") == 1
 
 
 @pytest.mark.parametrize("code", ["truncated", "damaged", "wrong_header", "faces_dropped"])

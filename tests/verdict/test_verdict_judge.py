@@ -155,6 +155,21 @@ def test_video_says_when() -> None:
     assert "throughout" in judge(VIDEO, person(1, *wild)).message
 
 
+@pytest.mark.parametrize(
+    ("logits", "said"),
+    [
+        ((0.1,), "whether the face is real or fake: the"),
+        ((0.1, -9.0), "whether person 1 of 2 is real or fake: the"),
+        ((-0.1, 0.1), "the two persons are real or fake; person 2 is the more suspicious one: the"),
+        ((0.1, -9.0, 0.0), "persons 1 and 3 of 3 are real or fake; person 1 is the more suspicious one: the"),
+        ((0.1, 0.2, 0.0), "persons 1, 2 and 3 of 3 are real or fake; person 2 is the most suspicious one: "),
+        ((0.1, 9.0, 0.0), "Person 2 of 3 looks fake: the"),
+    ],
+)
+def test_all_who_are_uncertain_are_named(logits: tuple[float, ...], said: str) -> None:
+    assert said in judge(PHOTO, *(person(i, value) for i, value in enumerate(logits, 1))).message
+
+
 def test_prior_is_named() -> None:
     verdict = judge(PHOTO, person(1, 0.0), prior=0.01)
     assert verdict.fake_probability == pytest.approx(0.01)
@@ -186,6 +201,8 @@ def test_each_medium_may_weigh_the_experts_in_its_own_way() -> None:
     assert photo.logit == 0.0
     assert video.logit == pytest.approx(4.0)
     assert [face.logit for face in video.tracks[0].faces] == [3.0, 4.0, 5.0]
+    values["fusion"]["bias"] = 0.5
+    assert judge(VIDEO, TrackEvidence(1, faces, 3), values=values).logit == pytest.approx(4.5)
 
 
 def test_same_person_twice_is_wrong_use() -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dfdetect.reports.html.wording import moment
 from dfdetect.reports.words import clock
 from dfdetect.results import FaceScore, ScanResult, TrackResult
 
@@ -89,9 +90,10 @@ def _ticks(first: float, last: float) -> tuple[str, ...]:
     """Five times at equal distances, with the decimals that it takes to show them as equal."""
     step = (last - first) / 4
     times = [first + i * step for i in range(5)]
+    digits = next((d for d in range(3) if all(abs(t - round(t, d)) <= step / 50 for t in times)), 3)
     if last - first >= 8:
-        return tuple(clock(time) for time in times)
-    digits = next((d for d in (1, 2) if all(abs(t - round(t, d)) <= step / 50 for t in times)), 3)
+        return tuple(moment(time) if digits else clock(round(time)) for time in times)
+    digits = max(digits, 1)
     return tuple(f"{time:.{digits}f} s" for time in times)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dfdetect.reports.words import clock, percent, plural
+from dfdetect.reports.words import clock, plural
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
+from dfdetect.verdict.messages import given_percent, limit_percents
 
 
 def media_words(media: MediaInfo | None) -> str:
@@ -36,9 +37,11 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
 
 def _exact(result: ScanResult) -> str:
     text = f"{result.fake_probability:.4f} (raw score {result.logit:+.3f})"
-    if result.band is not None:
-        text += f", limits {percent(result.band[0])} and {percent(result.band[1])}"
-    return text
+    if result.band is None:
+        return text
+    if result.band[0] == result.band[1]:
+        return f"{text}, threshold {given_percent(result.band[0])}"
+    return f"{text}, limits {' and '.join(limit_percents(result.band))}"
 
 
 def _media(media: MediaInfo) -> list[tuple[str, str]]:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from dfdetect.numbers import whole_percent
-from dfdetect.reports.words import percent
 from dfdetect.results import Credentials, Evidence, FaceScore, Label, Reason, ScanResult
-from dfdetect.verdict.messages import decimals_apart, exact_percent
+from dfdetect.verdict.messages import decimals_apart, exact_percent, given_percent, limit_percents
 
 SMALL_FACTOR = 2
 """A face is called small below this many times the least height that is judged."""
@@ -33,7 +32,7 @@ def meaning(result: ScanResult) -> str:
         return f"{share} That is good reason to doubt the file and to check where it is from; it is no proof."
     if result.label is Label.REAL:
         return (
-            f"{share} The model found none of the traces that it knows; "
+            f"{share} The model found too little of the traces that it knows to call it a fake; "
             "a skilful or a new kind of fake can look the same to it."
         )
     return f"{share} That settles nothing either way: take the file as unchecked and look for other evidence."
@@ -69,7 +68,7 @@ def _despite(result: ScanResult) -> str:
 def _assumption(result: ScanResult) -> str:
     prior = result.settings.get("prior")
     if isinstance(prior, float):
-        return f", if {percent(prior)} of all files are fake, as was assumed."
+        return f", if {given_percent(prior)} of all files are fake, as was assumed."
     return ", if they are like those that the model was calibrated on."
 
 
@@ -84,13 +83,14 @@ def limits_words(result: ScanResult) -> str:
     if result.band is None:
         return ""
     digits, here = 0, ""
-    # What is fake can round to its limit; any other answer there would seem to contradict it.
-    if result.fake_probability is not None and result.label is not Label.FAKE:
+    if result.fake_probability is not None:
         digits = decimals_apart(result.fake_probability, result.band)
         here = f" This file is at {exact_percent(result.fake_probability, digits)}." if digits else ""
-    low, high = (exact_percent(limit, digits) if digits else percent(limit) for limit in result.band)
-    if result.settings.get("threshold") is not None or result.band[0] == result.band[1]:
-        return f"Fake from {high} on, by the threshold that was set for this scan.{here}"
+    if result.band[0] == result.band[1]:
+        set_now = result.settings.get("threshold") is not None
+        basis = "by the threshold that was set for this scan" if set_now else "real below"
+        return f"Fake from {given_percent(result.band[1])} on, {basis}.{here}"
+    low, high = limit_percents(result.band, digits)
     return f"Real below {low}, fake from {high} on, uncertain between them.{here}"
 
 
