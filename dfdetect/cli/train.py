@@ -74,8 +74,9 @@ def train(
     """
     values = _recipe_values(recipe, sets, steps, fold)
     try:
+        from dfdetect.train.check import Inputs
         from dfdetect.train.recipe import Recipe
-        from dfdetect.train.run import Inputs, run
+        from dfdetect.train.run import run
     except ImportError as error:
         raise MissingExtraError(
             f'training needs torch and timm ({error}); run: pip install "dfdetect[train]"'

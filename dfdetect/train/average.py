@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dfdetect.errors import InputError
-from dfdetect.train.build import moving_keys
+from dfdetect.train.build import Net, moving_keys
 from dfdetect.train.transformer import TokenNet
 
 
@@ -28,20 +28,30 @@ def average_with(net: TokenNet, works: Sequence[Path]) -> None:
     Raises `InputError` for a run that is not finished, of another network, or from another start.
     """
     own = net.state_dict()
-    others = [finished(work) for work in works]
+    others = average_parts(net, works)
     for work, other in zip(works, others, strict=True):
-        if {key: value.shape for key, value in other.items()} != {
-            key: own[key].shape for key in moving_keys(net)
-        }:
-            raise InputError(
-                f"the run in {work} trained another network or other parts of it; only like runs have a mean"
-            )
         fixed = [key for key in other if key.startswith(("centre.", "spread."))]
         if not all(torch.allclose(other[key], own[key].cpu()) for key in fixed):
             raise InputError(f"the run in {work} started elsewhere; only runs from one start have a mean")
     for key in moving_keys(net):
         stack = torch.stack([own[key].cpu(), *(other[key] for other in others)])
         own[key].copy_(stack.mean(0))
+
+
+def average_parts(net: Net, works: Sequence[Path]) -> list[dict[str, Tensor]]:
+    """The weights of the finished runs in the work folders `works`, whose shapes must be those of `net`.
+
+    Raises `InputError` for a run that is not finished or of another network.
+    """
+    state = net.state_dict()
+    shapes = {key: state[key].shape for key in moving_keys(net)}
+    others = [finished(work) for work in works]
+    for work, other in zip(works, others, strict=True):
+        if {key: value.shape for key, value in other.items()} != shapes:
+            raise InputError(
+                f"the run in {work} trained another network or other parts of it; only like runs have a mean"
+            )
+    return others
 
 
 @torch.no_grad()

@@ -52,6 +52,9 @@ def _cut_and_unsigned(path: str | Path, blocks: Sequence[int]) -> bytes:
     outputs = [f"/vision_model/encoder/layers.{block - 1}/Add_1_output_0" for block in blocks]
     try:
         model = onnx.load(str(path))
+    except Exception as error:  # protobuf's DecodeError, whose module has no types
+        raise InputError(f"cannot read the encoder {path}: {error}") from error
+    try:
         model = Extractor(model).extract_model([model.graph.input[0].name], outputs)
     except (OSError, KeyError, ValueError, onnx.checker.ValidationError) as error:
         raise InputError(f"{path} is not the 8-bit CLIP ViT-B/16 image tower: {error!r}") from error

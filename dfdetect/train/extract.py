@@ -34,8 +34,8 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
     """Make a crop folder (``faces.csv``, ``five.npz``, JPEGs) of the media in a ``labels.csv``.
 
     `labels` is read as ``dfdetect evaluate`` reads it (see `read_labels`): what one refuses, the other
-    refuses too.  Of each frame the largest face is taken.  A file that was done before is not done
-    again.  Returns the folder, which `read_faces` takes.
+    refuses too.  Of each frame the largest face is taken.  A file that was done before, for as many
+    frames, and still has its size and time is not done again.  Returns the folder, which `read_faces` takes.
     """
     labels = Path(labels)
     labelled = read_labels(labels)
@@ -57,8 +57,11 @@ def _one_file(
     item: Labelled, folder: Path, settings: Settings, detector: FaceDetector
 ) -> list[dict[str, Any]]:
     """Rows of one file.  Only what was found in its pixels is kept; what the table says is read anew."""
-    # Keyed by the whole relative path: real/1.mp4 and fake/1.mp4 are two files.
-    key = hashlib.sha256(item.name.encode()).hexdigest()[:16]
+    try:
+        key = _key(item, settings.frames)
+    except OSError as error:
+        print(f"{item.path}: {error.strerror or error}", file=sys.stderr)
+        return []
     done = folder / "crops" / f"{key}.json"
     if done.exists():
         found = json.loads(done.read_text(encoding="utf-8"))
@@ -80,6 +83,17 @@ def _one_file(
         "pair": "",
     }
     return [{**face, **told} for face in found]
+
+
+def _key(item: Labelled, frames: int) -> str:
+    """What the crops of a file are kept by: its name, its size and time, and how many frames were asked for.
+
+    The name is the whole relative path: real/1.mp4 and fake/1.mp4 are two files.  Names of crops begin with
+    the key, so that caches by the name of a face know those of a replaced file apart.
+    """
+    status = os.stat(item.path)
+    text = json.dumps([item.name, status.st_size, status.st_mtime_ns, frames])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _find(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfdetect.errors import InputError, SettingsError
+from dfdetect.errors import SettingsError
 from dfdetect.train.build import Net, build_network, load_start, moving_keys
+from dfdetect.train.checkpoint import NAME, fingerprint, resume, save
 from dfdetect.train.network import to_input
 from dfdetect.train.probe import start_as_probe
 from dfdetect.train.recipe import Recipe
@@ -54,13 +52,15 @@ def train(
     *,
     weights: str | Path | None = None,
     twins: Sequence[FaceRow] = (),
+    made_with: Mapping[str, str] | None = None,
     workers: int = 1,
     device: str = "cpu",
 ) -> Net:
     """Train on `rows` and return the network with averaged (EMA) weights.
 
     `folder` receives ``recipe.json``, ``log.jsonl`` and ``checkpoint.pt``; a run that finds a checkpoint
-    of the same recipe there goes on from it.
+    of the same recipe, weights and faces there goes on from it, and another one raises `InputError`.
+    `made_with` tells the networks apart that `meshes` (key ``mesh``) and `teacher` (``teacher``) are of.
     """
     folder.mkdir(parents=True, exist_ok=True)
     width = len(next(iter(teacher.values()))) if teacher else 0
@@ -68,13 +68,13 @@ def train(
     net = build_network(recipe, width).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if weights is not None:
         load_start(net, weights)
-    if isinstance(net, TokenNet) and not (folder / "checkpoint.pt").exists():
+    run = fingerprint(net, [*rows, *twins], meshes, teacher, recipe, made_with or {})
+    if isinstance(net, TokenNet) and not (folder / NAME).exists():
         start_as_probe(net, rows, recipe, folder.parent / "probe", device)
     state = net.state_dict()
     average = {key: state[key].detach().clone() for key in moving_keys(net)}
     optimiser = _optimiser(net, recipe)
-    run = _fingerprint([*rows, *twins], meshes, teacher, recipe)
-    step = _resume(folder, net, average, optimiser, run)
+    step = resume(folder, net, average, optimiser, run)
     recipe.save(folder / "recipe.json")
     stream = FaceStream(rows, meshes, teacher, recipe, twins)
     loader = torch.utils.data.DataLoader(
@@ -101,7 +101,7 @@ def train(
         _follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
         progress(step, parts)
         if step % CHECKPOINT_EVERY == 0 or step == recipe.steps:
-            _save(folder, net, average, optimiser, step, run)
+            save(folder, net, average, optimiser, step, run)
     net.load_state_dict(average, strict=False)
     return net.eval()
 
@@ -180,54 +180,6 @@ def _follow(average: dict[str, Tensor], net: Net, decay: float) -> None:
             average[key].lerp_(value.detach(), 1 - decay)
         else:
             average[key].copy_(value)
-
-
-def _save(
-    folder: Path,
-    net: Net,
-    average: dict[str, Tensor],
-    optimiser: torch.optim.AdamW,
-    step: int,
-    run: str,
-) -> None:
-    part = folder / "checkpoint.pt.part"
-    state = {
-        "net": {key: value for key, value in net.state_dict().items() if key in average},
-        "average": average,
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "run": run,
-    }
-    torch.save(state, part)
-    os.replace(part, folder / "checkpoint.pt")  # a kill in between leaves the older one whole
-
-
-def _fingerprint(
-    rows: Sequence[FaceRow], meshes: Mapping[str, Any], teacher: Mapping[str, Any], recipe: Recipe
-) -> str:
-    """What a checkpoint must agree with: the recipe, and which faces have labels, landmarks and targets."""
-    known = [(row.name, row.fake, row.name in meshes, row.name in teacher) for row in rows]
-    width = len(next(iter(teacher.values()))) if teacher else 0
-    text = json.dumps([recipe.as_dict(), known, width], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _resume(
-    folder: Path, net: Net, average: dict[str, Tensor], optimiser: torch.optim.AdamW, run: str
-) -> int:
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["run"] != run:
-        raise InputError(
-            f"{path} belongs to a run with another recipe or other faces; give another --work, or delete it"
-        )
-    net.load_state_dict(state["net"], strict=False)  # what is not there never changes
-    optimiser.load_state_dict(state["optimiser"])
-    for key, value in state["average"].items():
-        average[key].copy_(value)
-    return int(state["step"])
 
 
 class _Progress:

@@ -4,6 +4,7 @@ auxiliary heads that only training uses.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import warnings
 from collections.abc import Sequence
@@ -92,6 +93,15 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
             )
         given = dict(zip(own, body, strict=True))
     backbone.load_state_dict({key: given[key] for key in own})
+
+
+def weights_hash(net: nn.Module) -> str:
+    """Sha256 of all that the state of a network holds, with its names, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().float().numpy(force=True).tobytes())
+    return digest.hexdigest()
 
 
 def export_onnx(shipped: nn.Module, size: int, path: str | Path, outputs: Sequence[str]) -> None:

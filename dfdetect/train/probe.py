@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.train.network import to_input
+from dfdetect.train.network import to_input, weights_hash
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.table import FaceRow, aligned
+from dfdetect.train.table import FaceRow, aligned, stamp
 from dfdetect.train.teacher import capped, probe_weights
 from dfdetect.train.transformer import TokenNet
 
@@ -52,28 +52,32 @@ def start_as_probe(
 def view_features(
     net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, cache: Path, device: str
 ) -> NDArray[np.float32]:
-    """Frozen features ``[n, d]`` of one view, computed once in chunks that are kept under `cache`."""
+    """Features ``[n, d]`` of one view, computed once in chunks that are kept under `cache` by the weights
+    and the input that they are of.
+    """
     cache.mkdir(parents=True, exist_ok=True)
-    key = json.dumps([recipe.backbone, recipe.blocks, recipe.crops[view].as_dict()])
-    prefix = hashlib.sha256(key.encode()).hexdigest()[:8]
+    fed = [recipe.crops[view].as_dict(), recipe.mean, recipe.std, recipe.bf16]
+    text = json.dumps([recipe.backbone, recipe.blocks, fed, weights_hash(net.backbone)])
+    prefix = hashlib.sha256(text.encode()).hexdigest()[:12]
+    keys = [stamp(row) for row in rows]
     known: dict[str, NDArray[np.float16]] = {}
     for path in sorted(cache.glob(f"{prefix}-*.npz")):
         with np.load(path) as archive:
             known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
-    missing = [row for row in rows if row.name not in known]
+    missing = [(row, key) for row, key in zip(rows, keys, strict=True) if key not in known]
     for first in range(0, len(missing), CHUNK):
         part, clock = missing[first : first + CHUNK], time.monotonic()
-        found = _compute(net, part, recipe, view, device)
-        name = hashlib.sha256(part[0].name.encode()).hexdigest()[:12]
+        found = _compute(net, [row for row, _ in part], recipe, view, device)
+        names = [key for _, key in part]
         with (cache / "part").open("wb") as stream:
-            np.savez(stream, name=np.array([row.name for row in part]), features=found)
-        os.replace(cache / "part", cache / f"{prefix}-{name}.npz")
-        known.update(zip((row.name for row in part), found, strict=True))
+            np.savez(stream, name=np.array(names), features=found)
+        os.replace(cache / "part", cache / f"{prefix}-{names[0]}.npz")
+        known.update(zip(names, found, strict=True))
         rate = (time.monotonic() - clock) / len(part)
         left = (len(missing) - first - len(part)) * rate / 60
         text = f"probe, view {view}: {first + len(part)}/{len(missing)} faces, {left:.0f} min left"
         print(text, file=sys.stderr, flush=True)
-    return np.stack([known[row.name] for row in rows]).astype(np.float32)
+    return np.stack([known[key] for key in keys]).astype(np.float32)
 
 
 @torch.inference_mode()

@@ -98,7 +98,8 @@ class Recipe:
     """For a vision transformer: the blocks (from 1) whose tokens the heads see; what lies behind the last is
     cut off.  Empty for a CNN, which is tuned whole."""
     tuned: str = "norms"
-    """What of a transformer is tuned besides the heads: its ``norms``, or ``all`` of its blocks."""
+    """What of a transformer is tuned besides the heads: its ``norms``, or ``all`` of its blocks and norms.
+    The embeddings of patches and positions and the class token stay as they were either way."""
     crops: tuple[CropSpec, ...] = (CropSpec("five_point", 192, 0.95),)
     """The views of a face; each becomes an expert of the model, with a head of its own.  A CNN has one."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -111,7 +112,7 @@ class Recipe:
     """Peak learning rate of the heads; the backbone takes `backbone_lr` times as much."""
     backbone_lr: float = 0.4
     matrix_lr: float = 0.2
-    """The same for the matrices of a transformer that is tuned whole, in its last block."""
+    """The same for the matrices of a transformer whose blocks are all tuned, in its last block."""
     layer_decay: float = 0.8
     """How much slower each block before the last one learns (matrices only)."""
     weight_decay: float = 0.02
@@ -159,7 +160,7 @@ class Recipe:
     teacher_cap: int = 100
     """The teacher looks at no more faces than this of one source and label."""
     frames: int = 4
-    """Frames taken of each video; a file whose faces the cache holds is not looked at again."""
+    """Frames taken of each video."""
     folds: int = 4
     fold: int | None = None
     """Hold out the sources of this fold; None trains on everything."""

@@ -8,7 +8,6 @@ result is one linear head again, so that it costs nothing when scanning.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,9 +41,8 @@ def refit_heads(
     if fake.all() or not fake.any():
         print("no probe to refit the heads with: the faces are all of one class", file=sys.stderr, flush=True)
         return
-    own = cache / _fingerprint(net)
     for view in range(len(recipe.crops)):
-        found = view_features(net, chosen, recipe, view, own, device)
+        found = view_features(net, chosen, recipe, view, cache, device)
         seen = class_token_columns(net, view, recipe.refit_blocks)
         centre, spread = found[:, seen].mean(0), found[:, seen].std(0) + 1e-3
         probe = LogisticRegression(C=STRENGTH, max_iter=400)
@@ -81,12 +79,3 @@ def blend_head(
     mixed_bias = (1 - share) * tuned_bias + share * stretch * bias
     head.weight.copy_(torch.from_numpy((mixed * spread)[None]))
     head.bias.fill_(float(mixed_bias + mixed @ centre))
-
-
-def _fingerprint(net: TokenNet) -> str:
-    """Features are kept by the weights that they are of."""
-    digest = hashlib.sha256()
-    for name, value in sorted(net.backbone.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().float().numpy(force=True).tobytes())
-    return digest.hexdigest()[:12]

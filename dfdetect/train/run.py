@@ -6,7 +6,6 @@ import datetime
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError
+from dfdetect.evaluate.labelled import read_labels
 from dfdetect.scoring.card import ModelCard
-from dfdetect.scoring.models import save_calibration, write_card
-from dfdetect.train.average import average_with, finished, go_back
+from dfdetect.scoring.models import hash_file, load_model, save_calibration, write_card
+from dfdetect.train.average import average_with, go_back
 from dfdetect.train.build import QUICK, Net, build_network, export_experts, load_start
+from dfdetect.train.check import Inputs, check_inputs
 from dfdetect.train.extract import extract
 from dfdetect.train.forge.decoder import decoder_twins
 from dfdetect.train.loop import train
@@ -27,31 +28,8 @@ from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.refit import refit_heads
 from dfdetect.train.table import FaceRow, read_faces, split
-from dfdetect.train.teacher import compute_features, model_targets, targets
+from dfdetect.train.teacher import compute_features, model_hash, model_targets, targets
 from dfdetect.train.transformer import TokenNet
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Where training finds what it needs."""
-
-    data: tuple[Path, ...]
-    """Crop folders (``faces.csv``) and label files of media (``labels.csv``, or a folder that holds one)."""
-    work: Path
-    """Caches, log and checkpoint; a run that was killed goes on from here."""
-    weights: Path | None = None
-    """Weights to start from."""
-    mesh: Path | None = None
-    """The 468-landmark network; without it no forgeries are made on the fly."""
-    decoder: Path | None = None
-    """A tiny autoencoder of an image generator; without it there are no decoder twins."""
-    encoder: Path | None = None
-    """An image encoder as teacher, or"""
-    teacher: Path | None = None
-    """a model folder as teacher; without either there is none."""
-    average: tuple[Path, ...] = ()
-    """Work folders of finished runs whose weights are averaged with those of this one."""
-
 
 UNCALIBRATED = {
     "format": 1,
@@ -69,27 +47,37 @@ UNCALIBRATED = {
 
 def gather(inputs: Inputs, frames: int) -> list[FaceRow]:
     """All faces of all data; media are read and their faces cut out once."""
+    tables = [_table(path) for path in inputs.data]
+    for table in tables:
+        if table is not None:
+            read_labels(table)  # every table is refused before the media of the first are decoded
     rows: list[FaceRow] = []
-    for path in inputs.data:
-        if (path / "faces.csv").exists():
-            rows += read_faces(path)
-        elif (labels := path if path.is_file() else path / "labels.csv").exists():
-            rows += read_faces(extract(labels, inputs.work, frames=frames))
-        else:
-            raise InputError(f"{path} holds neither faces.csv nor labels.csv")
+    for path, table in zip(inputs.data, tables, strict=True):
+        rows += read_faces(path if table is None else extract(table, inputs.work, frames=frames))
     if not any(not row.fake for row in rows):
         raise InputError("training needs real faces; none of the data is labelled real")
     return rows
+
+
+def _table(path: Path) -> Path | None:
+    """The labels of media in `path`; None for a folder of crops, `InputError` for neither."""
+    if (path / "faces.csv").exists():
+        return None
+    labels = path if path.is_file() else path / "labels.csv"
+    if not labels.exists():
+        raise InputError(f"{path} holds neither faces.csv nor labels.csv")
+    return labels
 
 
 def run(
     inputs: Inputs, recipe: Recipe, out: Path, *, workers: int = 1, device: str = "cpu"
 ) -> dict[str, Any]:
     """Train and write the model folder `out`; returns the report on held-out sources (empty without fold)."""
+    check_inputs(inputs, recipe, out, device)
     inputs.work.mkdir(parents=True, exist_ok=True)
     rows = gather(inputs, recipe.frames)
     kept, held = split(rows, recipe.fold, recipe.folds)
-    _check(kept, inputs, recipe)
+    _check_faces(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
     teacher = _teach(kept, inputs, recipe)
@@ -106,6 +94,7 @@ def run(
         inputs.work / "run",
         weights=inputs.weights,
         twins=twins,
+        made_with=_networks(inputs),
         workers=workers,
         device=device,
     )
@@ -137,22 +126,22 @@ def _teach(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> Mapping[s
     return targets([row for row in rows if row.name in features], features)
 
 
-def _check(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
+def _networks(inputs: Inputs) -> dict[str, str]:
+    """Hashes of the networks that landmarks and targets come from, as `train` takes them."""
+    made_with = {}
+    if inputs.mesh is not None:
+        made_with["mesh"] = hash_file(inputs.mesh)
+    if inputs.encoder is not None:
+        made_with["teacher"] = hash_file(inputs.encoder)
+    if inputs.teacher is not None:
+        made_with["teacher"] = model_hash(load_model(inputs.teacher))
+    return made_with
+
+
+def _check_faces(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
     """Refuse early what would fail, or never end, hours later."""
-    if inputs.teacher is not None and inputs.encoder is not None:
-        raise InputError("there can be one teacher; give --teacher or --encoder")
-    if (inputs.teacher is not None or inputs.encoder is not None) and recipe.teacher_weight <= 0:
-        raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
-    if inputs.average and not recipe.blocks:
-        raise InputError("only runs of a transformer have a mean; leave --average away, or set blocks")
-    for work in inputs.average:
-        finished(work)
-    if recipe.way < 1 and not (recipe.blocks and inputs.weights):
-        raise InputError("only a transformer with --weights has a start to go back to; leave way at 1")
     if all(row.fake for row in rows):
         raise InputError("training needs real faces; none is left to train on")
-    if inputs.decoder is not None and recipe.twin <= 0:
-        raise InputError("a decoder without a share makes no twins; set twin, e.g. to 0.05")
     forging = inputs.mesh is not None and recipe.self_blend + recipe.warp + recipe.swap > 0
     if not forging and not any(row.fake for row in rows):
         raise InputError("there are no fakes to train on; give --mesh to forge them from the reals")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,7 @@ class FaceRow:
     path: str
     """Image file of the crop."""
     name: str
-    """Stable name, the key of caches and of teacher targets."""
+    """Stable name, the key of landmarks and of teacher targets within a run; caches use `stamp`."""
     fake: bool
     family: str
     method: str
@@ -89,6 +91,20 @@ def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceR
         five=five,
         pair=f"{space}/{record['pair']}" if record.get("pair") else None,
     )
+
+
+def stamp(row: FaceRow) -> str:
+    """The key of what is kept about a row on disk: it changes with the name, the landmarks or the file.
+
+    The file is told by its size and time, not read.  Raises `InputError` when it is not there.
+    """
+    try:
+        status = os.stat(row.path)
+    except OSError as error:
+        raise InputError(f"cannot read {row.path}: {error.strerror or error}") from error
+    box, five = [float(v) for v in row.box], row.five.tolist()
+    text = json.dumps([row.name, status.st_size, status.st_mtime_ns, box, five])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def read_picture(row: FaceRow) -> NDArray[np.uint8]:

@@ -12,12 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.faces.crop import CropSpec
-from dfdetect.train.table import FaceRow, aligned, fold_of
+from dfdetect.scoring.models import hash_file
+from dfdetect.train.table import FaceRow, aligned, fold_of, stamp
+
+if TYPE_CHECKING:
+    from dfdetect.scoring.models import ModelFolder
 
 CHUNK = 200
 CROP = CropSpec("five_point", 224, 0.95)
@@ -26,7 +31,8 @@ CROP = CropSpec("five_point", 224, 0.95)
 def compute_features(
     rows: Sequence[FaceRow], encoder_file: str | Path, cache: Path, most: int
 ) -> dict[str, NDArray[np.float16]]:
-    """Name → features ``[6, 768]``, computed once in chunks that are kept under `cache`.
+    """Name → features ``[6, 768]``, computed once in chunks that are kept under `cache` by the hash of the
+    encoder.
 
     New ones are computed for at most so many rows (`most`) of each source and label; what the cache
     holds beyond that is returned too.
@@ -34,28 +40,30 @@ def compute_features(
     from dfdetect.train.encoder import Encoder
 
     cache.mkdir(parents=True, exist_ok=True)
+    of = hash_file(Path(encoder_file))[:12]
+    keys = {row.name: stamp(row) for row in rows}
     known: dict[str, NDArray[np.float16]] = {}
-    for path in sorted(cache.glob("*.npz")):
+    for path in sorted(cache.glob(f"features-{of}-*.npz")):
         with np.load(path) as archive:
             known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
-    missing = [row for row in capped(rows, most) if row.name not in known]
+    missing = [row for row in capped(rows, most) if keys[row.name] not in known]
     encoder = Encoder(encoder_file) if missing else None
     for first in range(0, len(missing), CHUNK):
         part = missing[first : first + CHUNK]
         clock = time.monotonic()
         features = _chunk(part, encoder)
-        name = hashlib.sha256(part[0].name.encode()).hexdigest()[:12]
+        names = [keys[row.name] for row in part]
         with (cache / "part").open("wb") as stream:
-            np.savez(stream, name=np.array([row.name for row in part]), features=features)
-        os.replace(cache / "part", cache / f"{name}.npz")
-        known.update(zip((row.name for row in part), features, strict=True))
+            np.savez(stream, name=np.array(names), features=features)
+        os.replace(cache / "part", cache / f"features-{of}-{names[0]}.npz")
+        known.update(zip(names, features, strict=True))
         rate = (time.monotonic() - clock) / len(part)
         print(
             f"teacher: {first + len(part)}/{len(missing)} faces, {rate:.2f} s each",
             file=sys.stderr,
             flush=True,
         )
-    return {row.name: known[row.name] for row in rows if row.name in known}
+    return {name: known[key] for name, key in keys.items() if key in known}
 
 
 def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
@@ -92,29 +100,34 @@ def model_targets(
     from dfdetect.settings import Settings
 
     model = load_model(folder)
-    name = hashlib.sha256(json.dumps(dict(model.hashes), sort_keys=True).encode()).hexdigest()[:12]
-    path = cache / f"logits-{name}.npz"
+    path = cache / f"logits-{model_hash(model)[:12]}.npz"
+    keys = {row.name: stamp(row) for row in rows}
     known: dict[str, NDArray[np.float32]] = {}
     if path.exists():
         with np.load(path) as archive:
             known = dict(zip(archive["name"].tolist(), archive["logits"], strict=True))
-    missing = [row for row in capped(rows, most) if row.name not in known]
+    missing = [row for row in capped(rows, most) if keys[row.name] not in known]
     scorer = Scorer(model, Settings(model=str(folder)))
     cache.mkdir(parents=True, exist_ok=True)
     for first in range(0, len(missing), CHUNK):
         part = missing[first : first + CHUNK]
         crops = [tuple(aligned(row, expert.crop) for expert in model.card.experts) for row in part]
         logits = scorer.score(crops, heatmaps=False).experts.astype(np.float32)
-        known.update(zip((row.name for row in part), logits, strict=True))
+        known.update(zip((keys[row.name] for row in part), logits, strict=True))
         with (cache / "part").open("wb") as stream:
             np.savez(stream, name=np.array(list(known)), logits=np.stack(list(known.values())))
         os.replace(cache / "part", path)
         print(f"teacher: {first + len(part)}/{len(missing)} faces", file=sys.stderr, flush=True)
-    found = {row.name: known[row.name] for row in rows if row.name in known}
+    found = {name: known[key] for name, key in keys.items() if key in known}
     if not found:
         return {}
     spread = np.stack(list(found.values())).std(0) + 1e-6
     return {key: np.clip(value / spread, -4.0, 4.0) for key, value in found.items()}
+
+
+def model_hash(model: ModelFolder) -> str:
+    """Sha256 of the hashes of a model's files, in hexadecimal."""
+    return hashlib.sha256(json.dumps(dict(model.hashes), sort_keys=True).encode()).hexdigest()
 
 
 def targets(
@@ -126,8 +139,8 @@ def targets(
 ) -> dict[str, NDArray[np.float32]]:
     """Name → target vector ``[components + 1]``: whitened principal components, then the probe's logit.
 
-    The probe is a logistic regression as strong as MODEL figures ask for (C = .001 on standardised
-    features, classes balanced, weight 1/√source), fitted with the face's own source left out.
+    The probe is a logistic regression (C = .001 on standardised features, weighted by `probe_weights`),
+    fitted with the sources of the face's fold left out.
     """
     from sklearn.decomposition import PCA
 

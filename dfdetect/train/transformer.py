@@ -5,7 +5,7 @@ The middle blocks carry more evidence of forgery than the last ones, and the cla
 the patches different parts of it; where a view is aligned by landmarks, the patches of mouth and eyes are
 pooled by themselves, since lip-sync and swaps show there.  Tuning only the norms is cheap and keeps what the
 encoder learned of pictures in general ("Deepfake Detection that Generalizes Across Benchmarks",
-Yermakov et al. 2025); with many forgeries tuning all of it slowly holds better (see models/README.md).
+Yermakov et al. 2025); with many forgeries tuning all blocks slowly holds better (see models/README.md).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ aligned face."""
 class TokenNet(nn.Module):
     """Images ``[n, 3, s, s]`` and the number of the view of each ``[n]`` → logits.
 
-    `views` are the crops that the heads are for.  Call `standardise` with features of training faces
-    before the first step: the heads see standardised features.
+    `views` are the crops that the heads are for.  The heads see standardised features: call
+    `start_as_probe` with features of training faces before the first step.
     """
 
     def __init__(

@@ -20,9 +20,10 @@ pytest.importorskip("timm", reason="training needs timm")
 from dfdetect.faces.crop import CropSpec  # noqa: E402
 from dfdetect.train.average import average_with, finished, go_back  # noqa: E402
 from dfdetect.train.build import build_network, load_start  # noqa: E402
+from dfdetect.train.check import Inputs  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
-from dfdetect.train.run import Inputs, run  # noqa: E402
+from dfdetect.train.run import run  # noqa: E402
 from dfdetect.train.table import read_faces  # noqa: E402
 from dfdetect.train.transformer import TokenNet  # noqa: E402
 

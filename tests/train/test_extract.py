@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from dfdetect.errors import InputError
 from dfdetect.train.extract import extract
-from dfdetect.train.table import read_faces
+from dfdetect.train.table import read_faces, read_picture
 
 PHOTO = Path(__file__).resolve().parents[2] / "data" / "astronaut.jpg"
 
@@ -56,7 +57,7 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("file,label\nré.png,real\n".encode("latin-1"), "utf-8"),
+        ("file,label\nré.png,real\n".encode("latin-1"), "(?i)utf-8"),
         (b"file,label,group\nreal/1.png\n", "line 2: label must be real or fake"),
         (b"file,label\nreal/1.png,real\n./real/1.png,fake\n", "line 3: .*listed in line 2 already"),
         (b"label,file\nreal\n", "line 2: the name of the file is missing"),
@@ -77,9 +78,40 @@ def test_columns_of_the_table_reach_the_faces(tmp_path: Path) -> None:
     folder = extract(table, tmp_path / "cache")
     told = [(row.family, row.method, row.source, row.group) for row in read_faces(folder)]
     assert told == [("real", "", "real/1.png", "real/1.png"), ("swap", "m", "s", "g")]
-    # The keys of a cache that is there already: the hash of the name as the table writes it.
-    keys = {hashlib.sha256(name.encode()).hexdigest()[:16] for name in ("real/1.png", "fake/1.png")}
-    assert {path.stem for path in (folder / "crops").glob("*.json")} == keys
+
+
+def test_a_file_that_was_not_touched_is_not_done_again(tmp_path: Path) -> None:
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
+    first = read_faces(extract(table, tmp_path / "cache"))
+    times = [os.stat(row.path).st_mtime_ns for row in first]
+    again = read_faces(extract(table, tmp_path / "cache"))
+    assert [row.name for row in again] == [row.name for row in first]
+    assert [os.stat(row.path).st_mtime_ns for row in again] == times
+
+
+def test_a_replaced_file_gives_its_own_faces_under_other_names(tmp_path: Path) -> None:
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
+    (old, kept) = read_faces(extract(table, tmp_path / "cache"))
+    shutil.copyfile(tmp_path / "media" / "fake" / "1.png", tmp_path / "media" / "real" / "1.png")
+    (new, same) = read_faces(extract(table, tmp_path / "cache"))
+    assert (read_picture(new) == read_picture(same)).all()
+    assert new.name != old.name
+    assert same.name == kept.name
+
+
+def test_other_frames_are_looked_for_when_more_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    shutil.copy(PHOTO.with_name("moving.mp4"), tmp_path / "media")
+    table = tmp_path / "media" / "labels.csv"
+    table.write_text("file,label\nmoving.mp4,real\n")
+    counts = [len(read_faces(extract(table, tmp_path / "cache", frames=n))) for n in (1, 3)]
+    assert counts == [1, 3]
+
+
+def test_a_file_that_is_gone_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/2.png,fake\n")
+    assert [row.fake for row in read_faces(extract(table, tmp_path / "cache"))] == [False]
+    assert "fake/2.png" in capsys.readouterr().err
 
 
 def test_a_fake_without_a_family_counts_as_an_edit(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ BARE = {"encoder": (2, 6, 10), "decoder": (7, 12, 17)}
 ENDS = {"encoder": {0: (64, 3), 14: (32, 64)}, "decoder": {1: (64, 32), 19: (3, 64)}}
 
 
-def random_weights(path: Path) -> Path:
+def random_weights(path: Path, seed: int = 0) -> Path:
     """A file with the names and shapes of taef2, filled with noise."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     values = {}
     for side in ("encoder", "decoder"):
         for k in (*PLAIN[side], *POOLED[side]):
@@ -140,9 +140,17 @@ def test_twins_that_are_there_are_not_made_again(weights: Path, rows: list[FaceR
     times = [Path(row.path).stat().st_mtime_ns for row in first]
     more = decoder_twins(rows, weights, tmp_path, 3, np.random.default_rng(1))
     assert [row.name for row in more[:2]] == [row.name for row in first]
-    again = decoder_twins(rows, tmp_path / "no weights needed", tmp_path, 2, np.random.default_rng(1))
+    again = decoder_twins(rows, weights, tmp_path, 2, np.random.default_rng(1))
     assert [row.name for row in again] == [row.name for row in first]
     assert [Path(row.path).stat().st_mtime_ns for row in again] == times
+
+
+def test_another_autoencoder_makes_its_own_twins(weights: Path, rows: list[FaceRow], tmp_path: Path) -> None:
+    other = random_weights(tmp_path / "other.safetensors", seed=1)
+    (first,) = decoder_twins(rows, weights, tmp_path / "twins", 1, np.random.default_rng(1))
+    (second,) = decoder_twins(rows, other, tmp_path / "twins", 1, np.random.default_rng(1))
+    assert first.pair == second.pair
+    assert (read_picture(first) != read_picture(second)).any()
 
 
 def test_a_twin_is_stored_with_the_tables_of_its_real(
@@ -169,7 +177,8 @@ def test_wrong_weights_and_no_reals_are_refused(rows: list[FaceRow], weights: Pa
 
 def test_training_makes_the_twins_that_its_recipe_asks_for(weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("timm", reason="training needs timm")
-    from dfdetect.train.run import Inputs, run
+    from dfdetect.train.check import Inputs
+    from dfdetect.train.run import run
 
     data = make_crop_folder(tmp_path / "crops", sources=2, per_source=2)
     spec = CropSpec("five_point", 64, 0.9)

@@ -23,10 +23,11 @@ pytest.importorskip("timm", reason="training needs timm")
 
 from dfdetect.scoring.models import load_model  # noqa: E402
 from dfdetect.scoring.scorer import Scorer  # noqa: E402
+from dfdetect.train.check import Inputs  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.network import to_input  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
-from dfdetect.train.run import Inputs, run  # noqa: E402
+from dfdetect.train.run import run  # noqa: E402
 from dfdetect.train.table import aligned, read_faces  # noqa: E402
 from dfdetect.train.teacher import model_targets  # noqa: E402
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from PIL import JpegImagePlugin
 
 from dfdetect.errors import InputError
+from dfdetect.scoring.models import hash_file
 from dfdetect.train.forge.blend import composite, match_colour
 from dfdetect.train.forge.masks import FloatMap, softened
-from dfdetect.train.table import FaceRow, read_faces, read_picture, sampling_weights
+from dfdetect.train.table import FaceRow, read_faces, read_picture, sampling_weights, stamp
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -146,26 +148,31 @@ def decoder_twins(
 
     Faces are drawn as training would weight them.  Each twin is stored as its real was (the same JPEG
     tables), takes its source, group and landmarks, and counts as ``gan_image``.  Twins that the folder
-    already has are not made again.  Returns what `read_twins` reads.
+    already has, of the same faces by the same autoencoder, are not made again.  Returns what `read_twins`
+    reads.
     """
     root = Path(folder)
     (root / "twins").mkdir(parents=True, exist_ok=True)
     reals = [row for row in rows if not row.fake]
     if not reals:
         raise InputError("twins need real faces; there are none among the rows given")
-    seed = int(rng.integers(2**32))
+    seed, of = int(rng.integers(2**32)), hash_file(Path(weights))
     # Draws without replacement by exponential clocks: asking for more later keeps those that were drawn.
     chosen = np.argsort(rng.exponential(size=len(reals)) / sampling_weights(reals))[:most]
     net: TinyAutoencoder | None = None
     done: list[tuple[FaceRow, str]] = []
     for count, index in enumerate(chosen):
         row = reals[int(index)]
-        key = hashlib.sha256(f"{seed} {row.name}".encode()).hexdigest()[:16]
+        draw = int(hashlib.sha256(f"{seed} {row.name}".encode()).hexdigest()[:16], 16)
+        own = np.random.default_rng([seed, draw])
+        twin = Twin.draw(own)
+        donor = _donor(row, reals, np.random.default_rng([seed, draw, 1])) if twin.mix else None
+        made_of = [seed, of, bfloat16, stamp(row), stamp(donor) if donor else None]
+        key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
         name = f"twins/{key}{'.png' if row.path.endswith('.png') else '.jpg'}"
         if not (root / name).exists():
             net = net or TinyAutoencoder(weights, bfloat16, device)
-            own = np.random.default_rng([seed, int(key, 16)])
-            _store(root / name, _twin_of(row, reals, net, own), row.path)
+            _store(root / name, _twin_of(row, twin, donor, net, own), row.path)
         done.append((row, name))
         if count % 100 == 99:
             print(f"decoder twins: {count + 1}/{len(chosen)}", file=sys.stderr, flush=True)
@@ -181,12 +188,18 @@ def read_twins(folder: str | Path) -> list[FaceRow]:
     return [replace(row, pair=pair) for row, pair in zip(rows, pairs, strict=True)]
 
 
-def _twin_of(row: FaceRow, reals: Sequence[FaceRow], net: TinyAutoencoder, rng: np.random.Generator) -> Image:
-    image, twin, other = read_picture(row), Twin.draw(rng), None
+def _donor(row: FaceRow, reals: Sequence[FaceRow], rng: np.random.Generator) -> FaceRow | None:
+    """Another person; None where there is none."""
+    strangers = [real for real in reals if real.group != row.group]
+    return strangers[int(rng.integers(len(strangers)))] if strangers else None
+
+
+def _twin_of(
+    row: FaceRow, twin: Twin, donor: FaceRow | None, net: TinyAutoencoder, rng: np.random.Generator
+) -> Image:
+    image, other = read_picture(row), None
     face = _face_ellipse(row, image.shape[:2], rng)
-    strangers = [r for r in reals if r.group != row.group] if twin.mix else []
-    if strangers:
-        donor = strangers[int(rng.integers(len(strangers)))]
+    if donor is not None:
         matrix, _ = cv2.estimateAffinePartial2D(donor.five, row.five, method=cv2.LMEDS)
         if matrix is not None:
             size = (image.shape[1], image.shape[0])
