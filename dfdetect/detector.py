@@ -99,6 +99,8 @@ class Detector:
                 Aside(self._scorer, self.load_finder) as aside,
             ):
                 evidence = self._look(media, aside)
+                if record is not None and isinstance(opened, ByteSource):
+                    opened.check_unchanged()  # else the hash is not of what was judged
                 info = media.info
                 verdict = self._judge.judge(
                     media.kind, evidence.tracks(), evidence.frames, beyond=evidence.dropped > 0

@@ -295,3 +295,21 @@ def test_the_engine_reports_to_nobody(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | {"TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100, env=env)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_written_to_during_its_scan_has_no_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes((DATA / "astronaut.jpg").read_bytes())
+
+    class Disturbed(Detector):
+        def find_faces(
+            self, image: NDArray[np.uint8], at_least: float = 0.0, tiny: bool = True
+        ) -> list[Face]:
+            with path.open("ab") as file:
+                file.write(b"more")
+            return super().find_faces(image, at_least, tiny)
+
+    result = Disturbed(evidence=True).scan(path)
+    assert result.reason is Reason.UNREADABLE
+    assert "changed while it was scanned: scan it again" in (result.message or "")
+    assert Disturbed().scan(path).reason is None, "without a hash nothing is claimed about the bytes"

@@ -151,11 +151,24 @@ def _webp(file: io.BufferedReader) -> Iterator[int]:
 
 
 def _png(file: io.BufferedReader) -> Iterator[int]:
+    """The picture of programs that know no animations counts as one, as it does in Pillow.
+
+    Where it is no part of the animation, which is all that browsers show, it has no time of its own.
+    """
+    animated = begun = False
     file.seek(8)
     while len(header := file.read(8)) == 8:
         length = int.from_bytes(header[:4], "big")
         start = file.tell()
-        if header[4:] == b"fcTL":
+        if header[4:] == b"acTL":
+            animated = True
+        elif header[4:] == b"IDAT" and not begun:
+            if not animated:  # whatever follows: for everybody a still picture
+                return
+            begun = True
+            yield 0
+        elif header[4:] == b"fcTL":
+            begun = True
             data = file.read(26)
             yield 1000 * int.from_bytes(data[20:22], "big") // (int.from_bytes(data[22:24], "big") or 100)
         elif header[4:] == b"IEND":

@@ -77,24 +77,33 @@ def _light(transfer: int) -> NDArray[np.float32]:
 
 def composite(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay an RGBA picture ``[h, w, 4]`` on neutral grey; gives RGB."""
-    alpha = image[..., 3:].astype(np.uint16)
-    over = image[..., :3] * alpha + BACKGROUND * (255 - alpha)
-    return ((over + 127) // 255).astype(np.uint8)
+    out = np.empty((*image.shape[:2], 3), np.uint8)
+    for row in range(0, len(image), _ROWS):
+        part = image[row : row + _ROWS]
+        alpha = part[..., 3:].astype(np.uint16)
+        over = part[..., :3] * alpha + BACKGROUND * (255 - alpha)
+        out[row : row + _ROWS] = (over + 127) // 255
+    return out
 
 
 def flatten(image: Image) -> Image:
     """Turn any Pillow picture into mode RGB: samples scaled to 8 bits, transparency laid on grey."""
     from PIL import Image as pillow
 
-    if image.mode == "RGB":
-        return image if "transparency" not in image.info else flatten(image.convert("RGBA"))
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return pillow.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-        return pillow.fromarray(composite(np.asarray(image.convert("RGBA"))))
-    return image.convert("RGB")
+    if image.mode not in ("RGBA", "LA", "La", "PA", "RGBa") and "transparency" not in image.info:
+        return image.convert("RGB")
+    out = pillow.new("RGB", image.size)
+    for row in range(0, image.height, _ROWS):  # in strips: whole copies would take several times the picture
+        strip = image.crop((0, row, image.width, min(row + _ROWS, image.height)))
+        if strip.mode == "La":
+            strip = strip.convert("LA")
+        see_through = strip if strip.mode == "RGBA" else strip.convert("RGBA")
+        out.paste(pillow.fromarray(composite(np.asarray(see_through))), (0, row))
+    return out
 
 
 def _eight_bits(samples: NDArray[Any], mode: str) -> NDArray[np.uint8]:

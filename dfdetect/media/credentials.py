@@ -12,9 +12,9 @@ import importlib
 import importlib.util
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfdetect.errors import MediaError, SettingsError
@@ -30,6 +30,7 @@ _STORE = bytes.fromhex("63327061-0011-0010-8000-00aa00389b71".replace("-", ""))
 _LINK = b"dcterms:provenance"  # XMP: where a manifest lies that is not in the file
 
 # The library holds a photo in memory as a whole, up to twice; it reads videos piece by piece.
+_MOST_TRUST_BYTES = 16 << 20
 _MOST_PHOTO_BYTES = 256 << 20
 _MOST_TEXT, _MOST_CODES, _MOST_MANIFESTS, _MOST_DEPTH = 200, 32, 64, 12
 
@@ -83,10 +84,16 @@ class TraceFinder:
 def read_trust_list(path: str | os.PathLike[str]) -> str:
     """The certificates (PEM) of a trust list such as https://github.com/c2pa-org/conformance-public offers.
 
-    Raises `SettingsError` when the file cannot be read or holds none.
+    Raises `SettingsError` when the file cannot be read, is no regular file or too large, or holds none.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device might never end
+            raise OSError("it is not a regular file")
+        with open(path, "rb") as file:
+            data = file.read(_MOST_TRUST_BYTES + 1)
+        if len(data) > _MOST_TRUST_BYTES:
+            raise OSError(f"it is larger than {_MOST_TRUST_BYTES >> 20} MB")
+        text = data.decode("utf-8").replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read the trust list {os.fspath(path)}: {error}") from error
     if "-----BEGIN CERTIFICATE-----" not in text:

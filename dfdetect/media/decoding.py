@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _I_PICTURE = 1
 
 
+def cuts_are_marked(opened: Opened) -> bool:
+    """Of MP4's packets those are marked as damaged which the end of the file has cut off, and no others."""
+    return bool(opened.container.format.name.startswith("mov"))
+
+
 class FalseKeyError(Exception):
     """A packet that the container calls a key picture is none: decoding cannot start there."""
 
@@ -30,20 +35,22 @@ class Decoder:
     """A decoder that passes over what it cannot decode, and counts it.
 
     `tolerant` makes the most of a file with nothing better: cut-off packets are mended and damaged
-    pictures are handed out as well.
+    pictures are handed out as well.  With `marked` only the latter.
     """
 
-    def __init__(self, opened: Opened, *, tolerant: bool = False) -> None:
+    def __init__(self, opened: Opened, *, tolerant: bool = False, marked: bool = False) -> None:
         self._context: Any = opened.stream.codec_context
-        self._tolerant = tolerant
+        self._tolerant, self._hand_out_marked = tolerant, tolerant or marked
         self._unit = mend.length_size(self._context.codec.canonical_name, self._context.extradata)
         # In H.264 a picture that no other needs says so; HEVC's mark is not enough (sub-layers).
         self.can_skip = self._context.codec.canonical_name == "h264"
-        # Of MP4's packets those are marked which the end of the file has cut off: no use but trouble, since
-        # an error makes PyAV lose the good pictures that come out at the same time.
-        self._leave_out_cut = not tolerant and opened.container.format.name.startswith("mov")
+        # No use but trouble, since an error makes PyAV lose the good pictures that come out at the same time.
+        self._leave_out_cut = not tolerant and cuts_are_marked(opened)
         self._skipping = False
         self.broken = 0
+        """Packets out of which nothing came."""
+        self.left_out: set[int] = set()
+        """Times of the pictures that were not handed out because they are marked as damaged."""
 
     def feed(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """The pictures that come out when `packet` goes in; None: those that are still held back."""
@@ -58,7 +65,10 @@ class Decoder:
         except FFmpegError:
             self.broken += packet is not None
             return []
-        return [frame for frame in frames if self._tolerant or not frame.is_corrupt]
+        if self._hand_out_marked:
+            return list(frames)
+        self.left_out.update(frame.pts for frame in frames if frame.is_corrupt and frame.pts is not None)
+        return [frame for frame in frames if not frame.is_corrupt]
 
     def stream(self, opened: Opened) -> Iterator[VideoFrame]:
         """Every picture of `opened`, in order."""

@@ -32,15 +32,18 @@ _MOST_THREADS = 4
 """Each thread of a decoder holds a picture."""
 # A playlist inside a file must not make FFmpeg open other files or addresses.
 _OPTIONS = {"protocol_whitelist": "none"}
+# FFmpeg takes JPEGs in a row for one picture when it does not know the name of the file.
+_FORCED = {"mjpeg": "mjpeg"}
 
 
 @dataclass(slots=True)
 class Opened:
-    """An open container and its picture stream."""
+    """An open container, its picture stream, and how many such streams there are (covers do not count)."""
 
     container: InputContainer
     stream: VideoStream
     view: View
+    streams: int
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """All packets of the picture stream in the order of the file; damaged places are passed over."""
@@ -68,7 +71,9 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
     """Open `source` and find its picture stream.  Raises `MediaError` when there is none to decode."""
     view = source.open()
     try:
-        container: Any = av.open(view, mode="r", metadata_errors="ignore", options=_OPTIONS)
+        container: Any = av.open(
+            view, mode="r", format=_FORCED.get(sniffed.format), metadata_errors="ignore", options=_OPTIONS
+        )
     except MemoryError as error:
         view.close()
         raise out_of_memory(source.title) from error
@@ -91,7 +96,7 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
             container.close()
         view.close()
         raise
-    return Opened(container, stream, view)
+    return Opened(container, stream, view, sum(not _is_attached(s) for s in container.streams.video))
 
 
 def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> VideoStream:
@@ -113,7 +118,7 @@ def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> 
 
 
 def _is_attached(stream: VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def explain(source: Source, sniffed: Sniffed, structure: Structure, cause: str) -> MediaError:

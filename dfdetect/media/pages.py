@@ -1,26 +1,32 @@
-"""How many pictures a still file holds: pages of a TIFF, what JPEG, HEIF and AVIF have beside the first."""
+"""How many pictures a still file holds: pages of a TIFF, what others have beside the first."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
+from dfdetect.media.following import MOST_FOLLOWED, count_following
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dfdetect.media.source import Source
 
-MOST_PAGES = 10_000
+MOST_PAGES = MOST_FOLLOWED
 """Pages are counted no further, so that a chain without end costs nothing."""
 # Not PSD, whose layers make up one picture, nor ICO, which holds one picture in several sizes.
 _COUNTED_BY_PILLOW = frozenset({"jpeg", "avif", "heic"})
 
 
-def count_pages(image: Image, container: str, source: Source) -> int:
-    """Pictures in the file that `image` was opened from, 1 where the format does not tell."""
+def count_pages(image: Image, container: str, source: Source, *, alone: bool = False) -> int:
+    """Pictures in the file that `image` was opened from, 1 where the format does not tell.
+
+    `alone`: nothing follows the first picture, so that it need not be looked for.
+    """
     if container == "tiff":
         return _tiff_pages(source)
-    return int(getattr(image, "n_frames", 1)) if container in _COUNTED_BY_PILLOW else 1
+    pages = int(getattr(image, "n_frames", 1)) if container in _COUNTED_BY_PILLOW else 1
+    return pages if pages > 1 or alone else count_following(source, container)
 
 
 def _tiff_pages(source: Source) -> int:

@@ -48,6 +48,14 @@ def open_media(
 
 def _open_by_content(source: Source, sniffed: Sniffed, settings: Settings) -> Media:
     _refuse(source.title, sniffed)
+    alone = False
+    if sniffed.format == "jpeg":
+        from dfdetect.media.following import first_sizes, is_stream
+
+        sizes = first_sizes(source)
+        alone = len(sizes) == 1
+        if is_stream(sizes):
+            sniffed = Sniffed(Family.VIDEO, "mjpeg")
     if sniffed.family is Family.PHOTO:
         from dfdetect.media.animation import AnimationMedia, picture_delays
         from dfdetect.media.photo import PhotoMedia
@@ -55,7 +63,7 @@ def _open_by_content(source: Source, sniffed: Sniffed, settings: Settings) -> Me
         delays = picture_delays(source, sniffed.format)
         if len(delays) > 1:
             return AnimationMedia(source, sniffed.format, delays, settings)
-        return PhotoMedia(source, sniffed.format, settings)
+        return PhotoMedia(source, sniffed.format, settings, alone=alone)
     from dfdetect.media.video import VideoMedia
 
     return VideoMedia(source, sniffed, settings)

@@ -7,6 +7,8 @@ tails get no more weight than the rest, and one picture in the middle represents
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +18,8 @@ from dfdetect.settings import Settings
 
 Times = NDArray[np.float64]
 Picks = NDArray[np.intp]
+_MOST_MOVED = 4
+"""One in so many wanted pictures may be moved to a neighbour because another time asks for the same one."""
 _EXACT = 1e-6
 """Times in seconds are exact to this."""
 
@@ -65,8 +69,13 @@ def choose(times: Times, duration: float, settings: Settings) -> Picks:
         return np.array([max(low - 1, 0)], np.intp)
     if settings.fps is not None:
         return low + _at_rate(times[low:high] - window[0], settings.fps, _intervals(window, settings.fps))
-    wanted = midpoints(*window, min(settings.frames, high - low))
+    if settings.frames >= high - low:
+        return np.arange(low, high)
+    wanted = midpoints(*window, settings.frames)
     shown = np.clip(np.searchsorted(times, wanted + _EXACT, "right") - 1, low, high - 1)
+    distinct = np.unique(shown)
+    if (len(shown) - len(distinct)) * _MOST_MOVED > len(shown):
+        return _filled(distinct, len(shown), low, high)
     return _distinct(shown, low, high)
 
 
@@ -117,6 +126,27 @@ def _at_rate(times: Times, fps: float, intervals: int) -> Picks:
     first = np.clip(np.ceil((times - _EXACT) * fps - 0.5), 0, intervals)
     first[0] = 0
     return np.flatnonzero(first < np.append(first[1:], intervals))
+
+
+def _filled(picks: Picks, count: int, low: int, high: int) -> Picks:
+    """Distinct increasing `picks` and others of ``[low, high)`` between them, `count` in all.
+
+    For a video some of whose pictures stay so long that most times ask for them: the others fill the
+    widest gaps, by number of pictures.  There must be `count` pictures.
+    """
+    edges = [low - 1, *picks.tolist(), high]
+    gaps = [(before + 1, after) for before, after in itertools.pairwise(edges) if after - before > 1]
+    given = [0] * len(gaps)
+    widest = [(start - end, place) for place, (start, end) in enumerate(gaps)]
+    heapq.heapify(widest)
+    for _ in range(count - len(picks)):
+        place = widest[0][1]
+        given[place] += 1
+        start, end = gaps[place]
+        heapq.heapreplace(widest, ((start - end) / (given[place] + 1), place))
+    parts = [midpoints(*gap, more).astype(np.intp) for gap, more in zip(gaps, given, strict=True) if more]
+    result: Picks = np.sort(np.concatenate((picks, *parts)))
+    return result
 
 
 def _distinct(picks: Picks, low: int, high: int) -> Picks:

@@ -99,6 +99,8 @@ _ISO_OLD = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 def sniff(head: bytes) -> Sniffed:
     """Tell the family and format from the first bytes of a file (give it `HEAD_BYTES` or all there are)."""
+    if head[:2] == b"\0\0" and (found := _iso(head)):  # the length of its first box may spell another magic
+        return found
     for table, family in (
         (_PHOTOS, Family.PHOTO),
         (_VIDEOS, Family.VIDEO),
@@ -106,7 +108,7 @@ def sniff(head: bytes) -> Sniffed:
         (_OTHERS, Family.OTHER),
     ):
         for magic, name in table:
-            if head.startswith(magic):
+            if head.startswith(magic) and (name != "ico" or _is_icon(head)):
                 return Sniffed(family, name)
     found = _riff(head) or _iso(head) or _matroska(head) or _bitmap(head) or _transport_stream(head)
     if found:
@@ -198,6 +200,14 @@ def _bitmap(head: bytes) -> Sniffed | None:
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
         return Sniffed(Family.PHOTO, "bmp")
     return None
+
+
+def _is_icon(head: bytes) -> bool:
+    # Four bytes that may begin anything: its first entry must point behind the list of entries.
+    count, length, at = (
+        int.from_bytes(head[start:end], "little") for start, end in ((4, 6), (14, 18), (18, 22))
+    )
+    return count > 0 and length > 0 and at >= 6 + 16 * count
 
 
 def _is_sgi(head: bytes) -> bool:

@@ -6,9 +6,10 @@ import io
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from dfdetect.errors import MediaError
 from dfdetect.media.sniff import HEAD_BYTES
@@ -24,12 +25,14 @@ class View(io.RawIOBase):
 
     It has no name, so that a decoder can judge by nothing but the content; its fixed size means that
     a file which is still being written cannot keep a reader busy for ever; and it keeps its own
-    position, so that two readers may share one open file.
+    position, so that several readers, in several threads, may share one open file.
     """
 
-    def __init__(self, raw: BinaryIO, offset: int, size: int, *, owned: bool) -> None:
-        self._raw, self._offset, self._size, self._owned = raw, offset, size, owned
-        self._at = 0
+    def __init__(self, shared: SharedFile, offset: int, size: int) -> None:
+        self._shared, self._offset, self._size = shared, offset, size
+        self._at, self._holds = 0, False
+        shared.hold()
+        self._holds = True
 
     def readable(self) -> bool:
         """Always."""
@@ -44,8 +47,7 @@ class View(io.RawIOBase):
         wanted = min(len(buffer), self._size - self._at)
         if wanted <= 0:
             return 0
-        self._raw.seek(self._offset + self._at)
-        data = self._raw.read(wanted)
+        data = self._shared.read_at(self._offset + self._at, wanted)
         got = len(data)
         buffer[:got] = data
         self._at += got
@@ -64,15 +66,59 @@ class View(io.RawIOBase):
         return self._at
 
     def close(self) -> None:
-        """Close the file below if it was opened for this view."""
-        if not self.closed and self._owned:
-            self._raw.close()
+        """Let go of the file below; the last one to do so closes it."""
+        if self._holds:
+            self._holds = False
+            self._shared.let_go()
         super().close()
+
+
+class SharedFile:
+    """An open file that is read at any place by whoever holds it, and closed when nobody does.
+
+    Whoever makes it holds it.
+    """
+
+    def __init__(self, raw: Any, *, close: bool) -> None:
+        self._raw, self._close, self._holders = raw, close, 1
+        self._lock = threading.Lock()
+        # Only a file that was opened here: what else has a number may have buffers above it.
+        plain = close and isinstance(raw, io.FileIO) and hasattr(os, "pread")  # not on Windows
+        self._number = raw.fileno() if plain else None
+
+    def hold(self) -> None:
+        """One more reads."""
+        with self._lock:
+            if not self._holders:
+                raise ValueError("the source is closed")
+            self._holders += 1
+
+    def let_go(self) -> None:
+        """One fewer reads."""
+        with self._lock:
+            self._holders -= 1
+            if not self._holders and self._close:
+                self._raw.close()
+
+    def __del__(self) -> None:
+        if self._close:  # a source that nobody closed
+            self._raw.close()
+
+    def read_at(self, place: int, count: int) -> bytes:
+        """Up to `count` bytes from `place` on."""
+        if self._number is not None:
+            return os.pread(self._number, count, place)
+        with self._lock:  # the position is that of all who share the file
+            self._raw.seek(place)
+            return self._raw.read(count)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A readable thing of known size that can be opened again and again."""
+    """A readable thing of known size that can be opened again and again until it is closed.
+
+    All its readers see the same file, whatever happens to the name meanwhile.
+    """
 
     title: str
     """How messages call it."""
@@ -82,6 +128,7 @@ class Source:
     """True when it is a file on disk (then reports may give its size)."""
     _open: Callable[[], View]
     _release: Callable[[], None]
+    _is_unchanged: Callable[[], bool] = lambda: True
 
     def open(self) -> View:
         """A fresh reader at the beginning; the caller closes it."""
@@ -111,6 +158,13 @@ class Source:
             except OSError as error:
                 raise _from_os(error, self.title) from error
 
+    def check_unchanged(self) -> None:
+        """Raise `MediaError` when the file on the disk was written to since this source was made."""
+        if not self._is_unchanged():
+            raise MediaError(
+                Reason.UNREADABLE, f"{self.title} was changed while it was scanned: scan it again"
+            )
+
     def close(self) -> None:
         """Free what was made for this source; a file object that was passed in stays open."""
         self._release()
@@ -139,10 +193,8 @@ def make_source(source: object) -> Source:
 
 
 def _of_bytes(data: bytes) -> Source:
-    def opener() -> View:
-        return View(io.BytesIO(data), 0, len(data), owned=True)
-
-    return Source("the data", len(data), False, opener, _nothing)
+    shared = SharedFile(io.BytesIO(data), close=False)
+    return Source("the data", len(data), False, lambda: View(shared, 0, len(data)), _nothing)
 
 
 def _of_path(path: str | bytes) -> Source:
@@ -153,12 +205,14 @@ def _of_path(path: str | bytes) -> Source:
             if not os.access(path, os.R_OK | os.X_OK):
                 raise MediaError(Reason.NOT_PERMITTED, f"{title} may not be listed: change its permissions")
             raise MediaError(Reason.UNSUPPORTED, f"{title} is a folder: name a file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(
-                Reason.UNSUPPORTED, f"{title} is not a regular file: copy its data to a file first"
-            )
-        with open(path, "rb", buffering=0):
-            pass
+        _must_be_regular(status, title)
+        file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  (closed by its holders)
+        try:
+            status = os.fstat(file.fileno())  # the name may mean another file by now
+            _must_be_regular(status, title)
+        except BaseException:
+            file.close()
+            raise
     except FileNotFoundError as error:
         if not os.path.islink(path):
             raise _from_os(error, title) from error
@@ -170,10 +224,41 @@ def _of_path(path: str | bytes) -> Source:
     except ValueError as error:  # a zero byte in the path
         raise MediaError(Reason.MISSING, f"{title} is not a possible path: check it") from error
 
-    def opener() -> View:
-        return View(open(path, "rb", buffering=0), 0, status.st_size, owned=True)
+    shared = SharedFile(file, close=True)
 
-    return Source(title, status.st_size, True, opener, _nothing)
+    def is_unchanged() -> bool:
+        now = os.fstat(file.fileno())
+        return (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+    return Source(
+        title,
+        status.st_size,
+        True,
+        lambda: View(shared, 0, status.st_size),
+        _once(shared.let_go),
+        is_unchanged,
+    )
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting, should the path have become a pipe in the meantime."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _must_be_regular(status: os.stat_result, title: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError(Reason.UNSUPPORTED, f"{title} is not a regular file: copy its data to a file first")
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    """`action` at the first call, nothing at others."""
+    waiting = [action]
+
+    def call() -> None:
+        if waiting:
+            waiting.pop()()
+
+    return call
 
 
 def _of_file(file: Any) -> Source:
@@ -189,14 +274,13 @@ def _of_file(file: Any) -> Source:
     except OSError as error:
         raise _from_os(error, "the stream") from error
 
-    def opener() -> View:
-        return View(file, start, size, owned=False)
+    shared = SharedFile(file, close=False)
 
     def release() -> None:
         if not file.closed:
             file.seek(start)
 
-    return Source("the stream", size, False, opener, release)
+    return Source("the stream", size, False, lambda: View(shared, start, size), release)
 
 
 def _spooled(file: Any) -> Source:
@@ -208,10 +292,8 @@ def _spooled(file: Any) -> Source:
         spool.write(chunk)
     size = spool.tell()
 
-    def opener() -> View:
-        return View(spool, 0, size, owned=False)  # type: ignore[arg-type]
-
-    return Source("the stream", size, False, opener, spool.close)
+    shared = SharedFile(spool, close=False)
+    return Source("the stream", size, False, lambda: View(shared, 0, size), spool.close)
 
 
 def _nothing() -> None:

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.media.decoding import cuts_are_marked
+
 if TYPE_CHECKING:
     from dfdetect.media.opening import Opened
 
 MOST_PACKETS = 400_000
 """Four hours at 25 a second.  Longer lists are thinned to key pictures, and then to every second of them."""
 _NO_TIME = -(1 << 63)
-_KEY, _UNUSABLE = 1, 2
+_KEY, _UNUSABLE, _MARKED = 1, 2, 4
+_FEW_MARKED, _FEW_MARKED_SHARE = 2, 0.03
+"""So many pictures marked as damaged are done without; where there are more, they are looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +39,7 @@ class Survey:
     keys: NDArray[np.bool_]
     """Decoding may start here."""
     usable: NDArray[np.bool_]
-    """A picture is shown at this time and its data is not known to be damaged."""
+    """A picture is shown at this time, and its data is not marked as damaged or `trusts_marked`."""
     unit: float
     """Seconds in one unit of `pts`, where the file has times."""
     timed: bool
@@ -44,6 +48,10 @@ class Survey:
     """Number of packets in the file."""
     tail: float
     """How long the last picture is shown, in seconds."""
+    marked: int
+    """Number of pictures whose data is marked as damaged."""
+    trusts_marked: bool
+    """These are too many to do without (anybody can set such a mark): they are usable like all others."""
 
     @property
     def pictures(self) -> NDArray[np.intp]:
@@ -100,7 +108,7 @@ def take_survey(opened: Opened) -> Survey:
             lists.index.append(number)
             lists.pts.append(_NO_TIME if packet.pts is None else packet.pts)
             lists.dts.append(_NO_TIME if packet.dts is None else packet.dts)
-            lists.flags.append(key * _KEY | (packet.is_corrupt or packet.is_discard) * _UNUSABLE)
+            lists.flags.append(key * _KEY | packet.is_discard * _UNUSABLE | packet.is_corrupt * _MARKED)
         keys += key
         number += 1
         duration = packet.duration or duration
@@ -115,9 +123,16 @@ def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, duration
     index, pts, dts = (np.array(values, np.int64) for values in (lists.index, lists.pts, lists.dts))
     flags = np.array(lists.flags, np.int8)
     keys = (flags & _KEY) != 0
+    marked = (flags & _MARKED) != 0
+    count = int(marked.sum())
+    # In MP4 the mark means that the end of the file has cut the picture off.
+    trusts_marked = not cuts_are_marked(opened) and count > max(_FEW_MARKED, _FEW_MARKED_SHARE * len(flags))
     usable = (flags & _UNUSABLE) == 0
+    if not trusts_marked:
+        usable &= ~marked
     if not usable.any():  # everything is damaged: better a damaged picture than none
         usable[:] = True
+        trusts_marked = count > 0
     missing = pts == _NO_TIME
     # AVI knows only the order of decoding; what FFmpeg makes of it is wrong where pictures are reordered.
     ordered = opened.container.format.name != "avi" or bool(keys.all())
@@ -135,7 +150,9 @@ def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, duration
     tail = duration * unit
     if not tail and usable.sum() > 1:
         tail = float(np.median(np.diff(np.unique(seconds[usable]))))
-    return Survey(index, pts, seconds, keys, usable, unit, timed, thinned, packets, tail)
+    return Survey(
+        index, pts, seconds, keys, usable, unit, timed, thinned, packets, tail, count, trusts_marked
+    )
 
 
 def _rate(stream: Any) -> float:

@@ -37,6 +37,8 @@ ORDINARY_BYTES, ORDINARY_SECONDS = 100 << 20, 900.0
 """Files below both are always listed before sampling."""
 SHORT_BYTES, SHORT_SECONDS = 1 << 30, 120.0
 """So are larger ones that claim to be short."""
+_WITH_THUMBNAILS = frozenset({"avif", "heic"})
+"""Beside the animation these hold still pictures, which FFmpeg takes for streams."""
 
 
 class VideoMedia(Media):
@@ -48,7 +50,7 @@ class VideoMedia(Media):
         self._structure = inspect(source, sniffed.format)
         self._survey: Survey | None = None
         self._given: set[int] = set()
-        self._broken = 0
+        self._broken = self._left_out = 0
         self._rotation = 0
         if self._structure.encrypted:
             raise explain(source, sniffed, self._structure, "encrypted")
@@ -68,6 +70,11 @@ class VideoMedia(Media):
         # The length of the whole file may be that of its sound.
         self._claims_length = bool(stream.duration) or len(container.streams) == 1
         self._opened: Opened | None = opened
+        if opened.streams > 1 and sniffed.format not in _WITH_THUMBNAILS:
+            self._note(
+                "streams",
+                f"Only one of {opened.streams} video streams was looked at; others may show something else.",
+            )
 
     @property
     def info(self) -> MediaInfo:
@@ -106,10 +113,27 @@ class VideoMedia(Media):
             raise out_of_memory(self._source.title) from error
         if self._structure.whole is False:
             self._note("truncated", "The file ends early: its last part is missing.")
+        self._tell_marked()
         if self._broken and "truncated" not in self._notes:
             self._note("damaged", f"{self._broken} damaged packets were passed over.")
         if not self._count:
             raise explain(self._source, self._sniffed, self._structure, "no picture could be decoded")
+
+    def _tell_marked(self) -> None:
+        """Note what was left out, or looked at, although it is marked as damaged."""
+        survey = self._survey
+        if survey is None:
+            return
+        number = f"{survey.marked} of {len(survey.index)} pictures"
+        if survey.trusts_marked:
+            self._note("damaged", f"{number} are marked as damaged; they were looked at all the same.")
+        elif "truncated" in self._notes:
+            return  # that is where the marks come from, and says as much
+        elif survey.marked:
+            self._note("damaged", f"{number} are marked as damaged and were not looked at.")
+        elif self._left_out:
+            count = "1 picture" if self._left_out == 1 else f"{self._left_out} pictures"
+            self._note("damaged", f"In place of {count} marked as damaged the next ones were looked at.")
 
     def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
         """Further frames inside `windows`; see `Media.closer`."""
@@ -170,7 +194,7 @@ class VideoMedia(Media):
         start, end, last = self._settings.start or 0.0, self._settings.end, -1.0
         opened = self._open()
         try:
-            decoder = Decoder(opened)
+            decoder = Decoder(opened, marked=survey.trusts_marked)
             for number, frame in enumerate(decoder.stream(opened)):
                 if survey.timed and frame.pts is None:
                     continue
@@ -231,7 +255,9 @@ class VideoMedia(Media):
         if not longer and self._claimed_frames * 0.9 - 1 <= survey.packets:
             return
         claimed = f"{claim:.1f} s" if longer else f"{self._claimed_frames} pictures"
-        found = f"{duration:.1f} s with {survey.packets} pictures"
+        found = "1 picture" if survey.packets == 1 else f"{survey.packets} pictures"
+        if duration >= 0.005:
+            found = f"{duration:.{1 if duration >= 0.1 else 2}f} s with {found}"
         if self._structure.whole:
             self._note("wrong_header", f"The header claims {claimed}; the file holds {found}.")
         else:
@@ -263,9 +289,10 @@ class VideoMedia(Media):
     ) -> Iterator[tuple[int, VideoFrame]]:
         opened = self._open()
         try:
-            decoder = Decoder(opened, tolerant=tolerant)
+            decoder = Decoder(opened, tolerant=tolerant, marked=survey.trusts_marked)
             yield from decode_runs(opened, survey, runs, decoder)
             self._broken = decoder.broken
+            self._left_out = _count_left_out(survey, runs, decoder)
         finally:
             opened.close()
 
@@ -338,3 +365,15 @@ def _timeline(survey: Survey) -> tuple[NDArray[np.intp], NDArray[np.float64], fl
     rows = survey.pictures
     times = survey.seconds[rows]
     return rows, times, float(times[-1]) + survey.tail if len(times) else 0.0
+
+
+def _count_left_out(survey: Survey, runs: list[Run], decoder: Decoder) -> int:
+    """Wanted pictures that came out marked as damaged.
+
+    Not those before the first key picture: what they need lies before the beginning of a recording.
+    """
+    if not survey.timed or not decoder.left_out or not survey.keys.any():
+        return 0
+    first = int(survey.pts[int(np.argmax(survey.keys))])
+    wanted = {time for run in runs for time in run.wanted if time >= first}
+    return len(wanted & decoder.left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
 import re
 from pathlib import Path
@@ -63,14 +64,32 @@ def test_a_read_error_is_a_media_error() -> None:
     assert stream.tell() == 0, "the source was closed, which leaves the stream where it was"
 
 
-def test_a_file_that_vanished_is_a_media_error(tmp_path: Path) -> None:
-    path = tmp_path / "there"
-    path.write_bytes(b"x")
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced here")
+def test_a_name_that_means_another_file_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    path, other = tmp_path / "there", tmp_path / "other"
+    path.write_bytes(b"first")
+    other.write_bytes(b"second")
     source = make_source(path)
+    other.replace(path)
+    assert gather_evidence(source).sha256 == hashlib.sha256(b"first").hexdigest()
     path.unlink()
-    with pytest.raises(MediaError) as caught:
-        gather_evidence(source)
-    assert caught.value.reason is Reason.MISSING
+    with source.open() as view:
+        assert view.read() == b"first"
+    source.check_unchanged()
+    source.close()
+
+
+def test_a_file_that_was_written_to_meanwhile_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    path.write_bytes(b"first")
+    source = make_source(path)
+    source.check_unchanged()
+    with path.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(MediaError, match="changed while it was scanned: scan it again") as caught:
+        source.check_unchanged()
+    assert caught.value.reason is Reason.UNREADABLE
+    source.close()
 
 
 def test_pixels_have_neither_hash_nor_credentials() -> None:

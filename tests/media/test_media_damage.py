@@ -55,6 +55,20 @@ def test_wrong_claims_are_found_out():
     assert codes(info) == ["wrong_header"]
 
 
+@pytest.mark.parametrize(
+    ("pictures", "said"),
+    [(1, "0.04 s with 1 picture"), (2, "0.08 s with 2 pictures"), (5, "0.2 s with 5 pictures")],
+)
+def test_how_little_is_there_is_told_in_words_that_fit(pictures, said):
+    whole = bytearray(video(numbered(pictures), codec="mjpeg", form="avi", pix_fmt="yuvj420p"))
+    for mark, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):
+        place = whole.index(mark) + offset
+        whole[place : place + 4] = (900_000).to_bytes(4, "little")
+    _, info = read_video(bytes(whole))
+    (note,) = info.notes
+    assert note.text.endswith(f"the file holds {said}.")
+
+
 def test_damage_in_the_middle_is_passed_over():
     whole = bytearray(video(numbered(100), codec="mpeg2video", form="mpegts"))
     for place in range(len(whole) // 3, len(whole) // 2, 97):

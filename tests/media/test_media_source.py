@@ -1,5 +1,6 @@
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.media.sniff import Family, sniff
-from dfdetect.media.source import View, make_source
+from dfdetect.media.source import SharedFile, View, make_source
 from dfdetect.reports.words import printable
 from dfdetect.results import Reason
 from dfdetect.settings import Settings
@@ -153,7 +154,9 @@ def test_a_link_to_nothing_is_called_one(tmp_path):
 @given(st.binary(min_size=1, max_size=300), st.lists(st.tuples(st.integers(-400, 400), st.integers(0, 2))))
 def test_a_view_is_a_file_of_fixed_size(data, moves):
     raw = io.BytesIO(b"before" + data + b"after")
-    view, model = View(raw, 6, len(data), owned=True), io.BytesIO(data)
+    shared, model = SharedFile(raw, close=True), io.BytesIO(data)
+    view = View(shared, 6, len(data))
+    shared.let_go()
     for offset, whence in moves:
         base = (0, model.tell(), len(data))[whence]
         if base + offset < 0:
@@ -251,3 +254,44 @@ def test_sniffing_tells_families():
     assert sniff(video([quarters()] * 9, form="mpegts")).format == "mpegts"
     assert sniff(b"YUV4MPEG2 W8 H8\nFRAME\n").family is Family.VIDEO
     assert sniff(b"BM is how this text begins").family is Family.TEXT
+
+
+def test_a_source_keeps_one_file_open_until_nobody_reads_it(tmp_path):
+    path = tmp_path / "there.bin"
+    path.write_bytes(b"abcdef")
+    folder = "/proc/self/fd"
+    if not os.path.isdir(folder):
+        pytest.skip("this system does not list open files")
+
+    def count() -> int:
+        paths = (f"{folder}/{name}" for name in os.listdir(folder))
+        return sum(os.path.realpath(link) == str(path) for link in paths if os.path.islink(link))
+
+    source = make_source(path)
+    views = [source.open() for _ in range(3)]
+    assert count() == 1
+    assert [view.read(2) for view in views] == [b"ab"] * 3
+    assert [view.read(2) for view in views] == [b"cd"] * 3
+    source.close()
+    source.close()
+    assert [view.read(2) for view in views] == [b"ef"] * 3
+    for view in views:
+        view.close()
+    assert count() == 0
+    for _ in range(3):
+        with pytest.raises(ValueError, match="closed"):
+            source.open()
+    make_source(path)  # forgotten
+    assert count() == 0
+
+
+def test_readers_in_several_threads_do_not_disturb_each_other():
+    data = bytes(range(256)) * 4096
+    source = make_source(io.BytesIO(data))
+
+    def read(step: int) -> bytes:
+        with source.open() as view:
+            return b"".join(iter(lambda: view.read(step), b""))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(found == data for found in threads.map(read, [997, 1009, 1013, 1019] * 4))
