@@ -66,6 +66,7 @@ COMMAND_LINE_ONLY: Mapping[str, str] = {
     "jsonl": "set DFDETECT_FORMAT=jsonl",
     "files_from": "name it on the command line",
     "null": "name it on the command line",
+    "resume": "name it on the command line",
     "write_baseline": "name it on the command line",
     "debug": "name it on the command line",
 }

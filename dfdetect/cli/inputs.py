@@ -10,12 +10,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import click
 
-from dfdetect.batch.sources import Survey, find_media, looks_like_media
+from dfdetect.batch.sources import MEDIA_SUFFIXES, Survey, find_media, looks_like_media
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
 from dfdetect.reports.words import plural, printable
@@ -99,18 +99,37 @@ class Inputs:
         """Whether the result stands for a pattern that matches nothing."""
         return result.reason is Reason.MISSING and result.path in self.paths and glob.has_magic(result.path)
 
-    def spare(self, report: str, read: Sequence[str | None] = ()) -> None:
+    def spare(self, report: str, read: Sequence[str | None] = (), what: str = "report") -> None:
         """Refuse a report that would overwrite what is to be scanned, any photo or video, or a file that the
         scan reads for another reason (`read`: such files, and folders whose files all are).
+
+        `what` is the word for it.
         """
+        named = f"the {what} '{printable(report)}' would overwrite"
         if os.path.isfile(report) and looks_like_media(report):
-            raise InputError(f"the report '{printable(report)}' would overwrite a photo or a video")
+            raise InputError(f"{named} a photo or a video")
         place = os.path.realpath(report)
         if place in {os.path.realpath(path) for path in self.paths}:
-            raise InputError(f"the report '{printable(report)}' would overwrite a file that is to be scanned")
+            raise InputError(f"{named} a file that is to be scanned")
         kept = {os.path.realpath(path) for path in (self.files_from, *read) if path}
         if place in kept or (os.path.exists(place) and os.path.dirname(place) in kept):
-            raise InputError(f"the report '{printable(report)}' would overwrite a file that the scan reads")
+            raise InputError(f"{named} a file that the scan reads")
+
+    def spare_journal(self, journal: str, read: Sequence[str | None], written: Iterable[str | None]) -> None:
+        """The same for the journal of a scan, which must not be any of the files that are `written` either.
+
+        The name of a photo or a video is refused too: a search of its folder would find it.
+        """
+        self.spare(journal, read, "journal")
+        if os.path.splitext(journal)[1][1:].lower() in MEDIA_SUFFIXES:
+            raise InputError(
+                f"the journal '{printable(journal)}' has the name of a photo or a video: name another file"
+            )
+        if os.path.realpath(journal) in {os.path.realpath(path) for path in written if path}:
+            raise InputError(
+                f"the journal and a report or a baseline would be the same file, '{printable(journal)}': "
+                "give each its own"
+            )
 
     def _search(self, survey: Survey) -> Iterator[str]:
         paths = [self.spooled or path if path == STDIN else path for path in self.paths]

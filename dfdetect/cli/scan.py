@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -26,6 +26,9 @@ from dfdetect.reports.words import plural, printable
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 
+if TYPE_CHECKING:
+    from dfdetect.batch.journal import Journal
+
 
 @click.command(
     context_settings=COMMAND_SETTINGS,
@@ -34,6 +37,7 @@ Examples:
   dfdetect scan clip.mp4
   dfdetect scan photos/ 'clips/*.mp4' --jobs 4
   dfdetect scan photos/ --json --report csv=scan.csv > scan.json
+  dfdetect scan archive/ --resume night.journal --report html=night.html
   find . -name '*.mp4' -newer last -print0 | dfdetect scan --files-from - -0
   curl -s https://example.org/a.jpg | dfdetect scan -
 
@@ -95,12 +99,14 @@ def _scan(
     ordered: bool,
     config: str | None,
 ) -> Summary:
-    from dfdetect.batch.pool import scan_many
-
     spare_algebra_threads()
     _spare(inputs, output, settings.trust_list, config)
-    # While this process has neither numpy nor threads: then workers start in no time (fork).
-    with contextlib.closing(scan_many(inputs.find(), settings, jobs=jobs, ordered=ordered)) as results:
+    paths = inputs.find()
+    with (
+        _journal(inputs, settings, output) as journal,
+        # While this process has no threads: then workers start in no time (fork).
+        contextlib.closing(_results(paths, inputs, settings, journal, jobs, ordered)) as results,
+    ):
         from dfdetect.scoring.models import load_model
 
         _spare(inputs, output, str(load_model(settings.model).path))
@@ -111,6 +117,11 @@ def _scan(
     if output.write_baseline is not None:
         for sentence in (gate.summary(output.write_baseline), *gate.left_out()):
             say(f"dfdetect: {sentence}")
+    if journal is not None and journal.known:
+        hints.append(
+            f"{journal.taken} of {plural(summary.files, 'file')} {'was' if journal.taken == 1 else 'were'} "
+            f"taken over from {printable(journal.path)}"
+        )
     hints += inputs.not_entered(hidden=output.verbosity > 0)
     if output.verbosity > 0:
         hints += [*gate.unmet(), *inputs.passed_over()]
@@ -121,12 +132,55 @@ def _scan(
     return summary
 
 
+@contextlib.contextmanager
+def _journal(inputs: Inputs, settings: Settings, output: Output) -> Iterator[Journal | None]:
+    """The journal, if that is asked for; only then is its code loaded."""
+    if output.resume is None:
+        yield None
+        return
+    from dfdetect.batch.journal import Journal, scan_key
+    from dfdetect.scoring.models import load_model
+
+    model = load_model(settings.model)
+    _spare(inputs, output, str(model.path))
+    with Journal(output.resume, scan_key(settings, model), lambda text: say(f"dfdetect: {text}")) as journal:
+        yield journal
+
+
+def _results(
+    paths: Iterator[str],
+    inputs: Inputs,
+    settings: Settings,
+    journal: Journal | None,
+    jobs: int | None,
+    ordered: bool,
+) -> Generator[ScanResult, None, None]:
+    """The result of every file, from the journal or from a scan."""
+    from dfdetect.batch.pool import scan_many
+
+    if journal is None:
+        return scan_many(paths, settings, jobs=jobs, ordered=ordered)
+    from dfdetect.batch.resume import scan_with
+
+    # Not `ordered` there: what waits for its turn shall be in the journal.
+    return scan_with(
+        journal,
+        paths,
+        lambda rest: scan_many(rest, settings, jobs=jobs),
+        ordered=ordered,
+        apart=[inputs.spooled],
+    )
+
+
 def _spare(inputs: Inputs, output: Output, *read: str | None) -> None:
-    """Refuse a report or a new baseline in the place of anything that the scan reads."""
+    """Refuse a report, a new baseline or a journal in the place of anything that the scan reads."""
     for _, path in output.reports:
         inputs.spare(path, (*read, output.baseline))
     if output.write_baseline is not None:
         inputs.spare(output.write_baseline, read)
+    if output.resume is not None:
+        written = [output.write_baseline, *(path for _, path in output.reports)]
+        inputs.spare_journal(output.resume, (*read, output.baseline), written)
 
 
 def _report(

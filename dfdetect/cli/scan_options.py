@@ -29,6 +29,8 @@ class Output:
     """Accepted findings."""
     write_baseline: str | None
     """Where to write the findings as accepted ones."""
+    resume: str | None
+    """The journal: where results are kept as they come, and taken over from."""
     verbosity: int
     color: bool | None
 
@@ -137,6 +139,13 @@ def output_options(function: Function) -> Function:
                 metavar="FILE",
                 help="Write this scan's findings to FILE, as accepted; results are then reported at the end.",
             ),
+            click.option(
+                "--resume",
+                type=click.Path(),
+                metavar="FILE",
+                help="Keep every result in FILE at once; the same command again, whatever ended this one, "
+                "takes them over and scans only the rest and what has changed.",
+            ),
         )
     ):
         function = decorate(function)
@@ -156,6 +165,8 @@ def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
         )
     if words["write_baseline"] == "-":
         raise click.UsageError("--write-baseline writes a file; '-' stands for none, so name one")
+    if words["resume"] == "-":
+        raise click.UsageError("--resume keeps results in a file; '-' stands for none, so name one")
     talk = current_talk()
     return Output(
         format=formats[0],
@@ -164,6 +175,7 @@ def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
         strict=words["strict"],
         baseline=words["baseline"],
         write_baseline=words["write_baseline"],
+        resume=words["resume"],
         verbosity=talk.verbosity,
         color=talk.color,
     )
@@ -178,5 +190,6 @@ OUTPUT_WORDS = (
     "strict",
     "baseline",
     "write_baseline",
+    "resume",
 )
 """Names of the values that `output_options` adds."""

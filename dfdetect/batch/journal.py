@@ -1,0 +1,316 @@
+"""A file that holds the results of a scan as they come, so that a scan that was killed can go on.
+
+The first line is a header: the format, its version, and the *key* of the scan, which is whatever decides its
+figures (`scan_key`).  Every further line is the result of one file, with the size and the time stamp that the
+file had before its scan began, and with a checksum.  A line is on the disk before its result is handed on.
+
+A result is taken over as long as its file has that size and time stamp.  Only what the file itself brings
+about is kept: whoever raises a time limit, mends a permission or installs a decoder wants another try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple
+
+from dfdetect import __version__
+from dfdetect.batch.lock import lock
+from dfdetect.batch.stored import about_in, line_of, result_in
+from dfdetect.errors import InputError
+from dfdetect.interrupts import interrupts_held
+from dfdetect.reports.words import plural, printable
+from dfdetect.results import Reason, ScanResult
+from dfdetect.scoring.models import ModelFolder
+from dfdetect.settings import Settings
+
+FORMAT = "dfdetect-journal"
+VERSION = 1
+KEPT = frozenset(
+    {
+        Reason.NO_FACE,
+        Reason.FACE_TOO_SMALL,
+        Reason.FACE_TOO_BLURRED,
+        Reason.FACE_TOO_DARK,
+        Reason.TOO_FEW_FRAMES,
+        Reason.EMPTY,
+        Reason.NOT_MEDIA,
+        Reason.NO_PICTURE,
+        Reason.ENCRYPTED,
+        Reason.TRUNCATED,
+        Reason.TOO_LARGE,
+    }
+)
+"""Reasons that lie in the file.  Not so *unreadable*, which a failing disk makes too, and *unsupported*,
+which a missing package does."""
+
+_MAGIC = f'{{"format": "{FORMAT}"'.encode()
+_TOLD = 4
+"""Differences of two keys that a message names."""
+
+
+class Stamp(NamedTuple):
+    """By what it is told whether a file is still the one that was scanned."""
+
+    size: int
+    mtime_ns: int
+
+
+class _Entry(NamedTuple):
+    """Where the result of a file is."""
+
+    stamp: Stamp
+    offset: int
+
+
+def scan_key(settings: Settings, model: ModelFolder) -> dict[str, Any]:
+    """Name of whatever decides the figures of a scan → its value, or a hash of it.
+
+    The code, the settings and the content of every file that they lead to.  `Settings.timeout` is left out:
+    it decides whether there is a result, not which one.
+    """
+    from dfdetect.media.evidence import code_hash
+
+    key: dict[str, Any] = {"dfdetect": __version__, "code": list(code_hash().values())}
+    key |= {name: value for name, value in settings.as_dict().items() if name != "timeout"}
+    key |= {f"{file} of the model": model.hashes[file] for file in sorted(model.hashes)}
+    if settings.detector == "mtcnn":
+        from importlib import resources
+
+        card = (resources.files("dfdetect._models") / "mtcnn" / "card.json").read_bytes()
+        key["card of the face detector"] = hashlib.sha256(card).hexdigest()
+    if settings.trust_list is not None:
+        from dfdetect.media.credentials import read_trust_list
+
+        found = read_trust_list(settings.trust_list)
+        key["content of the trust list"] = hashlib.sha256(found.encode()).hexdigest()
+    return key
+
+
+def _silent(message: str) -> None:
+    """Says nothing."""
+
+
+class Journal:
+    """The results of a scan in a file, which is made if it does not exist.
+
+    A context manager.  While it is open no other process can open it, where the system has such locks.
+    `key` comes from `scan_key`; `tell` gets a sentence about whatever is damaged.  Raises `InputError` for a
+    file that is no journal, that holds results of another scan, that is in use, or cannot be written to.
+
+    In memory is, for each file, only where its result lies.
+    """
+
+    def __init__(self, path: str, key: Mapping[str, Any], tell: Callable[[str], None] = _silent) -> None:
+        self.path = path
+        self.known = 0
+        """Files that it held a result of when it was opened, whether they have changed since or not."""
+        self.taken = 0
+        """Results that `dfdetect.batch.resume.scan_with` took over from it."""
+        self._entries: dict[str, _Entry] = {}
+        self._tell = tell
+        try:
+            self._folder = os.getcwd()
+        except FileNotFoundError:  # somebody removed it
+            self._folder = ""
+        try:
+            self._file = self._open()
+            try:
+                if not lock(self._file):
+                    raise InputError(
+                        f"{self._title} is in use by another scan: wait for its end, or name another file"
+                    )
+                self._end = self._read(dict(key))
+                self.known = len(self._entries)
+            except BaseException:
+                self.close()
+                raise
+        except OSError as error:
+            raise InputError(f"{self._title} cannot be used: {error.strerror or error}") from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def find(self, path: str) -> int | None:
+        """Where the result of this file lies, for `read`; None if there is none or the file has changed."""
+        entry = self._entries.get(path)
+        return entry.offset if entry is not None and entry.stamp == stamp_of(path) else None
+
+    def read(self, offset: int) -> ScanResult:
+        """The result that `find` or `keep` gave the place of."""
+        try:
+            self._file.seek(offset)
+            with _buffered(self._file) as reader:
+                return result_in(reader.readline())
+        except (OSError, ValueError, LookupError, TypeError, InputError) as error:
+            raise InputError(
+                f"{self._title} cannot be read any more ({error}): name another file, and scan again"
+            ) from error
+
+    def keep(self, result: ScanResult, stamp: Stamp) -> int | None:
+        """Append a result and wait until the disk has it; gives the place, or None for what is not kept.
+
+        `stamp` is from before the scan of the file.  Raises `InputError` when the line cannot be written;
+        those before it remain.
+        """
+        if result.reason is not None and result.reason not in KEPT:
+            return None
+        about: dict[str, Any] = {"path": result.path, **stamp._asdict()}
+        if not os.path.isabs(result.path):
+            about["folder"] = self._folder  # elsewhere the same name means another file
+        try:
+            line = line_of(about, result)
+        except (ValueError, TypeError):  # no JSON, as with a figure that is none: the reports will refuse it
+            return None
+        offset = self._append(line)
+        self._entries[result.path] = _Entry(stamp, offset)
+        return offset
+
+    @property
+    def _title(self) -> str:
+        return f"the journal '{printable(self.path)}'"
+
+    def _open(self) -> io.FileIO:
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            raise InputError(f"{self._title} is no regular file: name another")
+        return open(self.path, "r+b", buffering=0, opener=_or_made)  # closed by `close`
+
+    def _read(self, key: dict[str, Any]) -> int:
+        """Take in what the file holds and cut off a line that was never finished; gives the end."""
+        with _buffered(self._file) as reader:
+            head = reader.readline()
+            if not head.endswith(b"\n"):
+                if not (head.startswith(_MAGIC) or _MAGIC.startswith(head)):
+                    raise self._foreign()
+                return self._begin(key)
+            differences = self._compare(head, key)
+            if differences and not reader.readline().endswith(b"\n"):  # it holds nothing yet
+                return self._begin(key)
+            if differences:
+                raise InputError(
+                    f"{self._title} holds results of another scan ({differences}): name another file, or "
+                    "repeat with the same settings and formats of reports"
+                )
+            end, damaged = len(head), 0
+            for line in reader:
+                if not line.endswith(b"\n"):
+                    break
+                damaged += not self._index(line, end)
+                end += len(line)
+        if damaged:
+            self._tell(
+                f"{plural(damaged, 'line')} of {self._title} {'is' if damaged == 1 else 'are'} damaged and "
+                "passed over; what should stand there is scanned again"
+            )
+        self._file.truncate(end)
+        return end
+
+    def _index(self, line: bytes, offset: int) -> bool:
+        """Remember where the result of one file is; False for a line that is not as it was written."""
+        try:
+            about = about_in(line)
+            place = _Entry(Stamp(about["size"], about["mtime_ns"]), offset)
+            if about.get("folder", self._folder) == self._folder:
+                self._entries[about["path"]] = place
+        except (ValueError, KeyError, TypeError):
+            return False
+        return True
+
+    def _begin(self, key: dict[str, Any]) -> int:
+        self._file.truncate(0)
+        self._end = 0
+        header = {"format": FORMAT, "version": VERSION, "key": key}
+        self._append(json.dumps(header).encode() + b"\n")
+        with contextlib.suppress(OSError, AttributeError):  # Windows opens no folders
+            folder = os.open(os.path.dirname(self.path) or os.curdir, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)  # a new name, too, must outlast a power cut
+            finally:
+                os.close(folder)
+        return self._end
+
+    def _append(self, line: bytes) -> int:
+        """Write at the end; gives where the line begins."""
+        begin = self._end
+        try:
+            with interrupts_held():
+                self._file.seek(begin)
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(begin)
+            raise InputError(
+                f"cannot write {self._title}: {error.strerror or error}; make room and repeat the command, "
+                "which goes on from there"
+            ) from error
+        self._end += len(line)
+        return begin
+
+    def _compare(self, head: bytes, key: dict[str, Any]) -> str:
+        """In what the scan of the header differs from this one; empty if it does not."""
+        try:
+            header = json.loads(head)
+            version, there = header["version"], dict(header["key"])
+            if header["format"] != FORMAT:
+                raise ValueError(header["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._foreign() from error
+        if version != VERSION:
+            raise InputError(
+                f"{self._title} is of version {version!r:.20}, and only {VERSION} is known: name another file"
+            )
+        here = json.loads(json.dumps(key))
+        names = [name for name in dict.fromkeys((*there, *here)) if there.get(name) != here.get(name)]
+        told = [_difference(name, there.get(name), here.get(name)) for name in names[:_TOLD]]
+        return "; ".join([*told, "…"] if len(names) > _TOLD else told)
+
+    def _foreign(self) -> InputError:
+        return InputError(f"{self._title} is there and is no journal of a scan: name another file")
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """The stamp of a regular file; None for whatever else, which cannot be told from a changed one."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def _difference(name: str, there: object, here: object) -> str:
+    """In words; hashes, which say nothing to people, are left out."""
+    if name == "code" or " of the " in name:
+        return f"the {name} is another"
+    return f"{name} {json.dumps(there):.60} there, {json.dumps(here):.60} now"
+
+
+@contextlib.contextmanager
+def _buffered(file: io.FileIO) -> Iterator[BinaryIO]:
+    """A reader from the present place on, which leaves `file` open."""
+    reader = io.BufferedReader(file, 1 << 16)
+    try:
+        yield reader
+    finally:
+        reader.detach()
+
+
+def _or_made(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
