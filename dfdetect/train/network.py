@@ -84,7 +84,9 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
         given = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise InputError(f"cannot read weights from {path}: {error}") from error
-    given = given.get("state_dict", given)
+    given = given.get("state_dict", given) if isinstance(given, dict) else None
+    if not isinstance(given, dict) or not all(isinstance(value, Tensor) for value in given.values()):
+        raise InputError(f"{path} holds no state dict of tensors; give the weights of a network")
     if not set(own) <= set(given):
         body = [value for key, value in given.items() if not key.startswith(("_fc", "fc.", "classifier"))]
         if [tuple(v.shape) for v in body] != [tuple(v.shape) for v in own.values()]:

@@ -139,6 +139,8 @@ def targets(
 ) -> dict[str, NDArray[np.float32]]:
     """Name → target vector ``[components + 1]``: whitened principal components, then the probe's logit.
 
+    Of fewer faces there are fewer components.
+
     The probe is a logistic regression (C = .001 on standardised features, weighted by `probe_weights`),
     fitted with the sources of the face's fold left out.
     """
@@ -146,7 +148,7 @@ def targets(
 
     flat = np.stack([features[row.name].ravel() for row in rows]).astype(np.float32)
     flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-3)
-    pca = PCA(components, whiten=True, random_state=0).fit(flat)
+    pca = PCA(min(components, max(1, len(flat) - 1)), whiten=True, random_state=0).fit(flat)
     parts = pca.transform(flat) * np.sqrt(pca.explained_variance_ / pca.explained_variance_[0]) ** 0.5
     parts /= parts.std() + 1e-6
     logit = probe_logits(rows, flat, folds)

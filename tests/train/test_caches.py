@@ -15,7 +15,7 @@ from dfdetect.faces.crop import CropSpec
 from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, read_picture
-from dfdetect.train.teacher import compute_features, model_targets
+from dfdetect.train.teacher import compute_features, model_targets, targets
 from tests.train.faces import make_crop_folder
 
 onnx = pytest.importorskip("onnx", reason="training needs onnx")
@@ -173,3 +173,11 @@ def test_features_of_a_probe_are_kept_by_weights_and_picture(rows: list[FaceRow]
     fresh = view_features(one, rows, VIT, 0, cache, "cpu")
     assert (fresh[0] != first[0]).any()
     assert (fresh[1:] == first[1:]).all()
+
+
+def test_a_teacher_of_few_faces_has_fewer_components(tmp_path: Path) -> None:
+    few = read_faces(make_crop_folder(tmp_path / "few", sources=4, per_source=2))
+    rng = np.random.default_rng(0)
+    found = targets(few, {row.name: rng.standard_normal((6, 30)).astype(np.float16) for row in few})
+    assert {vector.shape for vector in found.values()} == {(len(few),)}  # one component less, and the logit
+    assert all(np.isfinite(vector).all() for vector in found.values())

@@ -26,6 +26,7 @@ pytest.importorskip("timm", reason="training needs timm")
 from dfdetect.train.build import build_network  # noqa: E402
 from dfdetect.train.check import Inputs  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
+from dfdetect.train.network import load_backbone  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
 from dfdetect.train.run import run  # noqa: E402
 from dfdetect.train.table import read_faces  # noqa: E402
@@ -223,3 +224,10 @@ def test_the_command_says_so_in_words(tmp_path: Path, capsys: pytest.CaptureFixt
     words = ["train", str(media(tmp_path / "m")), "--out", str(tmp_path / "out")]
     assert main([*words, "--work", str(tmp_path / "work")]) == 2
     assert "is a file; give the path of a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("held", [[torch.zeros(3)], {"state_dict": 3}, {"epoch": 3}, torch.zeros(3)])
+def test_a_file_without_weights_is_refused(held: object, tmp_path: Path) -> None:
+    torch.save(held, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="holds no state dict"):
+        load_backbone(build_network(CNN).backbone, tmp_path / "w.pth")
