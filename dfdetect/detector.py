@@ -131,7 +131,7 @@ class Detector:
             # Only now, while the first frames of a video are being decoded.
             from dfdetect.looks import Looks
 
-            looks = Looks(self.settings, self._model.card.experts, self._judge.gate, aside)
+            looks = Looks(self.settings, self._model.card.looks(media.kind), self._judge.gate, aside)
             looks.look(frames, self._lookout().look)
         for _ in range(CLOSER_LOOKS):
             windows = looks.worth_a_closer_look(media.kind)

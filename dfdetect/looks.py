@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
-from dfdetect.faces.crop import cut
+from dfdetect.faces.crop import CropSpec, cut
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dfdetect.scoring.aside import Aside
-    from dfdetect.scoring.card import ExpertCard
     from dfdetect.scoring.scorer import Scores
     from dfdetect.settings import Settings
 
@@ -60,12 +59,14 @@ class Looks:
     def __init__(
         self,
         settings: Settings,
-        experts: Sequence[ExpertCard],
+        specs: Sequence[Sequence[CropSpec]],
         gate: Callable[[FaceQuality], Reason | None],
         aside: Aside,
     ) -> None:
-        """`experts` say how a face is cut out, `gate` why one cannot be judged, `aside` scores the rest."""
-        self._settings, self._experts, self._gate, self._aside = settings, experts, gate, aside
+        """`specs` say how a face is cut out (`ModelCard.looks`), `gate` why one cannot be judged, `aside`
+        scores the rest.
+        """
+        self._settings, self._specs, self._gate, self._aside = settings, specs, gate, aside
         self._pending: deque[tuple[list[TrackedCrop], Future[Scores]]] = deque()
         self._tracker = Tracker(settings)
         self._waiting: list[TrackedCrop] = []
@@ -124,17 +125,21 @@ class Looks:
             if reason is not None:
                 self._failed[track][reason] += 1
                 continue
-            crops = tuple(cut(frame.image, face.box, face.landmarks, expert.crop) for expert in self._experts)
-            yield TrackedCrop(track, frame.index, frame.time, face, quality, crops)
+            looks = tuple(
+                tuple(cut(frame.image, face.box, face.landmarks, spec) for spec in specs)
+                for specs in self._specs
+            )
+            yield TrackedCrop(track, frame.index, frame.time, face, quality, looks)
 
     def _hand_in(self) -> None:
         if self._waiting:
-            self._pending.append((self._waiting, self._aside.hand_in([item.crops for item in self._waiting])))
+            crops = [look for item in self._waiting for look in item.looks]
+            self._pending.append((self._waiting, self._aside.hand_in(crops)))
             self._waiting = []
 
     def _take(self) -> None:
         items, future = self._pending.popleft()
-        scores = self._aside.take(future)
+        scores = self._aside.take(future).averaged(len(self._specs))
         for i, item in enumerate(items):
             heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
             self._scores[item.track].append(
@@ -147,7 +152,7 @@ class Looks:
                     logit=float(scores.fused[i]),
                     experts=tuple(float(value) for value in scores.experts[i]),
                     heatmap=None if heat is None else tuple(tuple(row) for row in heat),
-                    picture=small_jpeg(item.crops[0], FACE_SIDE) if self._settings.pictures else None,
+                    picture=small_jpeg(item.looks[0][0], FACE_SIDE) if self._settings.pictures else None,
                 )
             )
 

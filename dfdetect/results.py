@@ -172,7 +172,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedCrop:
-    """A face that belongs to a track, cut out once per expert of the model."""
+    """A face that belongs to a track, cut out as the model wants it."""
 
     track: int
     """Provisional track number; `Tracker.final_ids` maps it to the person."""
@@ -180,8 +180,8 @@ class TrackedCrop:
     time: float
     face: Face
     quality: FaceQuality
-    crops: tuple[NDArray[np.uint8], ...]
-    """One RGB crop ``[size, size, 3]`` per expert, in the order of the model card."""
+    looks: tuple[tuple[NDArray[np.uint8], ...], ...]
+    """For each look at it one RGB crop ``[size, size, 3]`` per expert, in the order of the model card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class FaceScore:
     logit: float
     """The fused logit of all experts (positive: fake)."""
     experts: tuple[float, ...]
-    """One raw logit per expert, in the order of the model card."""
+    """One raw logit per expert, in the order of the model card; the mean where a face was looked at twice."""
     heatmap: tuple[tuple[float, ...], ...] | None = None
     """Class-activation map over the crop, rows from top to bottom, in units of the logit; None unless
     `Settings.heatmaps` asked for it."""

@@ -119,6 +119,8 @@ def _describe(card: ModelCard, folder: Path) -> list[str]:
     lines += _field("folder", str(folder))
     for expert in card.experts:
         crop = ", ".join(f"{key} {value}" for key, value in expert.crop.as_dict().items())
+        if expert.closer is not None:
+            crop += f"; in photos also {expert.closer:g}"
         lines += _field("network", f"{expert.name} ({expert.arch}) in {expert.file}; crop: {crop}")
     for title, value in (("data", card.data), ("recipe", card.recipe), ("measured", card.measured)):
         lines += _tree(title, value)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.numbers import is_number
+from dfdetect.results import MediaKind
 
 CARD_FORMAT = 1
 """Version of card.json that this release reads and writes."""
@@ -51,6 +52,9 @@ class ExpertCard:
     """Name of the output with one logit per crop (positive: fake), ``[n]`` or ``[n, 1]``."""
     heatmap: str | None = None
     """Name of the output ``[n, gh, gw]`` whose mean is the logit up to a constant, if there is one."""
+    closer: float | None = None
+    """Zoom of a second crop of each face in a photo, which shows it at one moment only; the logit is then the
+    mean of both.  None: one look is enough."""
     quick_file: str | None = None
     """The same network with signed 8-bit weights: quicker, and right only on processors whose 8-bit kernels
     do not overflow (see `dfdetect.scoring.engines`)."""
@@ -91,6 +95,13 @@ class ModelCard:
     limits: tuple[str, ...] = ()
     """Known failures, in plain sentences."""
     golden: tuple[Golden, ...] = ()
+
+    def looks(self, kind: MediaKind) -> tuple[tuple[CropSpec, ...], ...]:
+        """How a face in such a medium is cut out: for each look at it one crop per expert."""
+        first = tuple(expert.crop for expert in self.experts)
+        if kind is not MediaKind.PHOTO or all(expert.closer is None for expert in self.experts):
+            return (first,)
+        return first, tuple(replace(e.crop, zoom=e.closer or e.crop.zoom) for e in self.experts)
 
 
 def is_plain_name(name: object) -> bool:
@@ -177,6 +188,7 @@ def _expert_values(expert: ExpertCard) -> dict[str, Any]:
         "sha256": expert.sha256,
         "arch": expert.arch,
         "crop": expert.crop.as_dict(),
+        **({} if expert.closer is None else {"closer": expert.closer}),
         "layout": "NCHW",
         "colour": "RGB",
         "mean": list(expert.mean),
@@ -194,15 +206,21 @@ def _expert(values: _Fields) -> ExpertCard:
     std = values.triple("std")
     if min(std) <= 0:
         values.fail("std", "hold three positive numbers")
+    closer = values.number("closer") if values.has("closer") else None
+    name = "crop"
     try:
-        crop = CropSpec.from_mapping(values.mapping("crop"))
+        crop = CropSpec.from_mapping(values.mapping(name))
+        if closer is not None:
+            name = "closer"
+            replace(crop, zoom=closer)  # refuses what is out of range
     except ModelError as error:
-        raise ModelError(f"{values.where}.crop: {error}") from error
+        raise ModelError(f"{values.where}.{name}: {error}") from error
     return ExpertCard(
         name=values.text("name"),
         file=values.network("file"),
         quick_file=values.network("quick_file") if values.has("quick_file") else None,
         crop=crop,
+        closer=closer,
         mean=values.triple("mean"),
         std=std,
         input=values.text("input", "input"),

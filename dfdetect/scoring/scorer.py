@@ -33,6 +33,20 @@ class Scores:
     heatmaps: NDArray[np.float32] | None
     """``[n, gh, gw]``: which part of the crop speaks for a fake (positive); None unless asked for."""
 
+    def averaged(self, looks: int) -> Scores:
+        """Of every `looks` rows, which are looks at one face, the mean.
+
+        The heat map is that of the first look, moved as a whole so that it still adds up to the logit.
+        """
+        if looks == 1:
+            return self
+        experts = self.experts.reshape(-1, looks, self.experts.shape[1]).mean(axis=1)
+        fused = self.fused.reshape(-1, looks).mean(axis=1)
+        if self.heatmaps is None:
+            return Scores(experts, fused, None)
+        moved = (fused - self.fused[::looks]).astype(np.float32)
+        return Scores(experts, fused, self.heatmaps[::looks] + moved[:, None, None])
+
 
 @dataclass(frozen=True, slots=True)
 class Fusion:

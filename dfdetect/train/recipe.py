@@ -102,6 +102,9 @@ class Recipe:
     The embeddings of patches and positions and the class token stay as they were either way."""
     crops: tuple[CropSpec, ...] = (CropSpec("five_point", 192, 0.95),)
     """The views of a face; each becomes an expert of the model, with a head of its own.  A CNN has one."""
+    closer: float | None = None
+    """Zoom at which the made model looks at each face in a photo once more (`ExpertCard.closer`), for upright
+    views; training is the same.  None: one look."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     steps: int = 2000
@@ -213,6 +216,8 @@ def _check_values(recipe: Recipe) -> None:
     fold = recipe.fold
     held = Span(0, recipe.folds - 1, whole=True)
     _refuse(recipe, "fold", fold is None or held.holds(fold), f"None, or {held} (folds less 1)")
+    zoom = Span(0.2, 4)
+    _refuse(recipe, "closer", recipe.closer is None or zoom.holds(recipe.closer), f"None, or {zoom}")
     _refuse(recipe, "bf16", isinstance(recipe.bf16, bool), "true or false")
     backbone: object = recipe.backbone
     _refuse(recipe, "backbone", isinstance(backbone, str) and backbone != "", "the name of a timm model")

@@ -35,6 +35,8 @@ NAMES = {field.name for field in dataclasses.fields(Recipe)}
         ("damage", -3, "a number between 0 and 1"),
         ("smoothing", 0.6, "a number between 0 and 0.5"),
         ("folds", 0, "a whole number of at least 1"),
+        ("closer", 5, "None, or a number between 0.2 and 4"),
+        ("closer", True, "None, or a number between 0.2 and 4"),
         ("fold", 4, "None, or a whole number between 0 and 3"),
         ("fold", -1, "None, or a whole number between 0 and 3"),
         ("fold", True, "None, or a whole number between 0 and 3"),
@@ -77,7 +79,7 @@ def test_no_number_takes_these(name: str, value: Any) -> None:
 
 
 def test_every_field_is_checked() -> None:
-    assert NUMBERS.keys() | LISTS.keys() | {"backbone", "tuned", "crops", "bf16", "fold"} == NAMES
+    assert NUMBERS.keys() | LISTS.keys() | {"backbone", "tuned", "crops", "closer", "bf16", "fold"} == NAMES
 
 
 def test_views_are_views() -> None:
@@ -90,6 +92,7 @@ def test_views_are_views() -> None:
     [
         {},
         {"lr": 1, "warmup": 0, "backbone_lr": 0, "ema": 0, "clean": 1, "smoothing": 0.5},
+        {"closer": 0.2},
         {"fold": 7, "folds": 8, "seed": 2**63 - 1},
         {"blocks": [5, 7], "refit_blocks": [7], "way": 1},
     ],

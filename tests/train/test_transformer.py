@@ -147,10 +147,11 @@ def test_a_blended_head_is_the_weighted_sum_of_both() -> None:
 
 def test_the_shipped_network_scores_like_torch_and_each_face_by_itself(tmp_path: Path) -> None:
     data = make_crop_folder(tmp_path / "crops")
-    out = tmp_path / "model"
-    run(Inputs((data,), tmp_path / "work"), RECIPE, out, workers=0)
+    out, recipe = tmp_path / "model", dataclasses.replace(RECIPE, closer=1.2)
+    run(Inputs((data,), tmp_path / "work"), recipe, out, workers=0)
     folder = load_model(out)
     assert [expert.name for expert in folder.card.experts] == ["vit_upright", "vit_aligned"]
+    assert [expert.closer for expert in folder.card.experts] == [1.2, None]
     assert {expert.file for expert in folder.card.experts} == {"model.onnx"}
     rows = read_faces(data)[:6]
     crops = [tuple(aligned(row, expert.crop) for expert in folder.card.experts) for row in rows]
@@ -160,8 +161,8 @@ def test_the_shipped_network_scores_like_torch_and_each_face_by_itself(tmp_path:
     assert alone == pytest.approx(together.experts, abs=1e-4)
     assert together.heatmaps is not None
     assert together.heatmaps.shape == (6, 10, 10)
-    resumed = train(read_faces(data), {}, {}, RECIPE, tmp_path / "work" / "run", workers=0)
-    whole = predict(resumed, rows, RECIPE)
+    resumed = train(read_faces(data), {}, {}, recipe, tmp_path / "work" / "run", workers=0)
+    whole = predict(resumed, rows, recipe)
     assert together.experts == pytest.approx(whole, abs=0.05 * np.ptp(whole))
 
 
