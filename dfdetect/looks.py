@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
-from dfdetect.faces.crop import CropSpec, cut
+from dfdetect.faces.crop import cut
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
 from dfdetect.faces.tracks import Tracker
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dfdetect.scoring.aside import Aside
+    from dfdetect.scoring.card import Look
     from dfdetect.scoring.scorer import Scores
     from dfdetect.settings import Settings
 
@@ -59,14 +60,14 @@ class Looks:
     def __init__(
         self,
         settings: Settings,
-        specs: Sequence[Sequence[CropSpec]],
+        ways: Sequence[Look],
         gate: Callable[[FaceQuality], Reason | None],
         aside: Aside,
     ) -> None:
-        """`specs` say how a face is cut out (`ModelCard.looks`), `gate` why one cannot be judged, `aside`
+        """`ways` say how a face is cut out (`ModelCard.looks`), `gate` why one cannot be judged, `aside`
         scores the rest.
         """
-        self._settings, self._specs, self._gate, self._aside = settings, specs, gate, aside
+        self._settings, self._ways, self._gate, self._aside = settings, ways, gate, aside
         self._pending: deque[tuple[list[TrackedCrop], Future[Scores]]] = deque()
         self._tracker = Tracker(settings)
         self._waiting: list[TrackedCrop] = []
@@ -126,8 +127,8 @@ class Looks:
                 self._failed[track][reason] += 1
                 continue
             looks = tuple(
-                tuple(cut(frame.image, face.box, face.landmarks, spec) for spec in specs)
-                for specs in self._specs
+                tuple(cut(frame.image, face.box, face.landmarks, spec) for spec in way.crops)
+                for way in self._ways
             )
             yield TrackedCrop(track, frame.index, frame.time, face, quality, looks)
 
@@ -139,7 +140,7 @@ class Looks:
 
     def _take(self) -> None:
         items, future = self._pending.popleft()
-        scores = self._aside.take(future).averaged(len(self._specs))
+        scores = self._aside.take(future).averaged([way.weight for way in self._ways])
         for i, item in enumerate(items):
             heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
             self._scores[item.track].append(

@@ -109,13 +109,11 @@ _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 def _plain(value: object) -> object:
     """Paths as text, and the numbers of numpy and the like as Python's own; whatever else as it is."""
-    if isinstance(value, (int, float)):
-        return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    return float(value) if isinstance(value, numbers.Real) else value
+    if type(value) in (int, float, bool) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _is_possible_path(value: object) -> bool:

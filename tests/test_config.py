@@ -276,6 +276,7 @@ def test_natural_values_of_python_are_taken() -> None:
     )
     assert made == Settings(model="models/light", frames=4, threshold=0.5, fps=2.5, trust_list="a.pem")
     assert [type(made.as_dict()[name]) for name in ("frames", "threshold", "fps")] == [int, float, float]
+    assert type(Settings(timeout=np.float64(3)).timeout) is float
     assert json.loads(json.dumps(made.as_dict())) == made.as_dict()
     for name, value in (("frames", np.bool_(True)), ("frames", np.float64(4)), ("model", b"light")):
         with pytest.raises(SettingsError, match=f"{name} must be"):

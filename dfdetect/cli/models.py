@@ -11,7 +11,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.errors import ExitCode, ModelError
-from dfdetect.reports.words import printable
+from dfdetect.reports.words import percent, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,9 +119,11 @@ def _describe(card: ModelCard, folder: Path) -> list[str]:
     lines += _field("folder", str(folder))
     for expert in card.experts:
         crop = ", ".join(f"{key} {value}" for key, value in expert.crop.as_dict().items())
-        if expert.closer is not None:
-            crop += f"; in photos also {expert.closer:g}"
         lines += _field("network", f"{expert.name} ({expert.arch}) in {expert.file}; crop: {crop}")
+    if card.closer is not None:
+        lines += _field(
+            "photos", f"a second look at zoom {card.closer.zoom:g}, {percent(card.closer.weight)} of the mean"
+        )
     for title, value in (("data", card.data), ("recipe", card.recipe), ("measured", card.measured)):
         lines += _tree(title, value)
     for limit in card.limits:

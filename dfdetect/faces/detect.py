@@ -108,7 +108,9 @@ class PatientDetector:
         shrunk, scale = _shrink(image)
         min_size = max(self._min_size * scale, _TINY)
         usual = _affordable(shrunk, max(_USUAL * scale, _TINY), _SEARCH_PIXELS)
-        least = _affordable(shrunk, _level_for(min_size, usual), _SEARCH_PIXELS)
+        least = _level_for(min_size, usual)
+        while least < _affordable(shrunk, _TINY, _SEARCH_PIXELS):  # the usual one never is
+            least /= FACTOR
         coarse = at_least * scale >= least / FACTOR
         if coarse:
             least = _level_for(at_least * scale, least)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,32 @@ class ExpertCard:
     """Name of the output with one logit per crop (positive: fake), ``[n]`` or ``[n, 1]``."""
     heatmap: str | None = None
     """Name of the output ``[n, gh, gw]`` whose mean is the logit up to a constant, if there is one."""
-    closer: float | None = None
-    """Zoom of a second crop of each face in a photo, which shows it at one moment only; the logit is then the
-    mean of both.  None: one look is enough."""
     quick_file: str | None = None
     """The same network with signed 8-bit weights: quicker, and right only on processors whose 8-bit kernels
     do not overflow (see `dfdetect.scoring.engines`)."""
     arch: str = ""
     sha256: str = ""
     """Of `file`; filled in by `write_card`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """A second look at each face in a photo, which shows it at one moment only."""
+
+    zoom: float
+    """Of the crop of every upright expert; the others look at the same crop again."""
+    weight: float
+    """Share of this look in the mean of both (0–1, neither included)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a face is cut out once."""
+
+    crops: tuple[CropSpec, ...]
+    """One per expert."""
+    weight: float
+    """Share in the mean of all looks at the face; together they are 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,8 @@ class ModelCard:
     created: str = ""
     """Date of training, ``YYYY-MM-DD``."""
     experts: tuple[ExpertCard, ...] = ()
+    closer: Closer | None = None
+    """None: one look at each face is enough."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Every file that the card vouches for → its sha256 (the experts' and the calibration's too)."""
     data: FreeForm = field(default_factory=dict)
@@ -96,12 +115,14 @@ class ModelCard:
     """Known failures, in plain sentences."""
     golden: tuple[Golden, ...] = ()
 
-    def looks(self, kind: MediaKind) -> tuple[tuple[CropSpec, ...], ...]:
-        """How a face in such a medium is cut out: for each look at it one crop per expert."""
-        first = tuple(expert.crop for expert in self.experts)
-        if kind is not MediaKind.PHOTO or all(expert.closer is None for expert in self.experts):
-            return (first,)
-        return first, tuple(replace(e.crop, zoom=e.closer or e.crop.zoom) for e in self.experts)
+    def looks(self, kind: MediaKind) -> tuple[Look, ...]:
+        """The looks at each face in such a medium."""
+        crops = tuple(expert.crop for expert in self.experts)
+        if kind is not MediaKind.PHOTO or self.closer is None:
+            return (Look(crops, 1.0),)
+        zoom, weight = self.closer.zoom, self.closer.weight
+        again = tuple(replace(crop, zoom=zoom) if crop.align == "upright" else crop for crop in crops)
+        return Look(crops, 1 - weight), Look(again, weight)
 
 
 def is_plain_name(name: object) -> bool:
@@ -151,6 +172,7 @@ def parse_card(values: Mapping[str, Any], path: Path) -> ModelCard:
         licence=root.text("licence", ""),
         created=root.text("created", ""),
         experts=experts,
+        closer=_closer(root.child("closer"), experts) if root.has("closer") else None,
         files=_hashes(root, experts),
         data=root.free("data"),
         recipe=root.free("recipe"),
@@ -171,6 +193,7 @@ def card_values(card: ModelCard) -> dict[str, Any]:
         "licence": card.licence,
         "created": card.created,
         "experts": [_expert_values(e) for e in card.experts],
+        **({} if card.closer is None else {"closer": asdict(card.closer)}),
         "files": dict(card.files),
         "data": card.data if isinstance(card.data, str) else dict(card.data),
         "recipe": card.recipe if isinstance(card.recipe, str) else dict(card.recipe),
@@ -188,7 +211,6 @@ def _expert_values(expert: ExpertCard) -> dict[str, Any]:
         "sha256": expert.sha256,
         "arch": expert.arch,
         "crop": expert.crop.as_dict(),
-        **({} if expert.closer is None else {"closer": expert.closer}),
         "layout": "NCHW",
         "colour": "RGB",
         "mean": list(expert.mean),
@@ -206,21 +228,15 @@ def _expert(values: _Fields) -> ExpertCard:
     std = values.triple("std")
     if min(std) <= 0:
         values.fail("std", "hold three positive numbers")
-    closer = values.number("closer") if values.has("closer") else None
-    name = "crop"
     try:
-        crop = CropSpec.from_mapping(values.mapping(name))
-        if closer is not None:
-            name = "closer"
-            replace(crop, zoom=closer)  # refuses what is out of range
+        crop = CropSpec.from_mapping(values.mapping("crop"))
     except ModelError as error:
-        raise ModelError(f"{values.where}.{name}: {error}") from error
+        raise ModelError(f"{values.where}.crop: {error}") from error
     return ExpertCard(
         name=values.text("name"),
         file=values.network("file"),
         quick_file=values.network("quick_file") if values.has("quick_file") else None,
         crop=crop,
-        closer=closer,
         mean=values.triple("mean"),
         std=std,
         input=values.text("input", "input"),
@@ -229,6 +245,18 @@ def _expert(values: _Fields) -> ExpertCard:
         arch=values.text("arch", ""),
         sha256=values.sha256("sha256"),
     )
+
+
+def _closer(values: _Fields, experts: tuple[ExpertCard, ...]) -> Closer:
+    found = Closer(values.number("zoom"), values.number("weight"))
+    if not 0 < found.weight < 1:
+        values.fail("weight", "lie between 0 and 1, neither included")
+    try:
+        for expert in experts:
+            replace(expert.crop, zoom=found.zoom)  # refuses what is out of range
+    except ModelError as error:
+        raise ModelError(f"{values.where}: {error}") from error
+    return found
 
 
 def _golden(values: _Fields) -> Golden:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Shapes = Mapping[str, Sequence[int | str | None]]
-"""Names of tensors with what the file says of their dimensions; a dimension that is open is no int."""
+"""Names of tensors with what the file says of their dimensions: an open one is no int, and of some tensors it
+says nothing."""
 
 
 class Engine(Protocol):
@@ -203,6 +204,8 @@ def _check_names(path: Path, there: list[str], wanted: list[str]) -> None:
 
 
 def _check_shape(path: Path, shape: Sequence[int | str | None], expert: ExpertCard) -> None:
+    if not shape:  # the file does not say
+        return
     wanted = (3, expert.crop.size, expert.crop.size)
     if len(shape) != 4 or any(isinstance(d, int) and d != w for d, w in zip(shape[1:], wanted, strict=True)):
         given = ", ".join("n" if d is None else str(d) for d in shape)
@@ -214,7 +217,7 @@ def _check_shape(path: Path, shape: Sequence[int | str | None], expert: ExpertCa
 
 def _openvino_shape(port: Any) -> list[int | None]:
     shape = port.partial_shape
-    return [d.get_length() if d.is_static else None for d in shape] if shape.rank.is_static else [None] * 4
+    return [d.get_length() if d.is_static else None for d in shape] if shape.rank.is_static else []
 
 
 def _cannot_load(path: Path, engine: str, error: Exception) -> ModelError:

@@ -33,15 +33,16 @@ class Scores:
     heatmaps: NDArray[np.float32] | None
     """``[n, gh, gw]``: which part of the crop speaks for a fake (positive); None unless asked for."""
 
-    def averaged(self, looks: int) -> Scores:
-        """Of every `looks` rows, which are looks at one face, the mean.
+    def averaged(self, weights: Sequence[float]) -> Scores:
+        """The mean of as many rows as there are `weights`, which are looks at one face, for each face.
 
         The heat map is that of the first look, moved as a whole so that it still adds up to the logit.
         """
+        looks, shares = len(weights), np.asarray(weights)
         if looks == 1:
             return self
-        experts = self.experts.reshape(-1, looks, self.experts.shape[1]).mean(axis=1)
-        fused = self.fused.reshape(-1, looks).mean(axis=1)
+        experts = np.tensordot(self.experts.reshape(-1, looks, self.experts.shape[1]), shares, (1, 0))
+        fused = self.fused.reshape(-1, looks) @ shares
         if self.heatmaps is None:
             return Scores(experts, fused, None)
         moved = (fused - self.fused[::looks]).astype(np.float32)

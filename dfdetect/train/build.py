@@ -89,7 +89,6 @@ def export_experts(
             name=name,
             file="model.onnx",
             crop=crop,
-            closer=recipe.closer if crop.align == "upright" else None,
             mean=recipe.mean,
             std=recipe.std,
             input="image",

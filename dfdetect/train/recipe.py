@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from dfdetect.errors import SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.numbers import is_number
+from dfdetect.scoring.card import Closer
 
 
 class Span(NamedTuple):
@@ -102,9 +103,9 @@ class Recipe:
     The embeddings of patches and positions and the class token stay as they were either way."""
     crops: tuple[CropSpec, ...] = (CropSpec("five_point", 192, 0.95),)
     """The views of a face; each becomes an expert of the model, with a head of its own.  A CNN has one."""
-    closer: float | None = None
-    """Zoom at which the made model looks at each face in a photo once more (`ExpertCard.closer`), for upright
-    views; training is the same.  None: one look."""
+    closer: Closer | None = None
+    """How the made model looks at each face in a photo once more (`ModelCard.closer`); training is the same.
+    None: one look."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     steps: int = 2000
@@ -190,6 +191,8 @@ class Recipe:
             plain["crops"] = tuple(
                 view if isinstance(view, CropSpec) else CropSpec.from_mapping(view) for view in views
             )
+        if isinstance(plain.get("closer"), dict) and plain["closer"].keys() == {"zoom", "weight"}:
+            plain["closer"] = Closer(**plain["closer"])
         for name in ("mean", "std", "blocks", "refit_blocks"):
             if isinstance(plain.get(name), list):
                 plain[name] = tuple(plain[name])
@@ -216,8 +219,8 @@ def _check_values(recipe: Recipe) -> None:
     fold = recipe.fold
     held = Span(0, recipe.folds - 1, whole=True)
     _refuse(recipe, "fold", fold is None or held.holds(fold), f"None, or {held} (folds less 1)")
-    zoom = Span(0.2, 4)
-    _refuse(recipe, "closer", recipe.closer is None or zoom.holds(recipe.closer), f"None, or {zoom}")
+    wanted = "None, or an object with a zoom between 0.2 and 4 and a weight between 0 and 1 (neither included)"
+    _refuse(recipe, "closer", recipe.closer is None or _is_look(recipe.closer), wanted)
     _refuse(recipe, "bf16", isinstance(recipe.bf16, bool), "true or false")
     backbone: object = recipe.backbone
     _refuse(recipe, "backbone", isinstance(backbone, str) and backbone != "", "the name of a timm model")
@@ -225,6 +228,12 @@ def _check_values(recipe: Recipe) -> None:
     crops: object = recipe.crops
     views = isinstance(crops, tuple) and all(isinstance(view, CropSpec) for view in crops)
     _refuse(recipe, "crops", views, "a tuple (in JSON a list) of views, each with align, size and zoom")
+
+
+def _is_look(value: object) -> bool:
+    if not isinstance(value, Closer):
+        return False
+    return Span(0.2, 4).holds(value.zoom) and Span(0, 1, above=True).holds(value.weight) and value.weight < 1
 
 
 def _refuse(recipe: Recipe, name: str, fits: bool, wanted: str) -> None:
@@ -240,6 +249,8 @@ def _check_sense(recipe: Recipe) -> None:
         raise SettingsError("crops must hold at least one view, and all views the same size")
     if not recipe.blocks and len(recipe.crops) != 1:
         raise SettingsError("a CNN takes one view; name blocks of a transformer for several")
+    if recipe.closer is not None and all(crop.align != "upright" for crop in recipe.crops):
+        raise SettingsError("closer needs an upright view, and crops has none; leave closer away")
     if list(recipe.blocks) != sorted(set(recipe.blocks)):
         raise SettingsError("blocks must be rising numbers from 1")
     if not set(recipe.refit_blocks) <= set(recipe.blocks):

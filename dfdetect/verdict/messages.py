@@ -65,11 +65,11 @@ def judged_message(
     """
     top = max(persons, key=lambda p: (p.probability, -p.id))
     if top.label is Label.FAKE:
-        said = _fakes(kind, persons, top, found)
+        said = _fakes(kind, persons, top, found, beyond)
     elif top.label is Label.REAL:
         said = f"{_all_judged(len(persons), found, beyond)} real"
     else:
-        said = _doubtful(persons, top, found)
+        said = _doubtful(persons, top, found, beyond)
     return f"{said}: the probability of a fake is {_chance(top, band, prior)}."
 
 
@@ -161,26 +161,38 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _fakes(kind: MediaKind, persons: Sequence[JudgedPerson], top: JudgedPerson, found: int) -> str:
+def _fakes(
+    kind: MediaKind, persons: Sequence[JudgedPerson], top: JudgedPerson, found: int, beyond: bool
+) -> str:
     fakes = [p.id for p in persons if p.label is Label.FAKE]
     if len(fakes) == 1:
-        who = "The face" if found == 1 else f"Person {top.id} of {found}"
+        who = _the_face(beyond).capitalize() if found == 1 else f"Person {top.id} of {_count(found, beyond)}"
         return f"{who} looks fake{_when(kind, top)}"
-    who = "Both persons" if len(fakes) == found == 2 else f"Persons {_listed(fakes)} of {found}"
+    both = len(fakes) == found == 2 and not beyond
+    who = "Both persons" if both else f"Persons {_listed(fakes)} of {_count(found, beyond)}"
     return f"{who} look fake, most of all person {top.id}{_when(kind, top)}"
 
 
-def _doubtful(persons: Sequence[JudgedPerson], top: JudgedPerson, found: int) -> str:
+def _doubtful(persons: Sequence[JudgedPerson], top: JudgedPerson, found: int, beyond: bool) -> str:
     doubtful = [p.id for p in persons if p.label is Label.UNCERTAIN]
     if len(doubtful) == 1:
-        who = "the face" if found == 1 else f"person {top.id} of {found}"
+        who = _the_face(beyond) if found == 1 else f"person {top.id} of {_count(found, beyond)}"
         return f"Cannot say whether {who} is real or fake"
     pair = len(doubtful) == 2
-    who = "the two persons" if pair and found == 2 else f"persons {_listed(doubtful)} of {found}"
+    both = pair and found == 2 and not beyond
+    who = "the two persons" if both else f"persons {_listed(doubtful)} of {_count(found, beyond)}"
     return (
         f"Cannot say whether {who} are real or fake; "
         f"person {top.id} is the {'more' if pair else 'most'} suspicious one"
     )
+
+
+def _the_face(beyond: bool) -> str:
+    return "the one face looked at" if beyond else "the face"
+
+
+def _count(found: int, beyond: bool) -> str:
+    return f"the {found} looked at" if beyond else str(found)
 
 
 def _chance(top: JudgedPerson, band: tuple[float, float], prior: float | None) -> str:

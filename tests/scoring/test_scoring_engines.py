@@ -109,6 +109,17 @@ def test_crops_of_another_size_than_the_network_takes_are_told_at_load(name: str
         engine(name).view(wrong)
 
 
+@pytest.mark.parametrize("name", [e for e in installed_engines() if e != "openvino"])  # which needs a rank
+def test_a_network_that_says_nothing_of_its_input_is_taken(name: str, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(TINY))
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, str(tmp_path / "open.onnx"))
+    np.testing.assert_allclose(
+        engine(name, tmp_path / "open.onnx").run(batch(2))[0], engine(name).run(batch(2))[0], atol=1e-5
+    )
+
+
 def test_scores_that_are_not_numbers_are_an_error() -> None:
     own = engine("onnxruntime")
     with pytest.raises(ModelError, match="not a finite number"):

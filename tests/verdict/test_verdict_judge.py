@@ -170,6 +170,23 @@ def test_all_who_are_uncertain_are_named(logits: tuple[float, ...], said: str) -
     assert said in judge(PHOTO, *(person(i, value) for i, value in enumerate(logits, 1))).message
 
 
+@pytest.mark.parametrize(
+    ("logits", "said"),
+    [
+        ((9.0,), "The one face looked at looks fake"),
+        ((9.0, 9.5), "Persons 1 and 2 of the 2 looked at look fake"),
+        ((9.0, -9.0), "Person 1 of the 2 looked at looks fake"),
+        ((-9.0,), "The one face looked at looks real"),
+        ((-9.0, -9.0), "The 2 persons looked at look real"),
+        ((0.1,), "whether the one face looked at is real or fake"),
+        ((0.1, 0.0), "whether persons 1 and 2 of the 2 looked at are real or fake"),
+    ],
+)
+def test_faces_that_nobody_looked_at_are_not_spoken_for(logits: tuple[float, ...], said: str) -> None:
+    persons = [person(i, value) for i, value in enumerate(logits, 1)]
+    assert said in Judge(calibration(), Settings()).judge(PHOTO, persons, 1, beyond=True).message
+
+
 def test_prior_is_named() -> None:
     verdict = judge(PHOTO, person(1, 0.0), prior=0.01)
     assert verdict.fake_probability == pytest.approx(0.01)
