@@ -174,7 +174,7 @@ def _moments(media: Media, level: Level, rng: np.random.Generator) -> Iterator[t
 
     shape: tuple[int, int] | None = None
     start = 0.0
-    for frame in media.frames():
+    for frame in media.every_frame():
         image = damage_picture(frame.image, level, rng)
         height, width = image.shape[:2]
         if shape is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,52 +32,77 @@ _MOST_COMPOSED = 20_000_000_000
 _SHORTEST, _USUAL = 11, 100
 
 
-def picture_delays(source: Source, container: str) -> list[int]:
-    """How long each picture is shown, in milliseconds; fewer than two: this is a still picture."""
+@dataclass(frozen=True, slots=True)
+class Animation:
+    """What is known of an animation before a picture is made."""
+
+    delays: tuple[int, ...]
+    """How long each picture is shown, in milliseconds; fewer than two: nothing moves."""
+    stands_beside: bool = False
+    """Before them the file holds one that is no part of the animation, for programs that show none (PNG)."""
+
+
+def find_animation(source: Source, container: str) -> Animation:
+    """The pictures that browsers show one after the other; none for formats without animations."""
     walk = _WALKS.get(container)
     if walk is None:
-        return []
+        return Animation(())
     delays: list[int] = []
+    stands_beside = False
     try:
         with source.buffered() as file:
             for delay in walk(file):
+                if delay is None:
+                    stands_beside = True
+                    continue
                 delays.append(delay if delay >= _SHORTEST else _USUAL)
                 if len(delays) >= _MOST_PICTURES:
                     break
     except (OSError, IndexError, ZeroDivisionError):
         pass  # cut off: the pictures up to here are there
-    return delays
+    return Animation(tuple(delays), stands_beside)
 
 
 class AnimationMedia(Media):
-    """An animated picture, sampled like a video."""
+    """An animated picture, sampled like a video.
+
+    A picture beside the animation has no time; it is given first, at 0 s, whatever part is asked for.
+    """
 
     kind = MediaKind.VIDEO
 
-    def __init__(self, source: Source, container: str, delays: Sequence[int], settings: Settings) -> None:
+    def __init__(self, source: Source, container: str, animation: Animation, settings: Settings) -> None:
         super().__init__()
         self._source, self._container, self._settings = source, container, settings
-        ends = np.cumsum(np.asarray(delays, np.float64)) / 1000.0
-        self._times: NDArray[np.float64] = np.concatenate(([0.0], ends[:-1]))
+        ends = np.cumsum(np.asarray(animation.delays, np.float64)) / 1000.0
+        self._beside = int(animation.stands_beside)
+        self._times: NDArray[np.float64] = np.concatenate((np.zeros(self._beside + 1), ends[:-1]))
         self._duration = float(ends[-1])
         self._given: list[int] = []
         if ends_early(source, container):
             self._note("truncated", "The animation ends early; its last pictures are missing.")
         with source.buffered() as file:
             self._size = open_image(file, container, source, settings, self._note).size
+        if self._beside:
+            self._note(
+                "pages",
+                "Programs that show no animations show another picture than those that do;"
+                " both were looked at.",
+            )
 
     def frames(self) -> Iterator[Frame]:
         """The sampled pictures, each composed with those before it as its format demands."""
         self._count = 0
         self._given.clear()
-        picks = choose(self._times, self._duration, self._settings)
+        settings = self._settings.replace(frames=max(1, self._settings.frames - self._beside))
+        picks = self._beside + choose(self._times[self._beside :], self._duration, settings)
         if not len(picks):
             raise MediaError(
                 Reason.NO_PICTURE,
                 f"{self._source.title} is {self._duration:.2f} s long, nothing lies after"
                 f" start ({self._settings.start:g} s): choose an earlier start",
             )
-        yield from self._read(picks)
+        yield from self._read(np.concatenate((np.arange(self._beside), picks)))
         if not self._count:
             raise MediaError(
                 Reason.UNREADABLE, f"{self._source.title} has no readable picture: copy it again"
@@ -87,10 +113,11 @@ class AnimationMedia(Media):
         yield from self._read(choose_closer(self._times, windows, count, self._given))
 
     def every_frame(self) -> Iterator[Frame]:
-        """All pictures between start and end."""
+        """All pictures of the animation between start and end."""
         self._count = 0
         self._given.clear()
-        yield from self._read(inside(self._times, self._duration, self._settings))
+        times = self._times[self._beside :]
+        yield from self._read(self._beside + inside(times, self._duration, self._settings))
 
     @property
     def info(self) -> MediaInfo:
@@ -102,7 +129,7 @@ class AnimationMedia(Media):
             width=self._size[0],
             height=self._size[1],
             duration=self._duration,
-            frame_rate=len(self._times) / self._duration,
+            frame_rate=(len(self._times) - self._beside) / self._duration,
             rotation=0,
             frames_sampled=self._count,
             size_bytes=self._source.size if self._source.is_file else None,
@@ -150,11 +177,8 @@ def _webp(file: io.BufferedReader) -> Iterator[int]:
         file.seek(start + length + (length & 1))
 
 
-def _png(file: io.BufferedReader) -> Iterator[int]:
-    """The picture of programs that know no animations counts as one, as it does in Pillow.
-
-    Where it is no part of the animation, which is all that browsers show, it has no time of its own.
-    """
+def _png(file: io.BufferedReader) -> Iterator[int | None]:
+    """None stands for a picture that is no part of the animation; Pillow counts it as the first."""
     animated = begun = False
     file.seek(8)
     while len(header := file.read(8)) == 8:
@@ -166,7 +190,7 @@ def _png(file: io.BufferedReader) -> Iterator[int]:
             if not animated:  # whatever follows: for everybody a still picture
                 return
             begun = True
-            yield 0
+            yield None
         elif header[4:] == b"fcTL":
             begun = True
             data = file.read(26)
@@ -176,7 +200,7 @@ def _png(file: io.BufferedReader) -> Iterator[int]:
         file.seek(start + length + 4)
 
 
-_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int]]] = {
+_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int | None]]] = {
     "gif": gif.delays,
     "webp": _webp,
     "png": _png,

@@ -30,8 +30,8 @@ _STORE = bytes.fromhex("63327061-0011-0010-8000-00aa00389b71".replace("-", ""))
 _LINK = b"dcterms:provenance"  # XMP: where a manifest lies that is not in the file
 
 # The library holds a photo in memory as a whole, up to twice; it reads videos piece by piece.
-_MOST_TRUST_BYTES = 16 << 20
 _MOST_PHOTO_BYTES = 256 << 20
+_MOST_TRUST_BYTES = 16 << 20
 _MOST_TEXT, _MOST_CODES, _MOST_MANIFESTS, _MOST_DEPTH = 200, 32, 64, 12
 
 # Digital source types of IPTC NewsCodes that stand for the work of a generative model, in whole or in part

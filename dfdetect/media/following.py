@@ -1,4 +1,4 @@
-"""Pictures behind the first one in a JPEG or PNG: a stream of pictures begins like a photo.
+"""Pictures behind the first one in a JPEG or PNG, which only programs that look for them show.
 
 Only what stands between the pictures is read: marks, lengths and sizes.  What follows a photo may also be
 a preview or a trailer of the camera, so that it counts as a picture only if it is whole and large enough.
@@ -7,9 +7,8 @@ a preview or a trailer of the camera, so that it counts as a picture only if it 
 from __future__ import annotations
 
 import io
-import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 MOST_FOLLOWED = 10_000
 """Pictures are counted no further."""
-_STREAM = 3
-"""So many pictures of one size in a row are a video."""
 _SMALL, _SMALL_SHARE = 320 * 240, 16
 """A following picture of so few pixels, and of less than this part of the first one, is a preview."""
 _FILLING = 4096
@@ -47,30 +44,14 @@ def count_following(source: Source, container: str) -> int:
     return count
 
 
-def first_sizes(source: Source) -> list[Size]:
-    """The sizes of the first whole pictures in a row in a file that begins like a JPEG, as `is_stream` needs.
-
-    Empty where the first says that it belongs to several views of one scene (MPO).
-    """
-    return list(itertools.islice(_sizes(source, "jpeg", several_views=False), _STREAM))
-
-
-def is_stream(sizes: Sequence[Size]) -> bool:
-    """Whether a file with these `first_sizes` is a video of JPEGs: they are the same."""
-    return len(sizes) == _STREAM and len(set(sizes)) == 1
-
-
-def _sizes(source: Source, container: str, *, several_views: bool = True) -> Iterator[Size]:
+def _sizes(source: Source, container: str) -> Iterator[Size]:
     """The size of each picture in a row; ends where none follows."""
     walk, begins = _WALKS.get(container, (None, b""))
     if walk is None:
         return
     try:
         with source.buffered() as file:
-            while (found := walk(file)) is not None:
-                size, views = found
-                if views and not several_views:
-                    return
+            while (size := walk(file)) is not None:
                 yield size
                 at = file.tell()
                 gap = file.read(_FILLING).find(begins)
@@ -81,9 +62,9 @@ def _sizes(source: Source, container: str, *, several_views: bool = True) -> Ite
         return
 
 
-def _jpeg(file: io.BufferedReader) -> tuple[Size, bool] | None:
-    """Go behind the JPEG that begins here: its size, whether it names other views; None if it is cut off."""
-    size, views = None, False
+def _jpeg(file: io.BufferedReader) -> Size | None:
+    """Go behind the JPEG that begins here: its size; None if it is cut off."""
+    size = None
     if file.read(2) != _JPEG_BEGINS[:2]:
         return None
     while True:
@@ -93,7 +74,7 @@ def _jpeg(file: io.BufferedReader) -> tuple[Size, bool] | None:
         if len(mark) < 2 or mark[0] != 0xFF or mark[1] == 0xD8:
             return None
         if mark[1] == 0xD9:
-            return (size, views) if size else None
+            return size
         if mark[1] == 0x01 or 0xD0 <= mark[1] <= 0xD7:
             continue
         length = int.from_bytes(file.read(2), "big") - 2
@@ -102,7 +83,6 @@ def _jpeg(file: io.BufferedReader) -> tuple[Size, bool] | None:
             return None
         if mark[1] in _JPEG_SIZES:
             size = int.from_bytes(data[3:5], "big"), int.from_bytes(data[1:3], "big")
-        views |= mark[1] == 0xE2 and data.startswith(b"MPF\0")
         file.seek(length - len(data), io.SEEK_CUR)
         if mark[1] == 0xDA and not _behind_scan(file):
             return None
@@ -120,7 +100,7 @@ def _behind_scan(file: io.BufferedReader) -> bool:
     return False
 
 
-def _png(file: io.BufferedReader) -> tuple[Size, bool] | None:
+def _png(file: io.BufferedReader) -> Size | None:
     """Go behind the PNG that begins here: its size; None if it is not whole."""
     if file.read(8) != _PNG_BEGINS:
         return None
@@ -133,11 +113,11 @@ def _png(file: io.BufferedReader) -> tuple[Size, bool] | None:
             length -= len(data)
         file.seek(length + 4, io.SEEK_CUR)
         if header[4:] == b"IEND":
-            return (size, False) if size else None
+            return size
     return None
 
 
-_WALKS: dict[str, tuple[Callable[[io.BufferedReader], tuple[Size, bool] | None], bytes]] = {
+_WALKS: dict[str, tuple[Callable[[io.BufferedReader], Size | None], bytes]] = {
     "jpeg": (_jpeg, _JPEG_BEGINS),
     "png": (_png, _PNG_BEGINS),
 }

@@ -32,8 +32,6 @@ _MOST_THREADS = 4
 """Each thread of a decoder holds a picture."""
 # A playlist inside a file must not make FFmpeg open other files or addresses.
 _OPTIONS = {"protocol_whitelist": "none"}
-# FFmpeg takes JPEGs in a row for one picture when it does not know the name of the file.
-_FORCED = {"mjpeg": "mjpeg"}
 
 
 @dataclass(slots=True)
@@ -71,9 +69,7 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
     """Open `source` and find its picture stream.  Raises `MediaError` when there is none to decode."""
     view = source.open()
     try:
-        container: Any = av.open(
-            view, mode="r", format=_FORCED.get(sniffed.format), metadata_errors="ignore", options=_OPTIONS
-        )
+        container: Any = av.open(view, mode="r", metadata_errors="ignore", options=_OPTIONS)
     except MemoryError as error:
         view.close()
         raise out_of_memory(source.title) from error

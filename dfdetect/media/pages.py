@@ -18,15 +18,12 @@ MOST_PAGES = MOST_FOLLOWED
 _COUNTED_BY_PILLOW = frozenset({"jpeg", "avif", "heic"})
 
 
-def count_pages(image: Image, container: str, source: Source, *, alone: bool = False) -> int:
-    """Pictures in the file that `image` was opened from, 1 where the format does not tell.
-
-    `alone`: nothing follows the first picture, so that it need not be looked for.
-    """
+def count_pages(image: Image, container: str, source: Source) -> int:
+    """Pictures in the file that `image` was opened from, 1 where the format does not tell."""
     if container == "tiff":
         return _tiff_pages(source)
     pages = int(getattr(image, "n_frames", 1)) if container in _COUNTED_BY_PILLOW else 1
-    return pages if pages > 1 or alone else count_following(source, container)
+    return pages if pages > 1 else count_following(source, container)
 
 
 def _tiff_pages(source: Source) -> int:

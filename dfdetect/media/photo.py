@@ -125,18 +125,18 @@ def check_pixels(width: int, height: int, title: str, settings: Settings) -> Non
 class PhotoMedia(Media):
     """One still picture in a file.  Of several pages the first is taken, and a note says so.
 
-    `alone`: it is known that no other picture follows in the file.
+    `beside`: so many further pictures were found that are no pages of the format.
     """
 
     kind = MediaKind.PHOTO
 
-    def __init__(self, source: Source, container: str, settings: Settings, *, alone: bool = False) -> None:
+    def __init__(self, source: Source, container: str, settings: Settings, *, beside: int = 0) -> None:
         super().__init__()
         self._source, self._container, self._settings = source, container, settings
         self._rotation = 0
         with source.buffered() as file:
             image = open_image(file, container, source, settings, self._note)
-            self._size, pages = image.size, count_pages(image, container, source, alone=alone)
+            self._size, pages = image.size, count_pages(image, container, source) + beside
         if pages > 1:
             number = f"{pages}" if pages < MOST_PAGES else f"{MOST_PAGES} or more"
             self._note("pages", f"Only the first of {number} pictures in this file was looked at.")

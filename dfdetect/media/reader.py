@@ -48,22 +48,15 @@ def open_media(
 
 def _open_by_content(source: Source, sniffed: Sniffed, settings: Settings) -> Media:
     _refuse(source.title, sniffed)
-    alone = False
-    if sniffed.format == "jpeg":
-        from dfdetect.media.following import first_sizes, is_stream
-
-        sizes = first_sizes(source)
-        alone = len(sizes) == 1
-        if is_stream(sizes):
-            sniffed = Sniffed(Family.VIDEO, "mjpeg")
     if sniffed.family is Family.PHOTO:
-        from dfdetect.media.animation import AnimationMedia, picture_delays
+        from dfdetect.media.animation import AnimationMedia, find_animation
         from dfdetect.media.photo import PhotoMedia
 
-        delays = picture_delays(source, sniffed.format)
-        if len(delays) > 1:
-            return AnimationMedia(source, sniffed.format, delays, settings)
-        return PhotoMedia(source, sniffed.format, settings, alone=alone)
+        animation = find_animation(source, sniffed.format)
+        if len(animation.delays) > 1:
+            return AnimationMedia(source, sniffed.format, animation, settings)
+        beside = len(animation.delays) if animation.stands_beside else 0
+        return PhotoMedia(source, sniffed.format, settings, beside=beside)
     from dfdetect.media.video import VideoMedia
 
     return VideoMedia(source, sniffed, settings)

@@ -124,13 +124,15 @@ class VideoMedia(Media):
         survey = self._survey
         if survey is None:
             return
-        number = f"{survey.marked} of {len(survey.index)} pictures"
+        one = survey.marked == 1
+        number = f"{survey.marked} of {len(survey.index)} pictures {'is' if one else 'are'} marked as damaged"
         if survey.trusts_marked:
-            self._note("damaged", f"{number} are marked as damaged; they were looked at all the same.")
+            they = "it was" if one else "they were"
+            self._note("damaged", f"{number}; {they} looked at all the same.")
         elif "truncated" in self._notes:
             return  # that is where the marks come from, and says as much
         elif survey.marked:
-            self._note("damaged", f"{number} are marked as damaged and were not looked at.")
+            self._note("damaged", f"{number} and {'was' if one else 'were'} not looked at.")
         elif self._left_out:
             count = "1 picture" if self._left_out == 1 else f"{self._left_out} pictures"
             self._note("damaged", f"In place of {count} marked as damaged the next ones were looked at.")

@@ -77,6 +77,14 @@ def test_few_pictures_marked_as_damaged_are_left_out_and_counted():
     ]
 
 
+def test_one_picture_marked_as_damaged():
+    whole = video(numbered(98), form="mpegts", options={"bf": "0"})
+    _, info = read_video(marked(whole, 40, 41), frames=98)
+    assert [note.text for note in info.notes] == [
+        "1 of 98 pictures is marked as damaged and was not looked at."
+    ]
+
+
 # --- animated PNGs with a picture beside the animation
 
 
@@ -95,12 +103,46 @@ def beside(count: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(blocks) + png_chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+FIRST_OF = "Only the first of {} pictures in this file was looked at."
+BOTH = "Programs that show no animations show another picture than those that do; both were looked at."
+
+
+@pytest.mark.parametrize("count", [2, 5])
 def test_a_picture_beside_the_animation_hides_none_of_it(count):
     kind, frames, info = read(beside(count))
     assert kind is MediaKind.VIDEO
     assert numbers(frames) == list(range(count + 1))
-    assert not info.notes
+    assert [(n.code, n.text) for n in info.notes] == [("pages", BOTH)]
+
+
+@pytest.mark.parametrize("choices", [{"frames": 8}, {"frames": 1}, {"frames": 8, "start": 2.0}, {"fps": 2.0}])
+def test_a_picture_beside_the_animation_is_looked_at_whatever_is_sampled(choices):
+    with open_media(beside(75), Settings(**choices)) as media:
+        frames = list(media.frames())
+        closer = list(media.closer([(0.0, 0.5)], 99))
+        every = list(media.every_frame())
+        info = media.info
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert len(frames) == max(2, choices.get("frames", 13))
+    assert read_number(frames[0].image) == 0
+    assert 0 not in numbers(closer) + numbers(every)
+    assert codes(info) == ["pages"]
+
+
+def test_a_picture_beside_the_animation_has_no_time():
+    with open_media(beside(75), Settings(frames=99)) as media:
+        frames, info = list(media.frames()), media.info
+    assert info.duration == pytest.approx(6.0)  # as browsers show it
+    assert info.frame_rate == pytest.approx(12.5)
+    assert [frame.time for frame in frames] == pytest.approx([0.0, *(0.08 * place for place in range(75))])
+    assert numbers(frames) == list(range(76))
+
+
+def test_a_picture_beside_one_that_does_not_move_is_a_photo():
+    kind, frames, info = read(beside(1))
+    assert kind is MediaKind.PHOTO
+    assert numbers(frames) == [0]
+    assert [note.text for note in info.notes] == [FIRST_OF.format(2)]
 
 
 def test_what_would_be_an_animation_is_a_photo_where_nothing_announces_it():
@@ -198,34 +240,24 @@ def test_flashes_before_a_picture_that_stays():
 # --- pictures in a row
 
 
-def test_jpegs_in_a_row_are_a_video():
-    kind, frames, info = read(b"".join(jpeg(number) for number in range(40)))
-    assert kind is MediaKind.VIDEO
-    assert numbers(frames) == [2, 7, 12, 17, 22, 27, 32, 37]
-    assert (info.codec, info.container) == ("mjpeg", "mjpeg")
-    assert info.duration == pytest.approx(1.6)
-    assert not info.notes
-
-
 @pytest.mark.parametrize(
     ("data", "count"),
     [
         (jpeg(1) + jpeg(2), 2),
         (jpeg(1) + b"filling" + jpeg(2), 2),
+        (jpeg(1) + jpeg(2) * 40, 41),
         (jpeg(1) + jpeg(2, 128) + jpeg(3, 128), 3),
         (jpeg(1, form="PNG") + jpeg(2, form="PNG") + jpeg(3, form="PNG"), 3),
     ],
 )
-def test_other_pictures_in_a_row_are_counted(data, count):
+def test_of_pictures_in_a_row_the_first_is_looked_at_as_every_viewer_shows_it(data, count):
     kind, frames, info = read(data)
     assert kind is MediaKind.PHOTO
     assert numbers(frames) == [1]
-    assert [(n.code, n.text) for n in info.notes] == [
-        ("pages", f"Only the first of {count} pictures in this file was looked at.")
-    ]
+    assert [(n.code, n.text) for n in info.notes] == [("pages", FIRST_OF.format(count))]
 
 
-def test_what_cameras_write_behind_a_photo_or_into_it_makes_no_video():
+def test_what_cameras_write_behind_a_photo_or_into_it_is_no_further_picture():
     photo, preview = jpeg(1, 640), jpeg(1, 64)
     inside = photo[:2] + b"\xff\xe1" + struct.pack(">H", 2 + 3 * len(preview)) + preview * 3 + photo[2:]
     for data in (photo + preview * 5, inside, photo + bytes(5000), photo + preview[:50], photo):
