@@ -1,8 +1,9 @@
 """A file that holds the results of a scan as they come, so that a scan that was killed can go on.
 
 The first line is a header: the format, its version, and the *key* of the scan, which is whatever decides its
-figures (`scan_key`).  Every further line is the result of one file, with the size and the time stamp that the
-file had before its scan began, and with a checksum.  A line is on the disk before its result is handed on.
+figures (`dfdetect.batch.key`).  Every further line is the result of one file, with the size and the time
+stamp that the file had before its scan began, and with a checksum.  A line is on the disk before its result
+is handed on.
 
 A result is taken over as long as its file has that size and time stamp.  Only what the file itself brings
 about is kept: whoever raises a time limit, mends a permission or installs a decoder wants another try.
@@ -11,7 +12,6 @@ about is kept: whoever raises a time limit, mends a permission or installs a dec
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -20,15 +20,13 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
-from dfdetect import __version__
-from dfdetect.batch.lock import lock
+from dfdetect.batch.key import differences
 from dfdetect.batch.stored import about_in, line_of, result_in
 from dfdetect.errors import InputError
 from dfdetect.interrupts import interrupts_held
+from dfdetect.lock import lock
 from dfdetect.reports.words import plural, printable
 from dfdetect.results import Reason, ScanResult
-from dfdetect.scoring.models import ModelFolder
-from dfdetect.settings import Settings
 
 FORMAT = "dfdetect-journal"
 VERSION = 1
@@ -51,8 +49,6 @@ KEPT = frozenset(
 which a missing package does."""
 
 _MAGIC = f'{{"format": "{FORMAT}"'.encode()
-_TOLD = 4
-"""Differences of two keys that a message names."""
 
 
 class Stamp(NamedTuple):
@@ -69,30 +65,6 @@ class _Entry(NamedTuple):
     offset: int
 
 
-def scan_key(settings: Settings, model: ModelFolder) -> dict[str, Any]:
-    """Name of whatever decides the figures of a scan → its value, or a hash of it.
-
-    The code, the settings and the content of every file that they lead to.  `Settings.timeout` is left out:
-    it decides whether there is a result, not which one.
-    """
-    from dfdetect.media.evidence import code_hash
-
-    key: dict[str, Any] = {"dfdetect": __version__, "code": list(code_hash().values())}
-    key |= {name: value for name, value in settings.as_dict().items() if name != "timeout"}
-    key |= {f"{file} of the model": model.hashes[file] for file in sorted(model.hashes)}
-    if settings.detector == "mtcnn":
-        from importlib import resources
-
-        card = (resources.files("dfdetect._models") / "mtcnn" / "card.json").read_bytes()
-        key["card of the face detector"] = hashlib.sha256(card).hexdigest()
-    if settings.trust_list is not None:
-        from dfdetect.media.credentials import read_trust_list
-
-        found = read_trust_list(settings.trust_list)
-        key["content of the trust list"] = hashlib.sha256(found.encode()).hexdigest()
-    return key
-
-
 def _silent(message: str) -> None:
     """Says nothing."""
 
@@ -101,8 +73,9 @@ class Journal:
     """The results of a scan in a file, which is made if it does not exist.
 
     A context manager.  While it is open no other process can open it, where the system has such locks.
-    `key` comes from `scan_key`; `tell` gets a sentence about whatever is damaged.  Raises `InputError` for a
-    file that is no journal, that holds results of another scan, that is in use, or cannot be written to.
+    `key` comes from `dfdetect.batch.key.scan_key`; `tell` gets a sentence about whatever is damaged.  Raises
+    `InputError` for a file that is no journal, that holds results of another scan, that is in use, or cannot
+    be written to.
 
     In memory is, for each file, only where its result lies.
     """
@@ -122,7 +95,7 @@ class Journal:
         try:
             self._file = self._open()
             try:
-                if not lock(self._file):
+                if lock(self._file) is False:
                     raise InputError(
                         f"{self._title} is in use by another scan: wait for its end, or name another file"
                     )
@@ -195,16 +168,16 @@ class Journal:
         with _buffered(self._file) as reader:
             head = reader.readline()
             if not head.endswith(b"\n"):
-                if not (head.startswith(_MAGIC) or _MAGIC.startswith(head)):
+                if head and not head.startswith(_MAGIC):  # less than that may be anybody's
                     raise self._foreign()
                 return self._begin(key)
-            differences = self._compare(head, key)
-            if differences and not reader.readline().endswith(b"\n"):  # it holds nothing yet
+            other = self._compare(head, key)
+            if other and not reader.readline().endswith(b"\n"):  # it holds nothing yet
                 return self._begin(key)
-            if differences:
+            if other:
                 raise InputError(
-                    f"{self._title} holds results of another scan ({differences}): name another file, or "
-                    "repeat with the same settings and formats of reports"
+                    f"{self._title} holds results of another scan ({other}): name another file, or repeat "
+                    "with the same settings and formats of reports on the same installation"
                 )
             end, damaged = len(head), 0
             for line in reader:
@@ -277,10 +250,7 @@ class Journal:
             raise InputError(
                 f"{self._title} is of version {version!r:.20}, and only {VERSION} is known: name another file"
             )
-        here = json.loads(json.dumps(key))
-        names = [name for name in dict.fromkeys((*there, *here)) if there.get(name) != here.get(name)]
-        told = [_difference(name, there.get(name), here.get(name)) for name in names[:_TOLD]]
-        return "; ".join([*told, "…"] if len(names) > _TOLD else told)
+        return differences(there, json.loads(json.dumps(key)))
 
     def _foreign(self) -> InputError:
         return InputError(f"{self._title} is there and is no journal of a scan: name another file")
@@ -293,13 +263,6 @@ def stamp_of(path: str) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return Stamp(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
-
-
-def _difference(name: str, there: object, here: object) -> str:
-    """In words; hashes, which say nothing to people, are left out."""
-    if name == "code" or " of the " in name:
-        return f"the {name} is another"
-    return f"{name} {json.dumps(there):.60} there, {json.dumps(here):.60} now"
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from dfdetect.settings import Settings
 
 if TYPE_CHECKING:
     from dfdetect.batch.journal import Journal
+    from dfdetect.scoring.models import ModelFolder
 
 
 @click.command(
@@ -107,9 +108,8 @@ def _scan(
         # While this process has no threads: then workers start in no time (fork).
         contextlib.closing(_results(paths, inputs, settings, journal, jobs, ordered)) as results,
     ):
-        from dfdetect.scoring.models import load_model
-
-        _spare(inputs, output, str(load_model(settings.model).path))
+        if journal is None:
+            _spared_model(inputs, settings, output)
         # Everything that can be wrong is found before the first report begins.
         gate = _gate(output)
         with _new_baseline(output) as baseline:
@@ -138,13 +138,21 @@ def _journal(inputs: Inputs, settings: Settings, output: Output) -> Iterator[Jou
     if output.resume is None:
         yield None
         return
-    from dfdetect.batch.journal import Journal, scan_key
+    from dfdetect.batch.journal import Journal
+    from dfdetect.batch.key import scan_key
+
+    key = scan_key(settings, _spared_model(inputs, settings, output))
+    with Journal(output.resume, key, lambda text: say(f"dfdetect: {text}")) as journal:
+        yield journal
+
+
+def _spared_model(inputs: Inputs, settings: Settings, output: Output) -> ModelFolder:
+    """The model, in whose folder nothing shall be written."""
     from dfdetect.scoring.models import load_model
 
     model = load_model(settings.model)
     _spare(inputs, output, str(model.path))
-    with Journal(output.resume, scan_key(settings, model), lambda text: say(f"dfdetect: {text}")) as journal:
-        yield journal
+    return model
 
 
 def _results(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,7 @@ from typing import TextIO
 
 from dfdetect.errors import DfdetectError, InputError
 from dfdetect.interrupts import interrupts_held
+from dfdetect.lock import lock
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
 from dfdetect.reports.summary import Summary
@@ -24,6 +27,8 @@ from dfdetect.results import ScanResult
 
 class ReportFile:
     """A file for a report, UTF-8 with ``\\n``, written beside its target and renamed by `commit`.
+
+    What a killed process left beside the same target is removed, where the system has locks to tell it by.
 
     A device, a pipe or an open descriptor (``/dev/stderr``, a FIFO, a shell's ``>(command)``) is written
     directly.  A link is followed, so that it stays one, and a file that is replaced keeps its permissions.
@@ -41,22 +46,25 @@ class ReportFile:
             raise InputError(f"cannot write {self._named}: it is a folder; name a file in it")
         old = os.path.isfile(self.target) and descriptor is None
         self._direct = descriptor is not None or (os.path.exists(self.target) and not old)
-        part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
-        self._place = self.target if self._direct else part
+        self._place = self.target
+        self._held: io.FileIO | None = None
         try:
             if old and not os.access(self.target, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if not old and not self._direct:
                 with contextlib.suppress(FileNotFoundError):
                     os.stat(self.target)  # too long a name would else be known only when `part` is renamed
-            self.stream: TextIO = open(  # noqa: SIM115 - closed by `commit` or `discard`
-                self._place if descriptor is None else os.dup(descriptor),
-                "w" if self._direct else "x",
-                encoding="utf-8",
-                newline="\n",
-            )
+            self.stream: TextIO
+            if self._direct:
+                place = self.target if descriptor is None else os.dup(descriptor)
+                self.stream = open(place, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 - see `commit`
+            else:
+                _remove_leftovers(self.target)
+                raw, self._place = _new_part(self.target)
+                self._held = _duplicate(raw)
+                self.stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
             if old:
-                os.chmod(part, stat.S_IMODE(self.target.stat().st_mode))
+                os.chmod(self._place, stat.S_IMODE(self.target.stat().st_mode))
         except OSError as error:
             folder = self.target.parent
             hint = "" if os.path.isdir(folder) else f"; the folder '{printable(str(folder))}' does not exist"
@@ -67,13 +75,15 @@ class ReportFile:
         self.stream.close()
         if not self._direct:
             self._place.replace(self.target)
+            self._let_go()
 
     def unwritten(self, error: OSError) -> InputError:
         """What to say when writing to `stream` or `commit` failed with `error`."""
         why = error.strerror or str(error)
-        return InputError(
-            f"cannot write {self._named}: {why}; make room or name another place, and scan again"
-        )
+        hint = "make room or name another place, and scan again"
+        if error.errno == errno.EPIPE:
+            hint = "its reader ended before all was written"
+        return InputError(f"cannot write {self._named}: {why}; {hint}")
 
     def discard(self) -> None:
         """Close, and leave nothing behind; an older report of that name stays as it was."""
@@ -82,6 +92,58 @@ class ReportFile:
         finally:
             if not self._direct:
                 self._place.unlink(missing_ok=True)
+                self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+
+
+_PART = re.compile(r"\.dfdetect-[0-9a-f]{12}\.part")
+_LABEL_BYTES = 80
+"""So much of the target's name is in that of its part, which thereby is never too long."""
+
+
+def _label(target: Path) -> str:
+    """With what the name of a part begins.  Targets may share it: a lock tells whether a part is in use."""
+    return "." + os.fsencode(target.name)[:_LABEL_BYTES].decode(errors="ignore")
+
+
+def _new_part(target: Path) -> tuple[io.FileIO, Path]:
+    """A new file beside `target`, locked where there are locks, and its path."""
+    while True:
+        part = target.with_name(f"{_label(target)}.dfdetect-{secrets.token_hex(6)}.part")
+        raw = open(part, "xb", buffering=0)  # noqa: SIM115 - the stream closes it
+        if lock(raw) is not False and part.exists():
+            return raw, part
+        raw.close()  # another process found it before it was locked, and removes it
+
+
+def _duplicate(raw: io.FileIO) -> io.FileIO | None:
+    """Holds the lock until the part has its final name; Windows renames no open file, and has no lock."""
+    if sys.platform == "win32":
+        return None
+    held = open(os.dup(raw.fileno()), "wb", buffering=0)  # noqa: SIM115 - see `ReportFile._let_go`
+    lock(held)  # it has it already; a forked worker shall not
+    return held
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the parts of `target` that nobody writes any more; whatever cannot be is left."""
+    label = _label(target)
+    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if not entry.name.startswith(label) or not _PART.fullmatch(entry.name, len(label)):
+                continue
+            with contextlib.suppress(OSError):
+                if entry.is_file(follow_symlinks=False):
+                    _remove_leftover(entry.path)
+
+
+def _remove_leftover(path: str) -> None:
+    with open(path, "r+b", buffering=0) as file:
+        if lock(file):
+            os.unlink(path)
 
 
 def _descriptor(path: str) -> int | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfdetect.batch.journal import KEPT, Journal, Stamp, scan_key, stamp_of
+from dfdetect.batch.journal import KEPT, Journal, Stamp, stamp_of
+from dfdetect.batch.key import scan_key
 from dfdetect.batch.pool import scan_many
 from dfdetect.batch.resume import scan_with
 from dfdetect.batch.stored import about_in, line_of, result_in
@@ -285,7 +288,7 @@ def test_a_line_that_was_cut_is_dropped_and_overwritten(folder: Path, kept: int)
     assert Path("j").read_bytes() == whole
 
 
-@pytest.mark.parametrize("size", [0, 5, 30, 60])
+@pytest.mark.parametrize("size", [0, 29, 30, 60])
 def test_a_header_that_was_cut_is_begun_anew(folder: Path, size: int) -> None:
     run(files("a.jpg"))
     Path("j").write_bytes(Path("j").read_bytes()[:size])
@@ -325,9 +328,39 @@ def test_results_of_another_scan_are_refused(folder: Path) -> None:
         Journal("j", {"frames": 16, "code": ["cd"], "new": None})
     assert str(caught.value) == (
         "the journal 'j' holds results of another scan (frames 8 there, 16 now; the code is another): name "
-        "another file, or repeat with the same settings and formats of reports"
+        "another file, or repeat with the same settings and formats of reports on the same installation"
     )
     assert Path("j").read_bytes() == before
+
+
+def refusal(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """What a journal that was begun with one key says to the other; empty if it takes it."""
+    Path("j").unlink(missing_ok=True)
+    with Journal("j", there) as journal:
+        list(scan_with(journal, files("a.jpg"), Scan()))
+    try:
+        Journal("j", here).close()
+    except InputError as error:
+        return str(error).partition(" (")[2].partition("): ")[0]
+    return ""
+
+
+def test_a_refusal_names_versions_and_instructions(folder: Path) -> None:
+    key = {**scan_key(Settings(model="light"), load_model("light")), "processor": ["x86_64", "avx", "avx2"]}
+    assert refusal({**key, "onnxruntime": "1.26"}, {**key, "onnxruntime": "1.27"}) == (
+        "onnxruntime 1.26 there, 1.27 now"
+    )
+    there = {name: value for name, value in key.items() if name != "opencv-python"}
+    assert refusal(there, {**there, "opencv-python": "5"}) == "opencv-python none there, 5 now"
+    more = {**key, "processor": ["x86_64", "avx", "avx512_vnni", "avx512f"]}
+    assert refusal(more, key) == "processor avx512_vnni avx512f only there, avx2 only now"
+    assert refusal(key, {**key, "model": "a\x1b[m", "python": "3.9"}).count("\x1b") == 0
+
+
+def test_a_decoder_that_is_installed_meanwhile_alters_no_result(folder: Path) -> None:
+    assert refusal({"frames": 8}, {"frames": 8, "pillow-heif": "1.0"}) == ""
+    assert refusal({"frames": 8, "pillow-heif": "1.0"}, {"frames": 8}) == ""
+    assert refusal({"pillow-heif": "1.0"}, {"pillow-heif": "1.1"}) == "pillow-heif 1.0 there, 1.1 now"
 
 
 def test_a_journal_without_results_is_begun_anew(folder: Path) -> None:
@@ -339,6 +372,8 @@ def test_a_journal_without_results_is_begun_anew(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b"{", "is there and is no journal of a scan"),
+        (b'{"format": "dfdetect-journal', "is there and is no journal of a scan"),
         (b"hello", "is there and is no journal of a scan"),
         (b"hello\nworld\n", "is there and is no journal of a scan"),
         (b'{"path": "a"}\n', "is there and is no journal of a scan"),
@@ -430,10 +465,10 @@ def test_what_no_record_can_hold_is_handed_on_and_not_kept(folder: Path) -> None
 def test_the_key_is_of_all_that_decides_figures(folder: Path) -> None:
     model = load_model("light")
     base = scan_key(Settings(model="light"), model)
-    assert base == scan_key(Settings(model="light", timeout=5.0), model)
-    for name, value in {"frames": 3, "threads": 1, "pictures": True, "engine": "torch", "prior": 0.1}.items():
+    assert base == scan_key(Settings(model="light", timeout=5.0, threads=1, seed=7), model)
+    for name, value in {"frames": 3, "pictures": True, "heatmaps": True, "prior": 0.1}.items():
         other = scan_key(Settings(model="light").replace(**{name: value}), model)
-        assert {key for key in base if base[key] != other[key]} == {name}
+        assert {key for key in base | other if base.get(key) != other.get(key)} == {name}
     altered = dataclasses.replace(model, hashes={**model.hashes, "card.json": "00"})
     assert scan_key(Settings(model="light"), altered) != base
     certificate = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
@@ -442,6 +477,51 @@ def test_the_key_is_of_all_that_decides_figures(folder: Path) -> None:
         Path("trust.pem").write_text(certificate.format(text))
         keys.append(scan_key(Settings(model="light", trust_list="trust.pem"), model))
     assert keys[0] != keys[1]
+
+
+def test_the_key_is_of_all_libraries_that_take_part(folder: Path) -> None:
+    model = load_model("light")
+    key = scan_key(Settings(model="light"), model)
+    for name in ("numpy", "Pillow", "av", "onnxruntime"):
+        assert key[name] == importlib.metadata.version(name)
+    assert key["python"] == platform.python_version()
+    assert {"libavcodec", "libswscale", "libjpeg", "libwebp"} <= set(key)
+    assert "opencv-python-headless" in key or "opencv-python" in key
+    assert key["processor"][0] == platform.machine()
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        assert "sse2" in key["processor"]
+    known = {"openvino", "torch", "torchvision", "facenet-pytorch", "c2pa-python", "platform"}
+    assert not known & set(key), "these have no part in it"
+    for settings, packages in (
+        (Settings(engine="openvino"), {"openvino"}),
+        (Settings(engine="torch"), {"torch"}),
+        (Settings(detector="facenet-pytorch"), {"torch", "torchvision", "facenet-pytorch"}),
+        (Settings(evidence=True), {"c2pa-python"}),
+    ):
+        installed = {name for name in packages if _is_installed(name)}
+        assert known & set(scan_key(settings, model)) == installed
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_workers_are_still_forked(folder: Path) -> None:
+    code = (
+        "from dfdetect.batch.resources import spare_algebra_threads; spare_algebra_threads()\n"
+        "from dfdetect.batch.key import scan_key\n"
+        "from dfdetect.batch.process import choose_start_method\n"
+        "from dfdetect.scoring.models import load_model\n"
+        "from dfdetect.settings import Settings\n"
+        "scan_key(Settings(model='light'), load_model('light')); print(choose_start_method())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "fork\n"
 
 
 def test_stamps(folder: Path) -> None:

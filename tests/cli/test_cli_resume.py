@@ -18,6 +18,7 @@ import pytest
 
 from dfdetect.cli.main import main
 from dfdetect.results import ScanResult
+from dfdetect.scoring import models
 from dfdetect.settings import Settings
 
 Capture = pytest.CaptureFixture[str]
@@ -135,6 +136,28 @@ def test_other_settings_are_refused(scanned: list[str], capsys: Capture) -> None
     assert scanned == ["real.jpg"]
 
 
+def test_threads_and_seeds_alter_no_figure(scanned: list[str]) -> None:
+    assert main(["scan", "real.jpg", "--resume", "j"]) == 0
+    assert main(["scan", "real.jpg", "--resume", "j", "--threads", "1", "--seed", "3"]) == 0
+    assert scanned == ["real.jpg"]
+
+
+@pytest.mark.parametrize("words", [[], ["--resume", "j"]])
+def test_the_model_is_read_once(
+    scanned: list[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    read: list[str] = []
+
+    def load(name: str) -> models.ModelFolder:
+        read.append(name)
+        return load_model(name)
+
+    load_model = models.load_model
+    monkeypatch.setattr(models, "load_model", load)
+    assert main(["scan", "real.jpg", *words]) == 0
+    assert len(read) == 1
+
+
 def test_a_scan_that_does_not_begin_binds_nobody(scanned: list[str]) -> None:
     assert main(["scan", "real.jpg", "--resume", "j", "--baseline", "none", "--frames", "3"]) == 2
     assert main(["scan", "real.jpg", "--resume", "j"]) == 0
@@ -224,7 +247,9 @@ def test_what_is_done_outlasts_any_end(tmp_path: Path, number: signal.Signals) -
     for name, word in {"a": "fake", "b": "real", "c": "sleep"}.items():
         (tmp_path / f"{name}.jpg").write_text(word)
     (tmp_path / "counted.py").write_text(COUNTED)
+    (tmp_path / "out").mkdir()
     words = [sys.executable, "counted.py", "scan", ".", "--resume", "night.journal", "--jsonl"]
+    words += ["--report", "json=out/out.json"]
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -234,11 +259,10 @@ def test_what_is_done_outlasts_any_end(tmp_path: Path, number: signal.Signals) -
     assert process.returncode == (-9 if number is signal.SIGKILL else 130)
     (tmp_path / "c.jpg").write_text("uncertain")
     (tmp_path / "scans").unlink()
-    done = subprocess.run(
-        [*words, "--report", "json=out.json"], cwd=tmp_path, capture_output=True, timeout=60
-    )
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=60)
     assert done.stderr == b"dfdetect: 2 of 3 files were taken over from night.journal\n"
-    assert [r["label"] for r in records(str(tmp_path / "out.json"))] == ["fake", "real", "uncertain"]
+    assert [r["label"] for r in records(str(tmp_path / "out/out.json"))] == ["fake", "real", "uncertain"]
+    assert os.listdir(tmp_path / "out") == ["out.json"]
     assert (tmp_path / "scans").read_text().split() == ["./c.jpg"]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from report_samples import samples
 
 from dfdetect.errors import ExitCode, InputError, SettingsError
-from dfdetect.reports.output import ReportSet
+from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn, Summary, outcome
 from dfdetect.results import Label, Reason, ScanResult
@@ -217,6 +217,54 @@ def test_a_full_disk_under_one_report_spares_the_others(
     document = json.loads((tmp_path / "b.json").read_text())
     assert document["summary"]["complete"] is True
     assert len(document["results"]) == copies
+
+
+KILLED = """
+import os, signal, sys
+from dfdetect.reports.output import ReportFile
+files = [ReportFile(path) for path in sys.argv[1:]]
+print("open", flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+@pytest.mark.parametrize("name", ["a.json", "ä" * 120 + ".json", os.fsdecode(b"caf\xe9[*].json")])
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path, name: str) -> None:
+    other = tmp_path / f"b.{name[-10:]}"
+    command = [sys.executable, "-c", KILLED, str(tmp_path / name), str(other)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        begun = set(tmp_path.iterdir())
+        assert len(begun) == 2
+        ReportFile(str(tmp_path / name)).discard()
+        assert set(tmp_path.iterdir()) == begun, "in use"
+        process.communicate(timeout=30)
+    (tmp_path / ".notes.part").touch()
+    file = ReportFile(str(tmp_path / name))
+    left = set(tmp_path.iterdir()) & begun
+    assert len(left) == 1, "the part of the other target"
+    file.stream.write("new")
+    file.commit()
+    ReportFile(str(other)).discard()
+    assert set(tmp_path.iterdir()) == {tmp_path / name, tmp_path / ".notes.part"}
+    assert (tmp_path / name).read_text() == "new"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="descriptors have no names here")
+def test_a_report_whose_reader_ended_is_not_told_to_make_room(results: list[ScanResult]) -> None:
+    reading, writing = os.pipe()
+    reports = ReportSet()
+    reports.to_file("jsonl", f"/dev/fd/{writing}")
+    os.close(writing)
+    os.close(reading)
+    with pytest.raises(InputError) as caught:
+        feed(reports, results[:1])
+    assert str(caught.value) == (
+        f"cannot write a report to '/dev/fd/{writing}': Broken pipe; its reader ended before all was written"
+    )
 
 
 def test_unusable_places_are_refused_at_once(tmp_path: Path) -> None:

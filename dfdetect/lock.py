@@ -7,22 +7,23 @@ import os
 import weakref
 
 
-def lock(file: io.FileIO) -> bool:
-    """Keep other processes out until `file` is closed or this process ends, however it ends.
+def lock(file: io.FileIO) -> bool | None:
+    """Keep other processes out until `file` and its duplicates are closed or this process ends, however it
+    ends.  `file` must be open for writing.
 
-    False if another one has it.  Where there is no `fcntl` (Windows), and on file systems without locks,
-    nothing keeps two processes apart.
+    False if another one has it.  None where there is no `fcntl` (Windows), and on file systems without
+    locks: nothing keeps two processes apart there.
     """
     try:
         import fcntl
     except ImportError:
-        return True
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     _locked.add(file)
     return True
 
