@@ -184,8 +184,8 @@ def refuse_unjudged(labels: str | Path, pairs: Sequence[tuple[Labelled, ScanResu
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
     first = "".join(f"; the first is {r.path}: {r.message}" for _, r in pairs[:1])
     raise InputError(
-        f"none of the {plural(len(pairs), 'file')} of {labels} could be judged ({told}{first}); check the names "
-        "in the labels, and a file with: dfdetect scan FILE"
+        f"none of the {plural(len(pairs), 'file')} of {labels} could be judged ({told}{first}); check the "
+        "names in the labels, and a file with: dfdetect scan FILE"
     )
 
 

@@ -86,10 +86,10 @@ def _check_sense(inputs: Inputs, recipe: Recipe) -> None:
     taught = inputs.teacher is not None or inputs.encoder is not None
     if inputs.teacher is not None and inputs.encoder is not None:
         raise InputError("there can be one teacher; give --teacher or --encoder")
-    if taught and recipe.teacher_weight <= 0:
-        raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
     if taught and recipe.blocks:
         raise InputError("a transformer takes no teacher; leave --teacher and --encoder away")
+    if taught and recipe.teacher_weight <= 0:
+        raise InputError("a teacher without weight teaches nothing; set teacher_weight, e.g. to 1")
     if inputs.average and not recipe.blocks:
         raise InputError("only runs of a transformer have a mean; leave --average away, or set blocks")
     if recipe.way < 1 and not (recipe.blocks and inputs.weights):

@@ -19,6 +19,11 @@ from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, stamp
 
 NAME = "checkpoint.pt"
+FORMAT = "2"
+"""Of the fingerprint: what other versions of it say cannot be compared."""
+AFTERWARDS = ("closer", "way", "refit_blocks", "refit")
+"""Fields of a recipe that act after the last step, or only on the card of the model: a finished run may be
+given others."""
 
 
 def fingerprint(
@@ -29,19 +34,24 @@ def fingerprint(
     recipe: Recipe,
     made_with: Mapping[str, str],
 ) -> dict[str, str]:
-    """All that a run depends on, part by part, as short texts.
+    """All that the steps of a run depend on, part by part, as short texts.
+
+    Neither the names of faces nor where they lie count: the faces are told by their stamps, pairs by place.
 
     `net` must hold the weights that training starts from: a checkpoint has only those that move.
     `made_with` has hashes of the networks that landmarks and targets are of; the landmarks and targets
     themselves may differ in their last bit from run to run.
     """
+    places = {row.name: place for place, row in enumerate(rows)}
     told = [
-        [row.fake, row.family, row.method, row.medium, row.source, row.group, row.pair, row.name]
+        [row.fake, row.family, row.method, row.medium, row.source, row.group, places.get(row.pair or "")]
         for row in rows
     ]
+    shaping = {name: value for name, value in recipe.as_dict().items() if name not in AFTERWARDS}
     width = len(next(iter(teacher.values()))) if teacher else 0
     return {
-        "recipe": json.dumps(recipe.as_dict(), sort_keys=True),
+        "format": FORMAT,
+        "recipe": json.dumps(shaping, sort_keys=True),
         "start weights": weights_hash(net),
         "faces": _hash([stamp(row) for row in rows]),
         "labels or columns of the faces": _hash(told),
@@ -100,7 +110,7 @@ def resume(
 
 def _difference(theirs: object, ours: Mapping[str, str]) -> str:
     """What differs between two fingerprints, in words."""
-    if not isinstance(theirs, dict):
+    if not isinstance(theirs, dict) or theirs.get("format") != FORMAT:
         return "it was written by an older dfdetect"
     parts = [part for part in ours if theirs.get(part) != ours[part]]
     if "recipe" in parts and "recipe" in theirs:

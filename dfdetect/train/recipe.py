@@ -219,7 +219,9 @@ def _check_values(recipe: Recipe) -> None:
     fold = recipe.fold
     held = Span(0, recipe.folds - 1, whole=True)
     _refuse(recipe, "fold", fold is None or held.holds(fold), f"None, or {held} (folds less 1)")
-    wanted = "None, or an object with a zoom between 0.2 and 4 and a weight between 0 and 1 (neither included)"
+    wanted = (
+        "None, or an object with a zoom between 0.2 and 4 and a weight between 0 and 1 (neither included)"
+    )
     _refuse(recipe, "closer", recipe.closer is None or _is_look(recipe.closer), wanted)
     _refuse(recipe, "bf16", isinstance(recipe.bf16, bool), "true or false")
     backbone: object = recipe.backbone

@@ -12,22 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import InputError
-from dfdetect.evaluate.labelled import read_labels
 from dfdetect.scoring.card import ModelCard
 from dfdetect.scoring.models import hash_file, load_model, save_calibration, write_card
 from dfdetect.train.average import average_with, go_back
 from dfdetect.train.build import QUICK, Net, build_network, export_experts, load_start
 from dfdetect.train.check import Inputs, check_inputs
-from dfdetect.train.extract import extract
 from dfdetect.train.forge.decoder import decoder_twins
+from dfdetect.train.gather import forges, gather, no_fakes, no_reals, read_data
 from dfdetect.train.loop import train
 from dfdetect.train.measure import face_report, predict, sharpness
 from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.refit import refit_heads
-from dfdetect.train.table import FaceRow, read_faces, split
+from dfdetect.train.table import FaceRow, split
 from dfdetect.train.teacher import compute_features, model_hash, model_targets, targets
 from dfdetect.train.transformer import TokenNet
 
@@ -45,37 +43,14 @@ UNCALIBRATED = {
 """What a freshly trained folder holds until it is calibrated: every answer is uncertain, and says why."""
 
 
-def gather(inputs: Inputs, frames: int) -> list[FaceRow]:
-    """All faces of all data; media are read and their faces cut out once."""
-    tables = [_table(path) for path in inputs.data]
-    for table in tables:
-        if table is not None:
-            read_labels(table)  # every table is refused before the media of the first are decoded
-    rows: list[FaceRow] = []
-    for path, table in zip(inputs.data, tables, strict=True):
-        rows += read_faces(path if table is None else extract(table, inputs.work, frames=frames))
-    if not any(not row.fake for row in rows):
-        raise InputError("training needs real faces; none of the data is labelled real")
-    return rows
-
-
-def _table(path: Path) -> Path | None:
-    """The labels of media in `path`; None for a folder of crops, `InputError` for neither."""
-    if (path / "faces.csv").exists():
-        return None
-    labels = path if path.is_file() else path / "labels.csv"
-    if not labels.exists():
-        raise InputError(f"{path} holds neither faces.csv nor labels.csv")
-    return labels
-
-
 def run(
     inputs: Inputs, recipe: Recipe, out: Path, *, workers: int = 1, device: str = "cpu"
 ) -> dict[str, Any]:
     """Train and write the model folder `out`; returns the report on held-out sources (empty without fold)."""
     check_inputs(inputs, recipe, out, device)
+    data = read_data(inputs, recipe)
     inputs.work.mkdir(parents=True, exist_ok=True)
-    rows = gather(inputs, recipe.frames)
+    rows = gather(data, inputs.work, recipe.frames)
     kept, held = split(rows, recipe.fold, recipe.folds)
     _check_faces(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
@@ -139,12 +114,11 @@ def _networks(inputs: Inputs) -> dict[str, str]:
 
 
 def _check_faces(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> None:
-    """Refuse early what would fail, or never end, hours later."""
+    """Refuse faces with which training would fail, or never end: the labels promised more than was found."""
     if all(row.fake for row in rows):
-        raise InputError("training needs real faces; none is left to train on")
-    forging = inputs.mesh is not None and recipe.self_blend + recipe.warp + recipe.swap > 0
-    if not forging and not any(row.fake for row in rows):
-        raise InputError("there are no fakes to train on; give --mesh to forge them from the reals")
+        raise no_reals("none was found in what is labelled real and not held out")
+    if not forges(inputs, recipe) and not any(row.fake for row in rows):
+        raise no_fakes()
 
 
 def write_folder(
@@ -162,6 +136,7 @@ def write_folder(
         licence="Apache-2.0",
         created=datetime.date.today().isoformat(),
         experts=experts,
+        closer=recipe.closer,
         files={LARGE: "", QUICK: ""} if recipe.blocks else {},
         data=_describe(rows),
         recipe=recipe.as_dict(),

@@ -55,29 +55,36 @@ class FaceRow:
     """Name of the real crop of the same frame that this fake was made from, where known."""
 
 
-def read_faces(folder: str | Path) -> list[FaceRow]:
+def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
     """Read ``faces.csv`` and ``five.npz`` of a crop folder.
+
+    `space` is what names begin with, which must be of this folder alone; None tells folders of one name apart
+    by where they are.
 
     Columns used: file, label, family, method, medium, source, group, x0, y0, x1, y1, pair.
     Raises `InputError` when a file or a column is missing.
     """
     root = Path(folder)
+    space = space or _space(root)
     try:
         with open(root / "faces.csv", newline="", encoding="utf-8") as stream:
             records = list(csv.DictReader(stream))
         with np.load(root / "five.npz") as archive:
             five = dict(zip(archive["name"].tolist(), archive["five"].astype(np.float32), strict=True))
-        return [_row(root, record, five[record["file"]]) for record in records]
+        return [_row(root, space, record, five[record["file"]]) for record in records]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{root} is not a folder of face crops (faces.csv, five.npz): {error!r}") from error
 
 
-def _row(root: Path, record: dict[str, str], five: NDArray[np.float32]) -> FaceRow:
+def _space(root: Path) -> str:
+    """Two folders of one name must not share landmarks and targets."""
+    return f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+
+
+def _row(root: Path, space: str, record: dict[str, str], five: NDArray[np.float32]) -> FaceRow:
     if record["label"] not in ("real", "fake"):
         raise ValueError(f"{record['file']}: label must be real or fake, not {record['label']!r}")
     family = record["family"]
-    # Two folders of one name must not share landmarks and targets.
-    space = f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
     return FaceRow(
         path=str(root / record["file"]),
         name=f"{space}/{record['file']}",

@@ -10,6 +10,7 @@ import pytest
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.evaluate.metrics import auc
 from dfdetect.faces.crop import CropSpec
+from dfdetect.scoring.card import Closer
 from dfdetect.settings import Settings
 from tests.train.faces import make_crop_folder
 
@@ -147,11 +148,11 @@ def test_a_blended_head_is_the_weighted_sum_of_both() -> None:
 
 def test_the_shipped_network_scores_like_torch_and_each_face_by_itself(tmp_path: Path) -> None:
     data = make_crop_folder(tmp_path / "crops")
-    out, recipe = tmp_path / "model", dataclasses.replace(RECIPE, closer=1.2)
+    out, recipe = tmp_path / "model", dataclasses.replace(RECIPE, closer=Closer(1.2, 0.4))
     run(Inputs((data,), tmp_path / "work"), recipe, out, workers=0)
     folder = load_model(out)
     assert [expert.name for expert in folder.card.experts] == ["vit_upright", "vit_aligned"]
-    assert [expert.closer for expert in folder.card.experts] == [1.2, None]
+    assert folder.card.closer == recipe.closer
     assert {expert.file for expert in folder.card.experts} == {"model.onnx"}
     rows = read_faces(data)[:6]
     crops = [tuple(aligned(row, expert.crop) for expert in folder.card.experts) for row in rows]

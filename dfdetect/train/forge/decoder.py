@@ -182,7 +182,7 @@ def decoder_twins(
 
 def read_twins(folder: str | Path) -> list[FaceRow]:
     """The rows of a folder of twins; `pair` is the name of the real, which lies in another folder."""
-    rows = read_faces(folder)
+    rows = read_faces(folder, space=Path(folder).name)  # names of twins tell them apart: the folder may move
     with open(Path(folder) / "faces.csv", newline="", encoding="utf-8") as stream:
         pairs = [record["pair"] for record in csv.DictReader(stream)]
     return [replace(row, pair=pair) for row, pair in zip(rows, pairs, strict=True)]
