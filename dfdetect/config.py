@@ -339,7 +339,9 @@ def _checked(values: Mapping[str, Any], draft: Config, convert: Any) -> dict[str
 
 
 def _from_here(name: str, value: Any, folder: Path) -> Any:
-    """Relative paths are relative to the file's folder."""
+    """Relative paths are relative to the file's folder, ``~`` is the home directory."""
+    if name in ("baseline", "trust_list"):
+        value = os.path.expanduser(value)  # whatever reads `model` and `report` does so itself
     if folder.absolute() == Path.cwd():
         return value
 

@@ -187,6 +187,15 @@ def test_relative_paths_are_relative_to_the_file(project: Path) -> None:
     assert load_settings(env={}).model == "light", "the name of a shipped model is no path"
 
 
+@pytest.mark.parametrize("folder", ["", "a/b"])
+def test_a_tilde_is_the_home_directory(project: Path, folder: str) -> None:
+    write(project / folder, "dfdetect.toml", 'baseline = "~/known.json"\ntrust_list = "~/certs.pem"\n')
+    found = find_config()
+    assert found is not None
+    home = project.parent / "home"
+    assert found.values == {"baseline": str(home / "known.json"), "trust_list": str(home / "certs.pem")}
+
+
 def test_environment_outranks_the_file(project: Path) -> None:
     write(project, "dfdetect.toml", "frames = 3\nmin_face = 50\n")
     settings = load_settings(env={"DFDETECT_FRAMES": "9", "DFDETECT_HEATMAPS": "on", "DFDETECT_FPS": ""})

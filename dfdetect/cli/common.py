@@ -151,14 +151,16 @@ class FormatFile(PairType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Name of a known format, and a file."""
+        """Name of a known format, and a file; ``~``, which no shell replaces behind a ``=``, is the home
+        directory.
+        """
         if isinstance(value, tuple):
             return value
         name, equals, path = str(value).partition("=")
         if not name or not equals or not path:
             self.fail(f"'{printable(value)}' is not FORMAT=FILE, as in {self._example}.", param, ctx)
         self._find(name)
-        return name, path
+        return name, os.path.expanduser(path)
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Several in one variable: ``json=a.json junit=b.xml``."""

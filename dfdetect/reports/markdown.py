@@ -104,10 +104,20 @@ def inline(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text)
 
 
+def sentence(text: str, path: str) -> str:
+    """Text in which the path of a file is quoted as messages quote it: ``'name'`` becomes a code span, since
+    no escape keeps a reader from seeing a link or somebody's name in it.
+    """
+    name = printable(path)
+    if not name or f"'{name}'" not in text:
+        return inline(text)
+    return code(name).join(inline(part) for part in text.split(f"'{name}'"))
+
+
 def _cells(finding: Finding) -> tuple[str, ...]:
     answer = f"**{finding.answer}**" if finding.reached else finding.answer
     answer += " (accepted)" if finding.accepted else ""
-    detail = inline(finding.detail)
+    detail = sentence(finding.detail, finding.path)
     if finding.judged:
         return answer, finding.share, code(finding.path), detail
     return answer, code(finding.path), detail

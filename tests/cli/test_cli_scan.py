@@ -126,6 +126,16 @@ def test_all_formats_at_once(files: Path, capsys: Capture) -> None:
     assert "5 files:" in (files / "out.text").read_text()
 
 
+def test_reports_in_the_home_directory(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = files / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (files / "dfdetect.toml").write_text('report = ["csv=~/a.csv"]\n', encoding="utf-8")
+    assert main(["scan", "real.jpg"]) == 0
+    assert main(["scan", "real.jpg", "--report", "json=~/b.json"]) == 0
+    assert sorted(path.name for path in home.iterdir()) == ["a.csv", "b.json"]
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [(["--json"], "json"), (["--format", "json"], "json"), (["--jsonl"], "jsonl"), (["-f", "csv"], "csv")],

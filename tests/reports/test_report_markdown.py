@@ -102,6 +102,15 @@ def test_any_name_is_one_code_span_and_any_message_is_text(path: str, message: s
         assert plain(row[2]) == printable(message).strip()
 
 
+@pytest.mark.parametrize("name", ["@someone #1 www.evil.example.jpg", "a|b`c'd.jpg", "\n.jpg"])
+def test_a_name_in_a_message_is_a_code_span_too(name: str) -> None:
+    message = f"'{printable(name)}' is text, not a photo or video: check *the* file"
+    (row,) = tables(render("markdown", [unjudged(name, Reason.NOT_MEDIA, message)]))[1][1:]
+    span, *rest = [part for part in row[2] if part.content]
+    assert (span.type, span.content) == ("code_inline", printable(name))
+    assert plain(rest) == " is text, not a photo or video: check *the* file"
+
+
 def test_long_names_keep_their_end() -> None:
     text = render("markdown", [unjudged("x" * 1000 + "/clip.mp4", Reason.MISSING, "y" * 1000)])
     name, why = (plain(cell) for cell in tables(text)[1][1][1:])
