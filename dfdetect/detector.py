@@ -10,11 +10,12 @@ import dataclasses
 import os
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
-from dfdetect.errors import MediaError, SettingsError
+from dfdetect.errors import DfdetectError, MediaError, SettingsError
 from dfdetect.media.ahead import Ahead
 from dfdetect.media.base import Media
 from dfdetect.media.reader import is_pixels, open_media
@@ -28,6 +29,8 @@ from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge, Verdict
 
 if TYPE_CHECKING:
+    import io
+
     import numpy as np
     import PIL.Image
     from numpy.typing import NDArray
@@ -36,19 +39,25 @@ if TYPE_CHECKING:
     from dfdetect.faces.lookout import Lookout
     from dfdetect.looks import Frames, Looks
 
-    Source = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8] | PIL.Image.Image
-    """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` or a PIL image."""
+    Path = str | os.PathLike[str] | os.PathLike[bytes]
+    Content = bytes | bytearray | memoryview
+    File = IO[bytes] | io.BufferedIOBase
+    Source = Path | Content | File | NDArray[Any] | PIL.Image.Image
+    """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` (``uint8``, ``uint16`` or
+    floats from 0 to 1) or a PIL image."""
 
 
 CLOSER_LOOKS = 2
 """One for whoever appears only briefly, and one more where the first frames showed nobody at all."""
+_loaded: weakref.WeakSet[Detector] = weakref.WeakSet()
+"""The detectors of this process whose networks were loaded."""
 
 
 class Detector:
     """Judges photos and videos, one at a time.
 
-    Networks are loaded at the first scan and kept.  A detector is not shared between threads or processes;
-    `dfdetect.batch.pool.scan_many` gives every worker its own.
+    Networks are loaded at the first scan and kept.  A detector is not shared between threads or processes,
+    and of no use in one that is forked later; `dfdetect.batch.pool.scan_many` gives every worker its own.
     """
 
     def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
@@ -70,6 +79,7 @@ class Detector:
         self._judge = Judge(self._model.calibration, base)
         self._finder: FaceDetector | None = None
         self._finding = threading.Lock()
+        self._process: int | None = None
         self._trust: str | None = None
         if base.trust_list:
             from dfdetect.media.credentials import read_trust_list
@@ -80,14 +90,16 @@ class Detector:
         """Judge one photo or video.
 
         `name` is what the result calls it (default: the path).  A file that cannot be read or judged gives a
-        result with a `reason`; only wrong use raises.
+        result with a `reason`; only wrong use raises: `TypeError` for what is no source, `DfdetectError` in a
+        process that was forked after an earlier scan.
         """
+        self._check_process()
         clock = time.perf_counter()
         path = os.fsdecode(name) if name is not None else _name(source)
         info: MediaInfo | None = None
         record: Evidence | None = None
         try:
-            opened: Source | ByteSource = source
+            opened: Any = source
             if self.settings.evidence:
                 from dfdetect.media.evidence import gather_evidence
 
@@ -118,12 +130,20 @@ class Detector:
 
     def load_finder(self) -> FaceDetector:
         """The face detector; its networks are loaded by the first call, of whatever thread."""
+        self._check_process()  # before the lock, which a thread may have held that is not in this process
+        self._process = os.getpid()
+        _loaded.add(self)
         with self._finding:
             if self._finder is None:
                 from dfdetect.faces.detect import create_detector
 
                 self._finder = create_detector(self.settings)
             return self._finder
+
+    def _check_process(self) -> None:
+        """Refuse to wait for threads of networks that were left behind in another process."""
+        if self._process not in (None, os.getpid()):
+            raise DfdetectError("this Detector was used before the process forked: make one in each process")
 
     def _look(self, media: Media, aside: Aside) -> Looks:
         """Everything that is to be seen of `media`, at first sight and closer."""
@@ -205,10 +225,27 @@ def _after_networks(frames: Iterator[Frame], aside: Aside) -> Generator[Frame]:
 
 def _name(source: Source) -> str:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    named = getattr(source, "name", None) or getattr(source, "filename", None)
-    return named if isinstance(named, str) else f"<{type(source).__name__}>"
+        return os.fsdecode(source)
+    # `filename` only of what has no `name`: a GzipFile, which has both, warns.
+    named = source.name if hasattr(source, "name") else getattr(source, "filename", None)
+    text = os.fsdecode(named) if isinstance(named, (str, bytes, os.PathLike)) else ""
+    return text or f"<{type(source).__name__}>"
 
 
 def _unique(notes: list[Note]) -> tuple[Note, ...]:
     return tuple(dict.fromkeys(notes))
+
+
+def _never_freed() -> None:
+    """Keep what a forked process has inherited: ONNX Runtime's destructors wait for threads left behind.
+
+    Not by a list, which would be emptied at the end of the process.
+    """
+    import ctypes
+
+    for detector in _loaded:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(detector))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_never_freed)

@@ -244,7 +244,7 @@ class ModelStamp:
 
     name: str
     version: str
-    sha256: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
     """File name in the model folder → its sha256."""
     engine: str = ""
 
@@ -275,7 +275,7 @@ class Evidence:
     """UTC, ``2026-01-31T12:00:00Z``."""
     sha256: str | None
     """Of the file's bytes; None for what has none (arrays)."""
-    versions: Mapping[str, str]
+    versions: Mapping[str, str] = field(hash=False)
     """Name of each library and decoder that took part → its version; ``platform`` and ``processor`` too."""
     credentials: Credentials | None
     """None when they could not be looked for (the extra ``c2pa`` is not installed)."""
@@ -300,7 +300,7 @@ class ScanResult:
     media: MediaInfo | None
     notes: tuple[Note, ...]
     model: ModelStamp | None
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
     """The settings that were in force."""
     tool_version: str
     elapsed: float

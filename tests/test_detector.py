@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import gzip
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +26,7 @@ from dfdetect.media.video import VideoMedia
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import Face
+from dfdetect.scoring.models import find_folder
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -156,6 +162,68 @@ def test_a_name_is_a_text_or_a_path(detector: Detector) -> None:
     assert detector.scan("gone.jpg", name=Path("a") / "b.jpg").path == "a/b.jpg"
     with pytest.raises(TypeError):
         detector.scan("gone.jpg", name=5)  # type: ignore[arg-type]
+
+
+def test_what_has_a_name_is_called_by_it(detector: Detector, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff.jpg"
+    with open(odd, "wb") as file:
+        file.write(b"no picture")
+    with os.scandir(os.fsencode(tmp_path)) as entries:
+        assert [detector.scan(entry).path for entry in entries] == [os.fsdecode(odd)]
+    with open(odd, "rb") as file:
+        assert detector.scan(file).path == os.fsdecode(odd)
+    with os.fdopen(os.open(odd, os.O_RDONLY), "rb") as file:
+        assert detector.scan(file).path == "<BufferedReader>"
+    content = (DATA / "coffee.jpg").read_bytes()
+    assert detector.scan(Image.open(io.BytesIO(content))).path == "<JpegImageFile>"
+    assert detector.scan(Image.open(DATA / "coffee.jpg")).path == str(DATA / "coffee.jpg")
+    with warnings.catch_warnings(), gzip.open(io.BytesIO(gzip.compress(b"no picture"))) as packed:
+        warnings.simplefilter("error")
+        assert detector.scan(packed).path == "<GzipFile>"
+
+
+@pytest.mark.parametrize("evidence", [False, True])
+def test_a_stream_that_breaks_is_a_reason(evidence: bool) -> None:
+    detector = Detector(model="light", evidence=evidence)
+    content = (DATA / "astronaut.jpg").read_bytes()
+    with gzip.open(io.BytesIO(gzip.compress(content)[:-5000])) as cut:
+        result = detector.scan(cut)
+    assert result.reason is Reason.UNREADABLE
+    assert "end-of-stream marker" in result.message
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("a.jpg", content)
+    flipped = bytearray(whole.getvalue())
+    flipped[len(content) // 2] ^= 1
+    with zipfile.ZipFile(io.BytesIO(flipped)) as archive, archive.open("a.jpg") as member:
+        member.seekable = lambda: False  # type: ignore[method-assign]  # as in an archive that is a pipe
+        assert detector.scan(member).reason is Reason.UNREADABLE
+
+
+def test_content_and_arrays_of_other_types_are_judged(detector: Detector) -> None:
+    content = (DATA / "coffee.jpg").read_bytes()
+    picture = np.asarray(Image.open(DATA / "coffee.jpg").convert("RGB"))
+    assert detector.scan(bytearray(content)).reason is Reason.NO_FACE
+    assert detector.scan(memoryview(content)).reason is Reason.NO_FACE
+    assert detector.scan(picture / 255).reason is Reason.NO_FACE
+    assert detector.scan(picture.astype(np.uint16) * 257).reason is Reason.NO_FACE
+
+
+def test_a_model_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(find_folder("light"), tmp_path / "own")
+    monkeypatch.chdir(tmp_path)
+    detector = Detector(model="./own")
+    monkeypatch.chdir(DATA)
+    result = detector.scan("astronaut.jpg")
+    assert result.label is not None
+    assert result.settings["model"] == "./own"
+
+
+@pytest.mark.parametrize("file", ["astronaut.jpg", "no-such-file"])
+def test_results_can_be_kept_in_a_set(file: str) -> None:
+    detector = Detector(model="light", heatmaps=True, pictures=True, evidence=True)
+    result = detector.scan(DATA / file)
+    assert {result, copy.deepcopy(result)} == {result}
 
 
 def test_a_scan_imports_no_torch() -> None:

@@ -228,9 +228,11 @@ class _Pool:
             with interrupts_held():
                 worker = Worker(self._settings, self._threads, self._factory, method)
                 self._workers.append(worker)
-        except OSError as error:
+        except (OSError, AssertionError) as error:  # the latter in a daemonic process, e.g. of Celery
             if not self._workers:
-                raise DfdetectError(f"no worker process can be started: {error}; try --jobs 0") from error
+                raise DfdetectError(
+                    f"no worker process can be started: {error}; try --jobs 0 (jobs=0 in Python)"
+                ) from error
             self._size = len(self._workers)
             return None
         return worker

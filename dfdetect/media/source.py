@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import stat
@@ -108,7 +110,7 @@ class SharedFile:
         """Up to `count` bytes from `place` on."""
         if self._number is not None:
             return os.pread(self._number, count, place)
-        with self._lock:  # the position is that of all who share the file
+        with self._lock, _as_os_error():  # the position is that of all who share the file
             self._raw.seek(place)
             return self._raw.read(count)  # type: ignore[no-any-return]
 
@@ -264,13 +266,14 @@ def _once(action: Callable[[], None]) -> Callable[[], None]:
 def _of_file(file: Any) -> Source:
     """A file object is read from its current position, where it is left again when seekable."""
     try:
-        if not (hasattr(file, "seekable") and file.seekable()):
-            return _spooled(file)
-        start = file.tell()
-        size = max(0, file.seek(0, io.SEEK_END) - start)
-        file.seek(start)
-        if not isinstance(file.read(0), bytes):
-            raise TypeError("the file object is in text mode: open it with mode 'rb'")
+        with _as_os_error():
+            if not (hasattr(file, "seekable") and file.seekable()):
+                return _spooled(file)
+            start = file.tell()
+            size = max(0, file.seek(0, io.SEEK_END) - start)
+            file.seek(start)
+            if not isinstance(file.read(0), bytes):
+                raise TypeError("the file object is in text mode: open it with mode 'rb'")
     except OSError as error:
         raise _from_os(error, "the stream") from error
 
@@ -278,7 +281,8 @@ def _of_file(file: Any) -> Source:
 
     def release() -> None:
         if not file.closed:
-            file.seek(start)
+            with contextlib.suppress(OSError), _as_os_error():  # what breaks may not go back either
+                file.seek(start)
 
     return Source("the stream", size, False, lambda: View(shared, start, size), release)
 
@@ -286,11 +290,15 @@ def _of_file(file: Any) -> Source:
 def _spooled(file: Any) -> Source:
     """Decoders must seek, so a pipe is copied to memory and, when it is large, to a temporary file."""
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by release)
-    while chunk := file.read(_COPY_BYTES):
-        if not isinstance(chunk, bytes):
-            raise TypeError("the file object is in text mode: open it with mode 'rb'")
-        spool.write(chunk)
-    size = spool.tell()
+    try:
+        while chunk := file.read(_COPY_BYTES):
+            if not isinstance(chunk, bytes):
+                raise TypeError("the file object is in text mode: open it with mode 'rb'")
+            spool.write(chunk)
+        size = spool.tell()
+    except BaseException:
+        spool.close()
+        raise
 
     shared = SharedFile(spool, close=False)
     return Source("the stream", size, False, lambda: View(shared, 0, size), spool.close)
@@ -298,6 +306,20 @@ def _spooled(file: Any) -> Source:
 
 def _nothing() -> None:
     return None
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """What a stream raises of its own (EOFError, zlib.error, zipfile.BadZipFile …) is a failure to read.
+
+    Wrong use (text mode, a closed file) and a lack of memory stay what they are.
+    """
+    try:
+        yield
+    except (OSError, TypeError, ValueError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _from_os(error: OSError, title: str) -> MediaError:
@@ -308,6 +330,12 @@ def _from_os(error: OSError, title: str) -> MediaError:
         return MediaError(Reason.NOT_PERMITTED, f"{title} may not be read: change its permissions")
     if isinstance(error, IsADirectoryError):
         return MediaError(Reason.UNSUPPORTED, f"{title} is a folder: name a file in it")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        where = "in this process" if error.errno == errno.EMFILE else "on this machine"
+        return MediaError(
+            Reason.UNREADABLE,
+            f"{title} cannot be opened, too many files are open {where}: close some or raise 'ulimit -n'",
+        )
     return MediaError(
         Reason.UNREADABLE,
         f"{title} cannot be read ({error.strerror or error}): check the disk or copy it again",

@@ -92,11 +92,17 @@ def is_shipped(folder: Path) -> bool:
 
 
 def shipped_folders() -> list[Path]:
-    """Every shipped model folder, face detectors too, in alphabetical order."""
-    root = _shipped_root()
-    if root is None:
-        return []
-    return sorted(folder for folder in root.iterdir() if (folder / CARD_FILE).is_file())
+    """Every shipped model folder, face detectors too, in alphabetical order.
+
+    Raises `ModelError` when they cannot be listed.
+    """
+    try:
+        root = _shipped_root()
+        if root is None:
+            return []
+        return sorted(folder for folder in root.iterdir() if (folder / CARD_FILE).is_file())
+    except OSError as error:
+        raise ModelError(f"the shipped models cannot be listed: {error.strerror or error}") from error
 
 
 def find_folder(name_or_path: str | os.PathLike[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ class Scorer:
     """Runs all experts of a model.  Networks are loaded by `load` or at the first call of `score`."""
 
     def __init__(self, folder: ModelFolder, settings: Settings) -> None:
-        self._folder, self._settings = folder, settings
+        # They are opened later, when the program may be in another folder.
+        self._folder = dataclasses.replace(folder, path=folder.path.absolute())
+        self._settings = settings
         self._experts = folder.card.experts
         self._fusion = Fusion.from_calibration(
             folder.calibration, len(self._experts), folder.path / CALIBRATION_FILE

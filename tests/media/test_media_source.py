@@ -1,7 +1,12 @@
+import errno
 import io
 import os
+import tempfile
+import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -295,3 +300,78 @@ def test_readers_in_several_threads_do_not_disturb_each_other():
 
     with ThreadPoolExecutor(4) as threads:
         assert all(found == data for found in threads.map(read, [997, 1009, 1013, 1019] * 4))
+
+
+class Breaking(io.RawIOBase):
+    """Reads well up to a place, and after it raises something of its own."""
+
+    def __init__(self, data: bytes, until: int, error: Exception, seeks: bool) -> None:
+        self._data, self._until, self._error, self._seeks = io.BytesIO(data), until, error, seeks
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._seeks
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._data.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._data.tell()
+
+    def readinto(self, buffer) -> int:
+        if self._data.tell() + len(buffer) > self._until:
+            raise self._error
+        return self._data.readinto(buffer)
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError("cut short"), zlib.error("bad data"), zipfile.BadZipFile("bad sum")]
+)
+@pytest.mark.parametrize("until", [0, 70_000])
+def test_what_a_stream_raises_is_a_failure_to_read(error, until):
+    data = png() + bytes(200_000)
+    for seeks in (True, False):
+        with pytest.raises(MediaError, match=str(error)) as caught:
+            list(make_source(Breaking(data, until, error, seeks)).chunks(65_536))
+        assert caught.value.reason is Reason.UNREADABLE
+    assert reason(Breaking(video([quarters()] * 3), 0, error, True)) is Reason.UNREADABLE
+
+
+def test_wrong_use_of_a_stream_raises():
+    closed = io.BytesIO(png())
+    closed.close()
+    with pytest.raises(ValueError, match="closed"):
+        make_source(closed)
+    with pytest.raises(MemoryError):
+        list(make_source(Breaking(png(), 0, MemoryError(), True)).chunks())
+
+
+def test_a_broken_pipe_leaves_no_copy(monkeypatch):
+    spools = []
+
+    def spool(**options):
+        spools.append(tempfile.SpooledTemporaryFile(**options))  # noqa: SIM115
+        return spools[-1]
+
+    monkeypatch.setattr("dfdetect.media.source.tempfile", SimpleNamespace(SpooledTemporaryFile=spool))
+    with pytest.raises(MediaError, match="cut"):
+        make_source(Breaking(bytes(3 << 20), 2 << 20, EOFError("cut"), False))
+    assert [each.closed for each in spools] == [True]
+
+
+@pytest.mark.parametrize(
+    ("number", "where"), [(errno.EMFILE, "this process"), (errno.ENFILE, "this machine")]
+)
+def test_too_many_open_files_are_not_blamed_on_the_disk(tmp_path, monkeypatch, number, where):
+    path = tmp_path / "there.png"
+    path.write_bytes(png())
+
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("dfdetect.media.source._open_at_once", refuse)
+    with pytest.raises(MediaError, match=f"too many files are open .. {where}: .*ulimit -n") as caught:
+        make_source(path)
+    assert "disk" not in caught.value.message

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,15 @@ def test_shipped_folders_are_whole() -> None:
         assert [c.message for c in checks if not c.ok] == []
     for name in list_models():
         assert load_model(name).card.name == name
+
+
+def test_shipped_folders_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> Iterator[Path]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ModelError, match="shipped models cannot be listed: Too many open files"):
+        load_model("light")
 
 
 def test_detector_cannot_be_loaded_as_a_model() -> None:
