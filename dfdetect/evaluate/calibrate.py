@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import InputError
 from dfdetect.evaluate import metrics
 from dfdetect.evaluate.choosing import Chooser, Fold, Trial, make_folds, probabilities_of
-from dfdetect.evaluate.fitting import conformal_band
+from dfdetect.evaluate.fitting import band_between, conformal_bounds
 from dfdetect.evaluate.novelty import fit_novelty
 from dfdetect.evaluate.pipeline import CANDIDATES, Pipeline, fit_pipeline, labels_of
 from dfdetect.evaluate.records import Record
@@ -127,51 +127,76 @@ def _calibration(pipeline: Pipeline, files: _Files, best: Trial, opts: Options) 
     fusion: dict[str, Any] = {"weights": list(pipeline.common), "bias": 0.0}
     if best.recipe.own_fusion:
         fusion["media"] = {medium.value: list(own) for medium, own in pipeline.fusion.items()}
-    bands = {m.value: list(_band(files, everything, best.log_odds, m, opts)) for m in MediaKind}
+    bounds = {m: _bounds(files, everything, best.log_odds, m, opts) for m in MediaKind}
+    band: dict[str, Any] = {"error_rate": error_rate, "miss_rate": miss_rate}
+    band.update({m.value: list(band_between(*found)) for m, (found, _) in bounds.items()})
+    if any(borrowed for _, borrowed in bounds.values()):
+        band["borrowed"] = {m.value: list(borrowed) for m, (_, borrowed) in bounds.items() if borrowed}
     return {
         "format": CALIBRATION_FORMAT,
         "fusion": fusion,
         "aggregator": pipeline.aggregator.values(),
         "file": {"kind": "max", "track_penalty": pipeline.track_penalty},
         "calibrator": {medium.value: own.values() for medium, own in pipeline.calibrators.items()},
-        "band": {"error_rate": error_rate, "miss_rate": miss_rate, **bands},
+        "band": band,
         "prior": 0.5,
         "quality": dict(opts.quality),
         "novelty": fit_novelty(files.records, pipeline, files.folds),
     }
 
 
-def _band(
+def _bounds(
     files: _Files, used: NDArray[np.intp], odds: Floats, medium: MediaKind, opts: Options
-) -> tuple[float, float]:
-    """The band of one medium by the files `used`; of both media where one alone has too few groups."""
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """The bounds of one medium's band by the files `used`, and the rates whose bound is borrowed.
+
+    Where the medium has too few groups of a class for its own bound, that of both media together is taken.
+    """
     own = np.array([i for i in used if files.records[i].medium is medium], np.intp)
-    for chosen in (own, used):
-        groups = [files.records[i].group for i in chosen]
-        low, high = conformal_band(odds[chosen], files.labels[chosen], groups, *opts.rates)
-        if low > 0 and high < 1:
-            break
-    return low, high
+    floor, ceiling = _bounds_by(files, own, odds, opts)
+    if math.isfinite(floor) and math.isfinite(ceiling):
+        return (floor, ceiling), ()
+    common_floor, common_ceiling = _bounds_by(files, used, odds, opts)
+    borrowed = []
+    if math.isinf(ceiling) and math.isfinite(common_ceiling):
+        ceiling = common_ceiling
+        borrowed.append("error_rate")
+    if math.isinf(floor) and math.isfinite(common_floor):
+        floor = common_floor
+        borrowed.append("miss_rate")
+    return (floor, ceiling), tuple(borrowed)
+
+
+def _bounds_by(files: _Files, chosen: NDArray[np.intp], odds: Floats, opts: Options) -> tuple[float, float]:
+    groups = [files.records[i].group for i in chosen]
+    return conformal_bounds(odds[chosen], files.labels[chosen], groups, *opts.rates)
 
 
 def open_sides(band: Mapping[str, Any]) -> Iterator[str]:
-    """What the part ``band`` of a calibration leaves open for want of files, in words for people."""
+    """What the part ``band`` of a calibration leaves open, or has taken from photos and videos together, for
+    want of files; in words for people.
+    """
     for side, edge, kind, option in ((1, 1, "reals", "error_rate"), (0, 0, "fakes", "miss_rate")):
+        rate = f"the {option.replace('_', ' ')} of {band[option]:g}"
+        needed = f"it takes {math.ceil(1 / band[option] - 1 - 1e-9)} groups of {kind}"  # see `conformal_band`
+        called = "fake" if edge else "real"
         media = [f"{medium.value}s" for medium in MediaKind if band[medium.value][side] == edge]
         if media:
-            rate = band[option]
-            needed = math.ceil(1 / rate - 1 - 1e-9)  # see `conformal_band`
-            yield (
-                f"no {' and no '.join(media)} will be called {'fake' if edge else 'real'}: to promise the "
-                f"{option.replace('_', ' ')} of {rate:g} it takes {needed} groups of {kind}"
-            )
+            yield f"no {' and no '.join(media)} will be called {called}: to promise {rate} {needed}"
+        for medium, rates in band.get("borrowed", {}).items():
+            if option in rates:
+                yield (
+                    f"the limit where {medium}s are called {called} is that of photos and videos together, "
+                    f"so {rate} may not hold for {medium}s: {needed} among {medium}s to promise it"
+                )
 
 
 def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator) -> dict[str, Any]:
     """Cross-validated figures; `decided` is the share outside the band.
 
     Of all files and of each medium; where there are degraded copies also of untouched files and of copies
-    apart.  The band that decides about a fold is fitted on the other folds, as the odds are.
+    apart, as far as there are any.  The band that decides about a fold is fitted on the other folds, as the
+    odds are.
     """
     low, high = np.empty(len(odds)), np.empty(len(odds))
     media = np.array([r.medium.value for r in files.records])
@@ -179,7 +204,7 @@ def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator
         rest = np.setdiff1d(np.arange(len(odds)), test)
         for medium in MediaKind:
             own = test[media[test] == medium.value]
-            low[own], high[own] = _band(files, rest, odds, medium, opts)
+            low[own], high[own] = band_between(*_bounds(files, rest, odds, medium, opts)[0])
     probabilities = probabilities_of(odds)
     parts = {"all": np.full(len(odds), True)} | {name: media == name for name in sorted(set(media.tolist()))}
     copies = np.array([r.copy for r in files.records])
@@ -189,6 +214,8 @@ def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator
     report: dict[str, Any] = {}
     for name, chosen in parts.items():
         own = np.flatnonzero(chosen)
+        if not len(own):  # as when no copy of any video could be judged
+            continue
         y, p = files.labels[own], probabilities[own]
         groups = [files.records[i].group for i in own]
         fake, real = p >= high[own], p < low[own]

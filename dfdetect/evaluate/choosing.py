@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,7 @@ ISOTONIC_GROUPS = 1000
 """Groups of one medium from which on isotonic regression is tried: with fewer its steps are noise."""
 PENALTIES = (1.0, 0.5, 0.0)
 _LEAST_GAIN = 0.005  # nats a file: of ten rivals one is better by a standard error by mere chance
+_CLASSES = ((0, "real"), (1, "fake"))
 _MIN_CROWDS = 20  # files with several persons, of each class, from which on their penalty is learned
 
 
@@ -146,14 +148,26 @@ def make_folds(
     if count < 2:
         raise InputError(f"calibrating needs files of at least two {by}s, to check on one of them")
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
-    held = [test for _, test in splitter.split(np.zeros(len(units)), labels, units)]
-    for test in held:
-        if len(set(np.delete(labels, test).tolist())) < 2:
-            raise InputError(
-                f"real and fake files come from separate {by}s; calibrating needs each class in "
-                f"at least two {by}s"
-            )
+    with warnings.catch_warnings():
+        # A class of fewer files than folds; whether the folds can be used is seen below.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        held = [test for _, test in splitter.split(np.zeros(len(units)), labels, units)]
+    if any(len(set(np.delete(labels, test).tolist())) < 2 for test in held):
+        raise InputError(f"{_unfair(labels, units, by)}; calibrating needs each class in at least two {by}s")
     return [np.asarray(test, np.intp) for test in held if len(test)]
+
+
+def _unfair(labels: NDArray[Any], units: Sequence[str], by: str) -> str:
+    """Why some fold leaves only one class to fit on."""
+    held = {
+        name: {u for u, own in zip(units, labels, strict=True) if own == label} for label, name in _CLASSES
+    }
+    alone = [name for name, own in held.items() if len(own) == 1]
+    if len(alone) == 1:
+        return f"all {alone[0]} files come from one {by}"
+    if alone:
+        return f"real and fake files come from separate {by}s"
+    return f"the {by}s cannot be split so that real and fake files are on both sides"
 
 
 def _linked(records: Sequence[Record]) -> list[str]:

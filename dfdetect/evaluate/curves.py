@@ -33,7 +33,9 @@ class RocCurve:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """One bin of probabilities; all bins hold the same mass when reals and fakes weigh alike."""
+    """One bin of probabilities; all bins hold the same mass when reals and fakes weigh alike, as far as files
+    of equal probability, which stay together, allow.
+    """
 
     files: int
     predicted: float
@@ -108,11 +110,11 @@ def _roc(fake: weighted.Bools, scores: Floats, index: weighted.Indices, draws: D
 def _reliability(
     fake: weighted.Bools, probability: Floats, index: weighted.Indices, draws: Draws
 ) -> tuple[ReliabilityBin, ...]:
-    order = np.argsort(probability, kind="stable")
+    order = np.lexsort((fake, probability))
     fake, probability, index = fake[order], probability[order], index[order]
     level = weighted.balanced(fake, np.ones((1, len(fake))))
     bins = min(_BINS, max(3, len(fake) // _BIN_FILES))
-    place = weighted.mass_bins(level, bins)[0]
+    place = weighted.mass_bins(probability, level, bins)[0]
     out = []
     for number in range(bins):
         own = place == number

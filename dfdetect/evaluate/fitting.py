@@ -16,6 +16,8 @@ from dfdetect.verdict.calibration import Isotonic, Platt, to_log_odds, to_probab
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
+_HAIR = 1e-9
+
 
 def fit_logistic(x: Floats, targets: Floats, weights: Floats, centre: Floats, strength: Floats) -> Floats:
     """Logistic regression with a Gaussian prior, by Newton's method; deterministic.
@@ -154,15 +156,41 @@ def conformal_band(
     vote among them, after Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023).
     With fewer than ``1 / rate - 1`` groups of a class that side cannot be promised and stays open (0 or 1).
     """
+    return band_between(*conformal_bounds(log_odds, labels, groups, error_rate, miss_rate))
+
+
+def conformal_bounds(
+    log_odds: Floats,
+    labels: Labels,
+    groups: Sequence[str],
+    error_rate: float,
+    miss_rate: float | None = None,
+) -> tuple[float, float]:
+    """The log-odds that `conformal_band` goes by: all below the first may be called real without missing more
+    fakes than stated, all above the second fake; infinite where there are too few groups.
+    """
     fake = np.asarray(labels) == 1
     names = np.asarray(groups, dtype=object).astype(str)
     missed = error_rate if miss_rate is None else miss_rate
     fake_floor = -_conformal_bound(-log_odds[fake], names[fake], missed)
-    real_ceiling = _conformal_bound(log_odds[~fake], names[~fake], error_rate)
-    # A file is called fake when real is ruled out and fake is not, and the other way round.
+    return fake_floor, _conformal_bound(log_odds[~fake], names[~fake], error_rate)
+
+
+def band_between(fake_floor: float, real_ceiling: float) -> tuple[float, float]:
+    """The band of two `conformal_bounds`, as probabilities.
+
+    Where both promises hold without any band (the score keeps the classes apart, or the rates are lax), one
+    limit for both in the middle between the bounds.
+    """
+    if fake_floor > real_ceiling:
+        middle = _probability((fake_floor + real_ceiling) / 2)
+        # People are shown a limit without a band with all its digits.
+        for limit in (round(middle, 4), middle):
+            if _probability(real_ceiling) + _HAIR <= limit <= _probability(fake_floor):
+                return limit, limit
     low, high = min(fake_floor, real_ceiling), max(fake_floor, real_ceiling)
     # A verdict is fake *from* the upper limit on; the calibration's own borderline real must not be.
-    return _probability(low), min(1.0, _probability(high) + 1e-9)
+    return _probability(low), min(1.0, _probability(high) + _HAIR)
 
 
 def _conformal_bound(scores: Floats, groups: NDArray[Any], rate: float) -> float:

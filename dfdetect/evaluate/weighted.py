@@ -196,9 +196,9 @@ def ece(fake: Bools, probabilities: Floats, weights: Floats, bins: int = 15) -> 
     Chance alone makes it larger than 0, and repeated files more so: an interval from draws of files would not
     hold the true value.  `ece_by_chance` says how large it is without any error of calibration.
     """
-    order = np.argsort(probabilities, kind="stable")
+    order = np.lexsort((*weights, fake, probabilities))  # equal probabilities in an order of their own, too
     w = weights[:, order]
-    place = mass_bins(w, bins) + bins * np.arange(len(w))[:, None]
+    place = mass_bins(probabilities[order], w, bins) + bins * np.arange(len(w))[:, None]
     gap = w * (fake[order] - probabilities[order])
     sums = np.bincount(place.ravel(), gap.ravel(), minlength=bins * len(w)).reshape(len(w), bins)
     return np.asarray(np.abs(sums).sum(axis=1), np.float64)
@@ -213,17 +213,25 @@ def ece_by_chance(
     (consistency resampling: Bröcker and Smith, Increasing the Reliability of Reliability Diagrams, 2007).
     Files of one group that go wrong together make more chance than that.
     """
-    order = np.argsort(probabilities, kind="stable")
+    order = np.lexsort((weights, probabilities))
     p, w = probabilities[order], weights[order]
-    place = mass_bins(w[None, :], bins)[0]
+    place = mass_bins(p, w[None, :], bins)[0]
     gaps = (w * ((rng.random(len(p)) < p) - p) for _ in range(draws))
     return float(np.mean([np.abs(np.bincount(place, gap, minlength=bins)).sum() for gap in gaps]))
 
 
-def mass_bins(weights: Floats, bins: int) -> Indices:
-    """The bin, from 0, of sorted files with `weights` ``[draws, n]`` whose rows sum to 1; equal mass each."""
-    middle = np.nan_to_num((np.cumsum(weights, axis=1) - weights / 2) * bins)
-    return np.clip(middle.astype(np.intp), 0, bins - 1)
+def mass_bins(probabilities: Floats, weights: Floats, bins: int) -> Indices:
+    """The bin, from 0, of files by their sorted probabilities ``[n]`` and `weights` ``[draws, n]`` whose rows
+    sum to 1; equal mass each.
+
+    Files of equal probability are never told apart, or their order would: all go where the middle of their
+    mass lies.
+    """
+    starts = np.flatnonzero(np.diff(probabilities, prepend=np.nan))
+    mass = np.add.reduceat(weights, starts, axis=1)
+    middle = np.nan_to_num((np.cumsum(mass, axis=1) - mass / 2) * bins)
+    place = np.clip(middle.astype(np.intp), 0, bins - 1)
+    return np.repeat(place, np.diff(np.append(starts, len(probabilities))), axis=1)
 
 
 def brier(fake: Bools, probabilities: Floats, weights: Floats) -> Floats:

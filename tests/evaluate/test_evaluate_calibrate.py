@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,69 @@ def test_an_open_side_of_the_band_is_told() -> None:
         other == "no videos will be called fake: to promise the error rate of 0.1 it takes 9 groups of reals"
     )
     assert list(open_sides(fit(records(240))["band"])) == []
+
+
+def test_a_medium_keeps_the_limit_that_it_can_promise_itself() -> None:
+    """Photos have too few fakes, but reals enough, which score far higher than those of videos."""
+    rng = np.random.default_rng(0)
+
+    def made(label: int, medium: MediaKind, count: int, mean: float) -> list[Record]:
+        name = f"{medium.value} {label}"
+        return [
+            Record(label, medium, f"{name} {i}", f"s{i % 6}", (scored(rng.normal(mean, 1.0, (1, 1))),))
+            for i in range(count)
+        ]
+
+    photo, video = MediaKind.PHOTO, MediaKind.VIDEO
+    data = (
+        made(0, photo, 100, 0.5)
+        + made(1, photo, 6, 1.5)
+        + made(0, video, 200, -1.5)
+        + made(1, video, 60, 1.0)
+    )
+    found = fit_calibration(data, np.random.default_rng(3), QUICK)
+    band = found.calibration["band"]
+    own = [i for i, r in enumerate(found.records) if r.medium is photo and not r.label]
+    odds = np.sort(found.log_odds[own])
+    assert (1 / (1 + np.exp(-odds)) >= band["photo"][1]).mean() <= 0.1
+    assert band["borrowed"] == {"photo": ["miss_rate"]}
+    assert 0 < band["photo"][0] <= band["photo"][1]
+    assert list(open_sides(band)) == [
+        "the limit where photos are called real is that of photos and videos together, so the miss rate of "
+        "0.1 may not hold for photos: it takes 9 groups of fakes among photos to promise it"
+    ]
+    Judge(json.loads(json.dumps(found.calibration)), Settings())
+    assert "borrowed" not in fit(records(240))["band"]
+
+
+def test_copies_of_one_medium_alone_are_enough() -> None:
+    """No copy of a video could be judged."""
+    data = records(80)
+    copies = [r for r in copies_of(data) if r.medium is MediaKind.PHOTO]
+    seen = fit(data + copies)["fitted_on"]["cross_validated"]
+    assert {"photo_copies", "photo_untouched", "video_untouched", "all_copies"} < set(seen)
+    assert "video_copies" not in seen
+    assert seen["all_copies"]["files"] == len(copies)
+
+
+@pytest.mark.parametrize(("few", "rare"), [(1, "fake"), (0, "real")])
+def test_a_class_of_one_source_is_named(few: int, rare: str) -> None:
+    data = records(80)
+    alone = next(r for r in data if r.label == few)
+    with pytest.raises(InputError, match=f"all {rare} files come from one source; calibrating needs each"):
+        fit([alone, *(r for r in data if r.label != few)])
+    apart = [Record(r.label, r.medium, f"{r.label}{r.group}", str(r.label), r.tracks) for r in data]
+    with pytest.raises(InputError, match="come from separate sources"):
+        fit(apart)
+
+
+def test_few_files_of_a_class_raise_no_warning_of_another_library() -> None:
+    data = records(80)
+    fakes = [r for r in data if r.label]
+    two = [fakes[0], next(r for r in fakes if r.source != fakes[0].source)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit([*two, *(r for r in data if not r.label)], Options(folds=5, candidates=("mean",)))
 
 
 def test_broken_records_are_wrong_use() -> None:

@@ -99,11 +99,38 @@ def test_band_is_open_where_nothing_can_be_promised() -> None:
     assert conformal_band(odds, labels, ["same"] * 35, 0.1) == (0.0, 1.0)
 
 
-def test_band_of_separate_classes_leaves_the_gap_open() -> None:
-    odds = np.concatenate([np.full(40, -3.0), np.full(40, 3.0)])
+def test_band_of_separate_classes_is_one_limit_between_them() -> None:
+    odds = np.concatenate([np.full(40, -3.0), np.full(40, 1.0)])
     low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
-    assert low == pytest.approx(to_probability(-3.0))
-    assert high == pytest.approx(to_probability(3.0))
+    assert low == high == pytest.approx(to_probability(-1.0), abs=1e-4)
+    # Hardly apart, or so near to 0 that the middle cannot be rounded: still between them.
+    for reals, fakes in ((-9.001, -9.0), (0.0, 1e-6), (8.0, 8.1)):
+        odds = np.repeat([reals, fakes], 40)
+        low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+        assert to_probability(reals) < low == high <= to_probability(fakes)
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-12])
+def test_band_of_classes_that_touch_errs_on_neither(gap: float) -> None:
+    odds = np.repeat([0.3, 0.3 + gap], 40)
+    low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+    assert low <= to_probability(0.3) < to_probability(0.3 + gap) + 1e-12 < high < low + 2e-9
+
+
+def test_a_laxer_rate_never_decides_less() -> None:
+    """Also beyond the rate from which on no band is needed."""
+    rng = np.random.default_rng(0)
+    labels, groups = np.arange(200) % 2, [str(i) for i in range(200)]
+    odds = rng.normal(np.where(labels == 1, 2.0, -2.0), 1.0)
+    p = 1 / (1 + np.exp(-odds))
+    decided = []
+    for rate in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4):
+        low, high = conformal_band(odds, labels, groups, rate)
+        decided.append(float(((p < low) | (p >= high)).mean()))
+        assert (p[labels == 0] >= high).mean() <= rate
+        assert (p[labels == 1] < low).mean() <= rate
+    assert decided == sorted(decided)
+    assert decided[-1] == 1
 
 
 rows = st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 1), st.integers(0, 9)), min_size=4, max_size=80)

@@ -45,6 +45,19 @@ def test_families_are_measured_against_all_reals_of_the_medium() -> None:
     assert part(found, By.ALL, "all").judged.value == pytest.approx(30 / 31)
 
 
+def test_the_order_of_files_with_one_probability_changes_nothing() -> None:
+    """All reals before all fakes looked like a model that never knows, for they were told apart."""
+    pairs = [scanned(i % 2 == 1, 0.4 * (i % 3), name=str(i)) for i in range(90)]
+    ordered = sorted(pairs, key=lambda pair: pair[0].fake)
+    mixed, apart = measured(pairs), measured(ordered)
+    for name in ("ece", "ece_by_chance"):
+        one, other = (part(found, By.ALL, "all").figures[name].value for found in (mixed, apart))
+        assert one == other
+    bins = [[(b.files, b.predicted) for b in found.curves[0].reliability] for found in (mixed, apart)]
+    assert bins[0] == bins[1]
+    assert [files for files, _ in bins[0]] == [30, 30, 30], "one bin for each probability"
+
+
 def test_answers_are_counted_by_label() -> None:
     pairs = [scanned(False, logit, name=f"r{logit}") for logit in (-3.0, -2.0, 0.0, 2.0)]
     pairs += [scanned(True, logit, name=f"f{logit}") for logit in (-2.5, 0.1, 0.2, 2.2)]

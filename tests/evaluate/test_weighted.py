@@ -149,6 +149,36 @@ def test_the_ece_by_chance_is_that_of_a_calibrated_model(count: int, fakes: int)
     assert np.mean(by_chance) == pytest.approx(np.mean(found), rel=0.08)
 
 
+@pytest.mark.parametrize("values", [1, 2, 7, 40])
+def test_equal_probabilities_are_never_told_apart(values: int) -> None:
+    """No calibration figure depends on the order of the files, and those that tie share a bin."""
+    rng = np.random.default_rng(values)
+    p = rng.integers(1, values + 1, 300) / (values + 1)
+    fake = rng.random(300) < 0.3
+    found = []
+    for order in (np.argsort(fake), np.argsort(~fake), *(rng.permutation(300) for _ in range(4))):
+        level = weighted.balanced(fake[order], np.ones((1, 300)))
+        found.append(
+            (
+                weighted.ece(fake[order], p[order], level)[0],
+                weighted.ece_by_chance(p[order], level[0], np.random.default_rng(0)),
+            )
+        )
+    assert len(set(found)) == 1
+    if values == 1:
+        assert found[0][0] == pytest.approx(0.0, abs=1e-12), "at prior one half, all at .5"
+    places = weighted.mass_bins(np.sort(p), np.full((1, 300), 1 / 300), 15)[0]
+    assert len(set(zip(np.sort(p).tolist(), places.tolist(), strict=True))) == len(set(p.tolist()))
+    assert (np.diff(places) >= 0).all()
+
+
+def test_bins_of_different_probabilities_hold_the_same_mass() -> None:
+    rng = np.random.default_rng(0)
+    p, weights = np.sort(rng.random(90)), np.full((1, 90), 1 / 90)
+    assert np.bincount(weighted.mass_bins(p, weights, 15)[0]).tolist() == [6] * 15
+    assert weighted.mass_bins(np.empty(0), np.empty((1, 0)), 15).shape == (1, 0)
+
+
 def test_the_ece_by_chance_depends_on_the_seed_alone() -> None:
     p, weights = np.linspace(0.01, 0.99, 50), np.full(50, 1 / 50)
     one, again, other = (
