@@ -35,6 +35,8 @@ class Explained:
     result: ScanResult
     path: Path | None
     """The annotated picture or video; None when the file could not be read."""
+    sound_left_out: float = 0.0
+    """Seconds of sound before the first picture, which the annotated video does not have."""
 
 
 def explain(
@@ -66,11 +68,12 @@ def explain(
         if result.media is None:
             file.discard()
             return Explained(result, None)
+        left_out = 0.0
         if kind is MediaKind.PHOTO:
             _photo(path, detector, result, file.part, target.suffix.lower())
         else:
-            _video(path, detector, result, file.part, tell)
-    return Explained(result, target)
+            left_out = _video(path, detector, result, file.part, tell)
+    return Explained(result, target, left_out)
 
 
 def choose_target(path: str, out: str | None, kind: MediaKind, force: bool) -> Path:
@@ -141,7 +144,8 @@ def _photo(path: str, detector: _Witness, result: ScanResult, place: Path, suffi
         Image.fromarray(drawn).save(place, "JPEG", quality=93, subsampling=0)
 
 
-def _video(path: str, detector: _Witness, result: ScanResult, place: Path, tell: Progress) -> None:
+def _video(path: str, detector: _Witness, result: ScanResult, place: Path, tell: Progress) -> float:
+    """Draw the video; the seconds of sound that had to be left out since nothing was to be seen yet."""
     settings, info = detector.settings, result.media
     assert info is not None
     start = settings.start or 0.0
@@ -172,6 +176,8 @@ def _video(path: str, detector: _Witness, result: ScanResult, place: Path, tell:
             writer.write(drawing.draw(frame.image, frame.time, canvas), frame.time - first)
             tell("drawing", (frame.time - start) / length)
         writer.finish(end - first if end < np.inf else None)
+        # With a start of the user's own, what lies before it is not missed.
+        return 0.0 if settings.start is not None else sound.before
 
 
 def _follow(

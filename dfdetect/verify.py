@@ -19,7 +19,13 @@ from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
-from dfdetect.reports.compare import Difference, compare_origin, compare_results, compare_summary
+from dfdetect.reports.compare import (
+    Difference,
+    accepted_note,
+    compare_origin,
+    compare_results,
+    compare_summary,
+)
 from dfdetect.reports.parse import read_document
 from dfdetect.reports.words import label_words, percent, plural, printable
 from dfdetect.results import Credentials, ModelStamp, Reason, ScanResult
@@ -32,7 +38,7 @@ class Change:
     """Something around the scan that is not as it was recorded, and need not be."""
 
     name: str
-    """A library, the engine, the processor, or a statement of the Content Credentials."""
+    """A library, the engine, the processor, a statement of the Content Credentials, or a baseline's note."""
     recorded: str | None
     here: str | None
 
@@ -83,7 +89,9 @@ class Verifier:
         self._by_name: dict[str, ScanResult] = {}
         found, around = read_document(record, strict=True)
         results = list(found)
+        self._by_path: dict[str, list[ScanResult]] = defaultdict(list)
         for result in results:
+            self._by_path[os.path.normpath(result.path)].append(result)
             self._by_name.setdefault(os.path.basename(result.path), result)
             if result.evidence is not None and result.evidence.sha256 is not None:
                 self._by_hash[result.evidence.sha256].append(result)
@@ -110,7 +118,11 @@ class Verifier:
         if not entries:
             return Verification(path, False, self._unknown(path, sha256), sha256)
         scans: dict[Settings, ScanResult] = {}
-        return _together([self._repeat(path, sha256, recorded, scans) for recorded in entries])
+        together = _together([self._repeat(path, sha256, recorded, scans) for recorded in entries])
+        paths = dict.fromkeys(os.path.normpath(entry.path) for entry in entries)
+        others = [result for name in paths for result in self._by_path[name] if _sha256(result) != sha256]
+        told = "".join(map(_namesake, (other for other in others if _sha256(other) is not None)))
+        return dataclasses.replace(together, message=together.message + told)
 
     def _repeat(
         self, path: str, sha256: str, recorded: ScanResult, scans: dict[Settings, ScanResult]
@@ -133,6 +145,7 @@ class Verifier:
         found = _renamed(found, path, recorded)
         differences = (
             *self._summary,
+            *self._unbound(recorded),
             *compare_origin(recorded, found),
             *compare_results(recorded, found, logit_tolerance(folder)),
         )
@@ -143,6 +156,12 @@ class Verifier:
         """The results of these bytes, those of the same name first."""
         name = os.path.basename(path)
         return sorted(self._by_hash.get(sha256, []), key=lambda entry: os.path.basename(entry.path) != name)
+
+    def _unbound(self, recorded: ScanResult) -> Iterator[Difference]:
+        """Further results of the recorded path that are bound to no bytes: a scan gives one for each path."""
+        for other in self._by_path[os.path.normpath(recorded.path)]:
+            if _sha256(other) is None:
+                yield Difference(f"another result of '{other.path}'", _answer(other), None, None, False)
 
     def _unknown(self, path: str, sha256: str) -> str:
         named = self._by_name.get(os.path.basename(path))
@@ -155,11 +174,11 @@ class Verifier:
 
     def _settings(self, recorded: ScanResult) -> Settings:
         # Evidence, to see that the file is still the same; pictures are never in a record.
-        values = {**recorded.settings, "evidence": True, "pictures": False}
+        values: dict[str, object] = {"evidence": True, "pictures": False}
         if self._model_folder is not None:
             values["model"] = self._model_folder
         try:
-            settings = Settings.from_mapping(values)
+            settings = Settings.from_mapping(recorded.settings).replace(**values)
         except (SettingsError, TypeError) as error:
             raise SettingsError(
                 f"the record's settings cannot be used ({error}); it was made by dfdetect "
@@ -185,6 +204,16 @@ def _hash(path: str) -> str:
         return hash_source(source)
     finally:
         source.close()
+
+
+def _sha256(result: ScanResult) -> str | None:
+    return None if result.evidence is None else result.evidence.sha256
+
+
+def _namesake(other: ScanResult) -> str:
+    """What to add about a result of other bytes that is recorded under the same path."""
+    said = f"{_answer(other)}, of other bytes (sha256 {(_sha256(other) or '')[:12]}…)"
+    return f"; the record has another result of '{printable(other.path)}': {said}, which was not verified"
 
 
 def _other_model(recorded: ModelStamp | None, folder: ModelFolder) -> str | None:
@@ -300,6 +329,13 @@ def _sentence(
         return f"does NOT reproduce: {plural(failed, 'figure')} beyond tolerance ({verdict})"
     if same_detector is False:
         return f"other face detector than recorded: the result is the same ({answer}), its parts are not"
+    sentences = sum(isinstance(d.recorded, str) and isinstance(d.found, str) for d in differences)
+    if sentences and recorded.tool_version != found.tool_version:
+        return (
+            f"reproduces in its figures within tolerance, NOT in its words ({answer}): "
+            f"{plural(sentences, 'sentence')} not as dfdetect {found.tool_version} says it, which another "
+            f"version ({recorded.tool_version}) may have written; go by the figures"
+        )
     if differences:
         return f"reproduces within tolerance, {plural(len(differences), 'figure')} not exactly ({answer})"
     return f"reproduces to the last digit ({answer})"
@@ -322,6 +358,9 @@ def _changes(recorded: ScanResult, found: ScanResult) -> Iterator[Change]:
 
 def _surroundings(result: ScanResult) -> Mapping[str, str]:
     named = {"dfdetect": result.tool_version}
+    mark = accepted_note(result)
+    if mark is not None:
+        named["accepted by a baseline"] = mark.text
     if result.evidence is not None:
         named |= {**result.evidence.versions, **_statements(result.evidence.credentials)}
     if result.model is not None:

@@ -472,3 +472,71 @@ def test_changed_credentials_are_told_and_decide_nothing(case: Case) -> None:
     told = {change.name: change.recorded for change in outcome.changes}
     assert told["Content Credentials: signer"] == "Camera"
     assert told["Content Credentials: valid"] == "True"
+
+
+@pytest.mark.parametrize("other", [str.upper, lambda digest: digest + " ", lambda digest: digest[:-1]])
+def test_a_hash_of_another_form_is_refused(other: Callable[[str], str], case: Case) -> None:
+    """A second verdict on the same bytes would not be found by them."""
+
+    def twin(results: list[Record]) -> None:
+        results.insert(0, copy.deepcopy(results[PHOTO]) | {"path": "there/twin.jpg", "label": "fake"})
+        results[0]["evidence"]["sha256"] = other(results[0]["evidence"]["sha256"])
+
+    with pytest.raises(InputError, match="'sha256' must be 64 hexadecimal digits"):
+        case.verify("photo.jpg", twin)
+
+
+def test_another_result_of_the_same_path_is_told(case: Case) -> None:
+    def twin(results: list[Record], sha256: str | None) -> None:
+        results.append(copy.deepcopy(results[PHOTO]) | {"path": "./photo.jpg", "label": "fake"})
+        results[-1]["evidence"]["sha256"] = sha256
+
+    outcome = case.verify("photo.jpg", lambda results: twin(results, None))
+    assert not outcome.reproduces
+    assert [d.what for d in outcome.differences] == ["another result of './photo.jpg'"]
+    outcome = case.verify("photo.jpg", lambda results: twin(results, "0" * 64))
+    assert outcome.reproduces
+    assert "the record has another result of './photo.jpg': fake" in outcome.message
+
+
+def test_the_sentence_of_another_version_is_not_taken_for_this_ones(case: Case) -> None:
+    def older(record: Record) -> None:
+        of_version("0.0.9", record)
+        record["results"][PHOTO]["message"] = "Authentic."
+
+    outcome = case.verify("photo.jpg", around=older)
+    assert outcome.reproduces
+    assert "NOT in its words" in outcome.message
+    assert "(0.0.9) may have written" in outcome.message
+
+
+def test_what_a_baseline_said_is_a_change(case: Case) -> None:
+    note = {"code": "accepted", "text": "This finding is accepted by the baseline: examined."}
+    outcome = case.verify("letter.txt", lambda results: results[LETTER]["notes"].append(note))
+    assert outcome.reproduces
+    assert [(c.name, c.recorded) for c in outcome.changes] == [("accepted by a baseline", note["text"])]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update({"judged fake by the laboratory": None}),
+        lambda r: r["results"][PHOTO].update({"judged fake by the laboratory": None}),
+        lambda r: r["results"][PHOTO]["evidence"]["versions"].update(engine="certified"),
+        lambda r: r["results"][PHOTO]["evidence"]["versions"].update({"Content Credentials: present": "no"}),
+        lambda r: r["results"][PHOTO]["evidence"].update(started="yesterday"),
+        lambda r: r["results"][PHOTO].update(path_base64="YQ=="),
+        lambda r: r["summary"].update(started={"verdict": "fake"}),
+        lambda r: r["summary"].update(started="yesterday"),
+        lambda r: r["summary"].update(elapsed="for ever"),
+        lambda r: r["summary"].update(complete="yes"),
+    ],
+)
+def test_free_text_has_no_place_in_a_record(change: Callable[[Record], object], case: Case) -> None:
+    with pytest.raises(InputError, match=r"changed\.json"):
+        case.verify("photo.jpg", around=change)
+
+
+def test_settings_that_verify_sets_must_be_settings_too(case: Case) -> None:
+    with pytest.raises(SettingsError, match="evidence must be True or False"):
+        case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(evidence="certified"))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dfdetect.cli.common import Talk
     from dfdetect.explain import Progress
 
+_AUDIBLE = 0.1
+"""Seconds of sound whose absence is told: less is how sound and pictures lie in many files."""
+
 
 @click.command(
     context_settings=COMMAND_SETTINGS,
@@ -75,6 +78,8 @@ def explain(file: str, out: str | None, force: bool, **words: Any) -> ExitCode:
     make_report("text", sys.stdout, options).add(done.result)
     if done.path is not None:
         say(f"dfdetect: wrote {printable(str(done.path))}")
+    if done.sound_left_out >= _AUDIBLE:
+        say(f"dfdetect: {done.sound_left_out:.1f} s of sound before the first picture left out")
     summary = Summary()
     summary.add(done.result)
     return outcome(summary)

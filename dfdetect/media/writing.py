@@ -60,6 +60,8 @@ class Sound:
         self._made = make_source(source)
         self._view = self._made.open()
         self._origin, self._length = origin, length
+        self.before = 0.0
+        """Seconds of sound before the first picture that were left out, as far as `packets` has come."""
         self._container: InputContainer | None = None
         try:
             # As in `opening`: a playlist inside must not make FFmpeg open anything else.
@@ -79,13 +81,19 @@ class Sound:
         """Packets of `streams` with their time in seconds from the first picture; damage ends the sound."""
         if self._container is None or not self.streams:
             return
+        begun = False
         try:
             for packet in self._container.demux(self.streams):
                 if not packet.size or packet.pts is None:
                     continue
                 time = float(packet.pts * packet.time_base) - self._origin
-                if time < -_LEAD or packet.is_corrupt:
+                if packet.is_corrupt:
                     continue
+                if time < -_LEAD:
+                    if not begun:  # a clock that runs back later is another matter
+                        self.before = max(self.before, -time)
+                    continue
+                begun = True
                 if self._length is not None and time >= self._length:
                     if len(self.streams) == 1:
                         return
@@ -268,17 +276,32 @@ class _Tracks:
         self._out = {stream.index: _track(container, stream, sound) for stream in sound.streams}
         self._packets = sound.packets()
         self._next: tuple[Any, float] | None = next(self._packets, None)
+        self._last: dict[int, Fraction] = {}
 
     def catch_up(self, time: float) -> None:
         """Write the sound up to this moment."""
         while self._next is not None and self._next[1] <= time + self._AHEAD:
             packet = self._next[0]
-            self._container.mux(self._out[packet.stream_index].take(packet))
+            self._mux(self._out[packet.stream_index].take(packet))
             self._next = next(self._packets, None)
         if self._next is None and self._out:
             for track in self._out.values():
-                self._container.mux(track.take(None))
+                self._mux(track.take(None))
             self._out = {}
+
+    def _mux(self, packets: list[Any]) -> None:
+        """Write what lies after the packet before: a clock that runs back would end the whole video."""
+        for packet in packets:
+            stamp = packet.pts if packet.dts is None else packet.dts
+            if stamp is None:
+                continue
+            # In the unit of the file, which is known once the first packet is written.
+            time, unit = stamp * packet.time_base, packet.stream.time_base
+            last = self._last.get(packet.stream.index)
+            if last is not None and round(time / unit) <= round(last / unit):
+                continue
+            self._last[packet.stream.index] = time
+            self._container.mux(packet)
 
 
 def _track(container: Any, stream: Any, sound: Sound) -> _Copy | _Aac:
@@ -318,11 +341,17 @@ class _Aac:
             if packet is not None:
                 self._sound.shift(packet)
             frames = self._in.decode(packet)
-        except FFmpegError:  # a damaged packet: a short silence
+            # The encoder resamples and cuts to its own frame size by itself.
+            packets = [out for frame in frames for out in self._out.encode(frame)]
+        except (FFmpegError, ValueError):  # damaged, or not for this encoder: a short silence
+            packets = []
+        return packets + (self._rest() if packet is None else [])
+
+    def _rest(self) -> list[Any]:
+        try:
+            return list(self._out.encode(None))
+        except (FFmpegError, ValueError):
             return []
-        # The encoder resamples and cuts to its own frame size by itself.
-        packets = [out for frame in frames for out in self._out.encode(frame)]
-        return packets + (list(self._out.encode(None)) if packet is None else [])
 
 
 _RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)

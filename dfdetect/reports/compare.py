@@ -2,13 +2,14 @@
 
 Everything that a record says of a file is compared, as it is published (`dfdetect.reports.plain`), and the
 sums around it, so that nothing in an edited record goes unnoticed.  Left out are what may differ freely:
-the path, the time it took, the evidence, versions and hashes (compared by `dfdetect.verify`), and heat maps,
-which decide nothing.
+the path, the time it took, the evidence, versions and hashes (compared by `dfdetect.verify`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.summary import ACCEPTED, Summary
-from dfdetect.results import ModelStamp, ScanResult
+from dfdetect.results import Label, ModelStamp, Note, ScanResult
 
 _FREE = frozenset(
     {
@@ -29,7 +30,6 @@ _FREE = frozenset(
         "schema_version",
         "model",
         "detector",
-        "heatmap",
     }
 )
 _IDENTITY = {"tracks": "id", "faces": "frame", "notes": "code"}
@@ -43,6 +43,22 @@ FACE_FACTOR = 2.0
 """A single face's logit may move this much further than a file's, which averages several."""
 PROBABILITY_FACTOR = 0.25
 """Probability per logit where a calibration of slope 1 is steepest."""
+HEAT_FACTOR = 4.0
+"""A field of a heat map may move this much further than a file's logit: other engines move single fields of
+the standard model, whose tolerance is .5, by up to 1.3, and those of the light model by hardly anything."""
+
+# As `dfdetect.reports.baseline` writes it; nothing can tell whether the reason it gives is true.
+_MARK = re.compile(r"This finding is accepted by the (?:new )?baseline(?:: .+)?\.", re.DOTALL)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_TIME = r"[\d.:]+(?: s)?"
+# What `dfdetect.verdict.messages` chooses by the scores, with the answer as it is: engines may differ.
+_CHOSEN = (
+    (re.compile(rf" throughout(?=: )|, most clearly (?:at {_TIME}|from {_TIME} to {_TIME})(?=: )"), ""),
+    (re.compile(r"\bunder (?=1 %)|\bover (?=99 %)"), ""),
+    (re.compile(r" just (?=below the threshold of )"), " "),
+    (re.compile(r" at (?=the threshold of )"), " above "),
+    (re.compile(r" \(the answer itself goes by the evidence of the face alone\)(?=\.$)"), ""),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +84,34 @@ def compare_results(
     Allowed are: for a file's or person's logit `logit_tolerance`, for a face's `FACE_FACTOR` times as much,
     for a probability `PROBABILITY_FACTOR` times as much; for the edges of a box 2 px or 3 % of its height;
     1 ms of a face's time; .05 of the detector's confidence; .1 of the novelty; 3 % of a face's size, 20 % of
-    its sharpness, .02 of brightness and contrast; .05 s of the length and .05 of the frame rate.  Whatever
-    else differs, above all a label, is not allowed.  What follows from the faces' scores (logits and
-    probabilities of persons and file, sentences) may differ only where those scores or the version of the
-    tool do.
+    its sharpness, .02 of brightness and contrast; `HEAT_FACTOR` times `logit_tolerance` for a field of a heat
+    map; .05 s of the length and .05 of the frame rate.  Whatever else differs, above all a label, is not
+    allowed.  What follows from the faces' scores (logits and probabilities of persons and file, sentences)
+    may differ only where those scores or the version of the tool do; sentences only in their numbers, unless
+    another version wrote them.
     """
     # What a baseline said of a file is no finding about it.
-    judged = dataclasses.replace(recorded, notes=tuple(n for n in recorded.notes if n.code != ACCEPTED))
-    pairs = list(_walk(plain_result(judged), plain_result(found), _Place(logit_tolerance)))
-    moved = recorded.tool_version != found.tool_version or not all(derived for _, derived in pairs)
+    mark = accepted_note(recorded)
+    notes = list(recorded.notes)
+    if mark is not None:
+        notes.remove(mark)
+    judged = dataclasses.replace(recorded, notes=tuple(notes))
+    other = recorded.tool_version != found.tool_version
+    place = _Place(logit_tolerance, other_version=other)
+    pairs = list(_walk(plain_result(judged), plain_result(found), place))
+    moved = other or not all(derived for _, derived in pairs)
     return tuple(
         dataclasses.replace(difference, within=difference.within and (moved or not derived))
         for difference, derived in pairs
     )
+
+
+def accepted_note(result: ScanResult) -> Note | None:
+    """The note by which a baseline accepted this finding: in its own form, and on what may be a finding."""
+    if result.label is Label.REAL:
+        return None
+    marks = (note for note in result.notes if note.code == ACCEPTED and _MARK.fullmatch(note.text))
+    return next(marks, None)
 
 
 def compare_origin(recorded: ScanResult, found: ScanResult) -> tuple[Difference, ...]:
@@ -163,9 +194,11 @@ class _Place:
     tolerance: float
     words: tuple[str, ...] = ()
     in_face: bool = False
+    other_version: bool = False
 
     def enter(self, words: str, in_face: bool = False) -> _Place:
-        return _Place(self.tolerance, (*self.words, words), self.in_face or in_face)
+        inside = self.in_face or in_face
+        return dataclasses.replace(self, words=(*self.words, words), in_face=inside)
 
     def title(self, name: str) -> str:
         what = name.replace("_", " ")
@@ -185,6 +218,8 @@ def _walk(old: Mapping[str, Any], new: Mapping[str, Any], place: _Place) -> _Fou
             yield from _members(name, before or [], now or [], place)
         elif isinstance(before, dict) and isinstance(now, dict):
             yield from _walk(before, now, place.enter(name) if name == "media" else place)
+        elif before != now and name == "heatmap":
+            yield _heat(before, now, place), False
         elif before != now:
             yield _leaf(name, before, now, place), name in _DERIVED and not place.in_face
 
@@ -221,8 +256,39 @@ def _member_title(name: str, item: Mapping[str, Any]) -> str:
 def _leaf(name: str, old: Any, new: Any, place: _Place) -> Difference:
     allowed = _allowed(name, old, place)
     distance = None if allowed is None else _distance(old, new)
-    within = name in _WORDS or (allowed is not None and distance is not None and distance <= allowed)
+    within = allowed is not None and distance is not None and distance <= allowed
+    if name in _WORDS:
+        within = place.other_version or _alike(str(old), str(new), place.tolerance)
     return Difference(place.title(name), old, new, allowed, within)
+
+
+def _alike(old: str, new: str, tolerance: float) -> bool:
+    """Whether two sentences differ only in their numbers, and those by what tolerance explains."""
+    for pattern, instead in _CHOSEN:
+        old, new = pattern.sub(instead, old), pattern.sub(instead, new)
+    if _NUMBER.sub("0", old) != _NUMBER.sub("0", new):
+        return False
+    percent = 100 * tolerance * PROBABILITY_FACTOR
+    for one, other in zip(_NUMBER.finditer(old), _NUMBER.finditer(new), strict=True):
+        before, now = float(one[0]), float(other[0])
+        # 1 for rounding; a size in pixels may move as those of the faces.
+        allowed = 1 + (percent if old.startswith(" %", one.end()) else 0.03 * before)
+        if abs(before - now) > allowed:
+            return False
+    return True
+
+
+def _heat(old: Any, new: Any, place: _Place) -> Difference:
+    """That of two heat maps: the field where they lie farthest apart, or that there is nothing to compare."""
+    if old is None or new is None:
+        before, now = (None if heat is None else "present" for heat in (old, new))
+        return Difference(place.title("heat map"), before, now, None, place.other_version)
+    if _distance(old, new) is None:
+        return Difference(place.title("heat map"), "a map", "one of other fields", None, False)
+    fields = list(zip(itertools.chain(*old), itertools.chain(*new), strict=True))
+    one, other = max(fields, key=lambda pair: abs(pair[0] - pair[1]))
+    allowed = place.tolerance * HEAT_FACTOR
+    return Difference(place.title("heat map"), one, other, allowed, abs(one - other) <= allowed)
 
 
 def _allowed(name: str, old: Any, place: _Place) -> float | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,12 +39,19 @@ from dfdetect.results import (
     TrackResult,
 )
 
+_ANY = object()
 _AROUND: Mapping[str, Any] = {
-    "schema_version": None,
-    "tool": {"name": None, "version": None},
-    "summary": {**Summary().as_dict(), "reasons": None},
+    "schema_version": _ANY,
+    "tool": {"name": _ANY, "version": _ANY},
+    "summary": {**Summary().as_dict(), "reasons": _ANY},
 }
-"""What stands around the results of a document; of a reason's count `dfdetect.reports.compare` takes care."""
+"""What stands around the results of a document; `dfdetect.reports.compare` takes care of what is `_ANY`."""
+_OPTIONAL = frozenset({"path_base64", "heatmap", "evidence"})
+"""Members that are left out where there is nothing to say; a null reads the same."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LIBRARY = re.compile(r"(?!engine$)[A-Za-z0-9._+-]+")
+"""Not as `dfdetect.verify` calls what is no library: two by one name would hide each other."""
 
 
 def read_results(path: str | os.PathLike[str]) -> Iterator[ScanResult]:
@@ -60,8 +68,9 @@ def read_document(
 ) -> tuple[Iterator[ScanResult], Mapping[str, Any] | None]:
     """The same results, and what stands around them in a document (tool, summary), as it stands there.
 
-    That is None for JSON Lines, where nothing does.  With `strict`, members that no record has are refused:
-    whoever relies on a record would read them, and nothing ever compares them.
+    That is None for JSON Lines, where nothing does.  With `strict`, members that no record has are refused,
+    and hashes, times and names of another form than a record has: whoever relies on a record would read them,
+    and nothing ever compares them.
     """
     name = os.fspath(path)
     try:
@@ -74,6 +83,7 @@ def read_document(
     around = {member: value for member, value in whole.items() if member != "results"}
     if strict:
         _refuse_unknown(around, _AROUND, name)
+        _refuse_odd_summary(around.get("summary"), name)
     return _results(_members(whole, name), strict), around
 
 
@@ -145,17 +155,18 @@ def _results(records: Iterator[tuple[str, Any]], strict: bool) -> Iterator[ScanR
             raise InputError(f"{where}: {error}") from error
         if strict:
             _refuse_unknown(record, plain_result(result), where)
+            _refuse_odd(record, result, where)
         yield result
 
 
 def _refuse_unknown(values: object, known: object, where: str) -> None:
     """Refuse whatever `values` has and `known`, the same part as it is written, has not.
 
-    A null says nothing: it reads as if it were not there.
+    A null of a known name says nothing: it reads as if it were not there.
     """
     if isinstance(values, Mapping) and isinstance(known, Mapping):
         for name, value in values.items():
-            if value is None:
+            if value is None and (name in known or name in _OPTIONAL):
                 continue
             if name not in known:
                 raise InputError(
@@ -166,6 +177,40 @@ def _refuse_unknown(values: object, known: object, where: str) -> None:
     elif isinstance(values, list) and isinstance(known, list):
         for value, one in zip(values, known, strict=False):
             _refuse_unknown(value, one, where)
+    elif isinstance(values, (Mapping, list)) and not (isinstance(known, (Mapping, list)) or known is _ANY):
+        raise InputError(f"{where}: no record has {values!r:.60} where it should have a single value")
+
+
+def _refuse_odd(record: Mapping[str, Any], result: ScanResult, where: str) -> None:
+    """Refuse what says something in another form than a record does, so that it would go unnoticed."""
+    path, evidence = plain_result(result)["path"], result.evidence
+    checks = [("path", record.get("path") == path, f"be {path!r:.60} as path_base64 has it")]
+    if evidence is not None:
+        sha256 = evidence.sha256
+        hexadecimal = sha256 is None or _HASH.fullmatch(sha256) is not None
+        checks += [
+            ("sha256", hexadecimal, "be 64 hexadecimal digits in lower case"),
+            ("started", _MOMENT.fullmatch(evidence.started) is not None, "be a time as 2026-01-31T12:00:00Z"),
+            ("versions", all(map(_LIBRARY.fullmatch, evidence.versions)), "name libraries by their names"),
+        ]
+    for name, good, want in checks:
+        if not good:
+            value = (record if name == "path" else record["evidence"]).get(name)
+            raise InputError(f"{where}: {members.wrong(name, want, value)}")
+
+
+def _refuse_odd_summary(summary: object, name: str) -> None:
+    """The same of what no result is compared with."""
+    if not isinstance(summary, Mapping):
+        return
+    try:
+        members.truth(summary, "complete")
+        members.number_or_none(summary, "elapsed")
+        started = members.text_or_none(summary, "started")
+        if started is not None and not _MOMENT.fullmatch(started):
+            raise members.wrong("started", "be a time as 2026-01-31T12:00:00Z", started)
+    except InputError as error:
+        raise InputError(f"{name}, summary: {error}") from error
 
 
 def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:

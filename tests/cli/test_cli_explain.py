@@ -98,6 +98,16 @@ def test_a_video_with_its_sound_and_times(place: Path) -> None:
             assert float(a.duration * a.time_base) == pytest.approx(float(b.duration * b.time_base), abs=0.06)
 
 
+def test_sound_before_the_first_picture_is_said_to_be_left_out(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip(place / "late.mp4", times=[0.6 + n / 20 for n in range(20)])
+    main(["explain", "late.mp4", "--frames", "3", *LIGHT])
+    assert "0.6 s of sound before the first picture left out" in capsys.readouterr().err
+    main(["explain", "late.mp4", "--frames", "3", "--start", "0.1", "--out", "part.mp4", *LIGHT])
+    assert "left out" not in capsys.readouterr().err
+
+
 def test_the_verdict_is_that_of_a_scan(place: Path) -> None:
     from dfdetect import Detector
 

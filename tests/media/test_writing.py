@@ -223,6 +223,17 @@ def test_a_clock_that_does_not_begin_at_zero(tmp_path: Path) -> None:
     assert heard(tmp_path / "v.mp4")[0] == pytest.approx(bright, abs=0.03)
 
 
+@pytest.mark.parametrize("codec", ["aac", "mp2"])
+def test_a_clock_of_sound_that_runs_back_ends_nothing(codec: str, tmp_path: Path) -> None:
+    once = with_sound(tmp_path / "source.ts", codec, "mpegts").read_bytes()
+    (tmp_path / "twice.ts").write_bytes(once * 2)
+    copied(tmp_path / "twice.ts", tmp_path / "v.mp4")
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        times = [p.dts for p in container.demux(container.streams.audio[0]) if p.dts is not None]
+    assert len(times) > 50
+    assert all(a < b for a, b in pairwise(times))
+
+
 def test_silent_files_have_no_sound(tmp_path: Path) -> None:
     (tmp_path / "source.mp4").write_bytes(video(numbered(5)))
     copied(tmp_path / "source.mp4", tmp_path / "v.mp4")

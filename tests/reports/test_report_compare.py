@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import samples
 
-from dfdetect.reports.compare import FACE_FACTOR, PROBABILITY_FACTOR, compare_results
+from dfdetect.reports.baseline import Entry, Gate
+from dfdetect.reports.compare import FACE_FACTOR, PROBABILITY_FACTOR, accepted_note, compare_results
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import ACCEPTED
-from dfdetect.results import Note, ScanResult
+from dfdetect.reports.summary import ACCEPTED, FailOn
+from dfdetect.results import Evidence, Label, Note, ScanResult
 
 TOLERANCE = 0.05
 FREE = {
@@ -118,7 +119,7 @@ def test_derived_figures_may_move_only_with_the_scores() -> None:
     logit: Place = ("tracks", 1, "faces", 0, "logit")
     nearby = {
         **record,
-        "message": "Another sentence.",
+        "message": f"{len(result.tracks) + 1}{result.message[1:]}",
         "fake_probability": record["fake_probability"] - 0.9 * PROBABILITY_FACTOR * TOLERANCE,
         "logit": record["logit"] + 0.9 * TOLERANCE,
     }
@@ -155,5 +156,74 @@ def test_a_box_may_move_a_little(shift: float, within: bool) -> None:
 
 def test_the_mark_of_a_baseline_is_no_difference() -> None:
     found = samples()[0]
-    marked = dataclasses.replace(found, notes=(*found.notes, Note(ACCEPTED, "This finding is accepted.")))
-    assert compare_results(marked, found, 0.05) == ()
+    digest = "0" * 64
+    evidence = Evidence("2026-01-31T12:00:00Z", digest, {}, None)
+    entry = Entry("clip.mp4", Label.FAKE, digest, "satire")
+    for gate in (Gate([entry], FailOn.FAKE), Gate([], FailOn.FAKE, accept_all=True)):
+        marked = gate.mark(dataclasses.replace(found, evidence=evidence))
+        assert marked.notes[:-1] == found.notes
+        assert compare_results(marked, found, 0.05) == ()
+        assert accepted_note(marked) == marked.notes[-1]
+
+
+def test_no_other_text_passes_as_the_mark_of_a_baseline() -> None:
+    found = samples()[0]
+    mark = Note(ACCEPTED, "This finding is accepted by the baseline.")
+    real = dataclasses.replace(found, label=Label.REAL)
+    for notes, of in (
+        ((Note(ACCEPTED, "Examined in the laboratory: authentic."),), found),
+        ((mark, mark), found),
+        ((mark,), real),
+    ):
+        marked = dataclasses.replace(of, notes=(*of.notes, *notes))
+        (difference,) = compare_results(marked, of, 0.05)
+        assert (difference.what, difference.within) == ("note 'accepted'", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "within"),
+    [
+        ("", "", True),
+        ("97 %", "96 %", True),
+        ("97 %", "90 %", False),
+        ("looks fake", "looks genuine", False),
+        ("looks fake", "may look fake", False),
+        (", most clearly at 3.2 s", " throughout", True),
+        (", most clearly at 3.2 s", ", most clearly from 0.0 s to 1:05", True),
+        (", most clearly at 3.2 s", ", most clearly to nobody", False),
+    ],
+)
+def test_sentences_move_only_in_their_numbers(old: str, new: str, within: bool) -> None:
+    said = "Person 2 of 3 looks fake, most clearly at 3.2 s: the probability of a fake is 97 %."
+    assert old in said
+    result = dataclasses.replace(samples()[0], message=said)
+    record = {**plain_result(result), "message": said.replace(old, new)}
+    place: Place = ("tracks", 0, "faces", 0, "quality", "brightness")
+    moved = changed(record, place, at(record, place) + 0.001)
+    differences = {d.what: d.within for d in compare_results(moved, result, TOLERANCE)}
+    assert differences.get("message", True) is within
+
+
+@pytest.mark.parametrize(
+    ("heat", "within"),
+    [
+        (((0.5, -1.0), (2.0, 0.15)), True),
+        (((0.5, -1.0), (2.0, 0.5)), False),
+        (((0.5, -1.0),), False),
+        (None, False),
+    ],
+)
+def test_heat_maps_are_compared(heat: tuple[tuple[float, ...], ...] | None, within: bool) -> None:
+    result = with_heat(((0.5, -1.0), (2.0, 0.0)))
+    for recorded, found in ((with_heat(heat), result), (result, with_heat(heat))):
+        (difference,) = compare_results(recorded, found, TOLERANCE)
+        assert difference.what == "person 1, face at 0 s: heat map"
+        assert difference.within is within
+    assert compare_results(result, result, TOLERANCE) == ()
+
+
+def with_heat(heat: tuple[tuple[float, ...], ...] | None) -> ScanResult:
+    result = samples()[0]
+    track = result.tracks[0]
+    faces = (dataclasses.replace(track.faces[0], heatmap=heat), *track.faces[1:])
+    return dataclasses.replace(result, tracks=(dataclasses.replace(track, faces=faces), *result.tracks[1:]))
