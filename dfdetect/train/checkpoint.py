@@ -21,7 +21,7 @@ from dfdetect.train.table import FaceRow, stamp
 NAME = "checkpoint.pt"
 FORMAT = "2"
 """Of the fingerprint: what other versions of it say cannot be compared."""
-AFTERWARDS = ("closer", "way", "refit_blocks", "refit", "refit_copies")
+AFTERWARDS = ("closer", "way", "refit_blocks", "refit")
 """Fields of a recipe that act after the last step, or only on the card of the model: a finished run may be
 given others."""
 

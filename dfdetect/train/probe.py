@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.train.augment import Damage
 from dfdetect.train.network import to_input, weights_hash
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, aligned, stamp
@@ -51,22 +50,13 @@ def start_as_probe(
 
 
 def view_features(
-    net: TokenNet,
-    rows: Sequence[FaceRow],
-    recipe: Recipe,
-    view: int,
-    cache: Path,
-    device: str,
-    damage: float = 0.0,
+    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, cache: Path, device: str
 ) -> NDArray[np.float32]:
     """Features ``[n, d]`` of one view, computed once in chunks that are kept under `cache` by the weights
     and the input that they are of.
-
-    With `damage` (0 to 1) they are of copies degraded so strongly, each by a draw of its own.
     """
     cache.mkdir(parents=True, exist_ok=True)
     fed = [recipe.crops[view].as_dict(), recipe.mean, recipe.std, recipe.bf16]
-    fed += [damage, recipe.seed] if damage else []
     text = json.dumps([recipe.backbone, recipe.blocks, fed, weights_hash(net.backbone)])
     prefix = hashlib.sha256(text.encode()).hexdigest()[:12]
     keys = [stamp(row) for row in rows]
@@ -77,7 +67,7 @@ def view_features(
     missing = [(row, key) for row, key in zip(rows, keys, strict=True) if key not in known]
     for first in range(0, len(missing), CHUNK):
         part, clock = missing[first : first + CHUNK], time.monotonic()
-        found = _compute(net, [row for row, _ in part], recipe, view, device, damage)
+        found = _compute(net, [row for row, _ in part], recipe, view, device)
         names = [key for _, key in part]
         with (cache / "part").open("wb") as stream:
             np.savez(stream, name=np.array(names), features=found)
@@ -92,21 +82,13 @@ def view_features(
 
 @torch.inference_mode()
 def _compute(
-    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, device: str, damage: float
+    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, device: str
 ) -> NDArray[np.float16]:
     net.eval()
     out = []
     for first in range(0, len(rows), 16):
-        crops = np.stack([_crop(row, recipe, view, damage) for row in rows[first : first + 16]])
+        crops = np.stack([aligned(row, recipe.crops[view]) for row in rows[first : first + 16]])
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
             found = net.features(to_input(crops, recipe, device), view)
         out.append(found.float().cpu().numpy().astype(np.float16))
     return np.concatenate(out)
-
-
-def _crop(row: FaceRow, recipe: Recipe, view: int, damage: float) -> NDArray[np.uint8]:
-    crop = aligned(row, recipe.crops[view])
-    if not damage:
-        return crop
-    number = int.from_bytes(hashlib.sha256(row.name.encode()).digest()[:4], "big")
-    return Damage(np.random.default_rng([recipe.seed, number]), damage)(crop)

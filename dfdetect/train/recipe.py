@@ -73,7 +73,6 @@ NUMBERS: dict[str, Span] = {
     "probe_cap": COUNT,
     "way": Span(0, 1, above=True),
     "refit": SHARE,
-    "refit_copies": SHARE,
     "teacher_weight": WEIGHT,
     "teacher_cap": COUNT,
     "frames": COUNT,
@@ -160,9 +159,6 @@ class Recipe:
     `dfdetect.train.refit`); empty: the heads stay as tuned."""
     refit: float = 0.5
     """Share of that probe in the final heads; the rest are the tuned ones."""
-    refit_copies: float = 0.0
-    """Share of the faces of that probe of which it sees a copy too, degraded as strongly as `damage` says;
-    all copies together count as much as all faces as they are."""
     teacher_weight: float = 0.0
     """Weight of the distance to the teacher's targets (see `dfdetect.train.teacher`)."""
     teacher_cap: int = 100

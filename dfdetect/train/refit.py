@@ -2,9 +2,8 @@
 
 Tuning moves the features faster than the heads, and what it has learned gathers in the class tokens of the
 last blocks: a logistic regression on these alone, on training faces as they are, holds better on unseen
-sources than the heads that were tuned along, and both together better still; with degraded copies among the
-faces it holds better on videos (see models/README.md).  The result is one linear head again, so that it
-costs nothing when scanning.
+sources than the heads that were tuned along, and both together better still (see models/README.md).  The
+result is one linear head again, so that it costs nothing when scanning.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ def refit_heads(
     net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, cache: Path, device: str = "cpu"
 ) -> None:
     """Give every head of `net` a share of `recipe.refit` of a probe on the class tokens of
-    `recipe.refit_blocks`, fitted on at most `recipe.probe_cap` faces of each source and label and on degraded
-    copies of a share of `recipe.refit_copies` of them.
+    `recipe.refit_blocks`, fitted on at most `recipe.probe_cap` faces of each source and label.
 
     Both parts are first brought to the same spread over these faces, that of the tuned head.
     """
@@ -43,32 +41,16 @@ def refit_heads(
     if fake.all() or not fake.any():
         print("no probe to refit the heads with: the faces are all of one class", file=sys.stderr, flush=True)
         return
-    copied = _copied(chosen, recipe)
-    weights = probe_weights(chosen)
-    if copied:
-        fake = np.append(fake, [row.fake for row in copied])
-        weights = np.append(weights, probe_weights(copied) * len(chosen) / len(copied)) / 2
     for view in range(len(recipe.crops)):
         found = view_features(net, chosen, recipe, view, cache, device)
         seen = class_token_columns(net, view, recipe.refit_blocks)
-        fitted = found[:, seen]
-        if copied:
-            copies = view_features(net, copied, recipe, view, cache, device, recipe.damage)
-            fitted = np.concatenate([fitted, copies[:, seen]])
-        centre, spread = fitted.mean(0), fitted.std(0) + 1e-3
+        centre, spread = found[:, seen].mean(0), found[:, seen].std(0) + 1e-3
         probe = LogisticRegression(C=STRENGTH, max_iter=400)
-        probe.fit((fitted - centre) / spread, fake, sample_weight=weights)
+        probe.fit((found[:, seen] - centre) / spread, fake, sample_weight=probe_weights(chosen))
         weight = np.zeros(found.shape[1])
         weight[seen] = probe.coef_[0] / spread
         bias = float(probe.intercept_[0] - weight[seen] @ centre)
         blend_head(net, view, found, weight, bias, recipe.refit)
-
-
-def _copied(rows: Sequence[FaceRow], recipe: Recipe) -> list[FaceRow]:
-    """The rows of which the probe sees a degraded copy too."""
-    count = round(recipe.refit_copies * len(rows)) if recipe.damage else 0
-    order = np.random.default_rng([recipe.seed, len(rows)]).permutation(len(rows))
-    return [rows[i] for i in order[:count]]
 
 
 def class_token_columns(net: TokenNet, view: int, blocks: Sequence[int]) -> NDArray[np.intp]:

@@ -57,7 +57,7 @@ def test_what_comes_after_the_last_step_may_be_added_to_a_finished_run(tmp_path:
     weights = tmp_path / "start.pth"
     torch.save(build_network(VIT).backbone.state_dict(), weights)
     data = make_crop_folder(tmp_path / "crops", 2, 2)
-    added = dataclasses.replace(VIT, closer=LOOK, way=0.5, refit_blocks=(4,), refit=0.7, refit_copies=0.5)
+    added = dataclasses.replace(VIT, closer=LOOK, way=0.5, refit_blocks=(4,), refit=0.7)
     works = [tmp_path / name for name in ("added", "whole")]
     run(Inputs((data,), works[0], weights), VIT, tmp_path / "plain", workers=0)
     trained = (works[0] / "run" / "log.jsonl").read_text()

@@ -32,7 +32,6 @@ from dfdetect.train.check import Inputs  # noqa: E402
 from dfdetect.train.loop import train  # noqa: E402
 from dfdetect.train.measure import predict  # noqa: E402
 from dfdetect.train.network import to_input  # noqa: E402
-from dfdetect.train.probe import view_features  # noqa: E402
 from dfdetect.train.recipe import Recipe  # noqa: E402
 from dfdetect.train.refit import blend_head, class_token_columns, refit_heads  # noqa: E402
 from dfdetect.train.rounding import fitted_bytes, nearest_bytes  # noqa: E402
@@ -127,26 +126,6 @@ def test_refitting_sets_heads_right_that_have_it_the_wrong_way_round(tmp_path: P
     for view, head in enumerate(net.heads):
         outside = np.setdiff1d(np.arange(head.in_features), class_token_columns(net, view, (4,)))
         assert not head.weight[0, outside].any()
-
-
-def test_refitting_sees_degraded_copies_too(tmp_path: Path) -> None:
-    rows = read_faces(make_crop_folder(tmp_path / "crops"))
-    plain = dataclasses.replace(RECIPE, refit_blocks=(4,), refit=1.0, damage=1.0)
-    recipe = dataclasses.replace(plain, refit_copies=0.5)
-    net = build_network(recipe)
-    assert isinstance(net, TokenNet)
-    found = [
-        view_features(net, rows, recipe, 0, tmp_path / "features", "cpu", damage) for damage in (0.0, 1.0)
-    ]
-    moved = np.abs(found[1] - found[0]).max(1)
-    assert (moved > 0.01).mean() > 0.5
-    weights = []
-    for one in (plain, recipe, recipe):
-        torch.nn.init.normal_(net.heads[0].weight, generator=torch.Generator().manual_seed(1))
-        refit_heads(net, rows, one, tmp_path / "refit")
-        weights.append(net.heads[0].weight.detach().clone())
-    assert torch.equal(weights[1], weights[2])
-    assert not torch.allclose(weights[0], weights[1])
 
 
 def test_a_blended_head_is_the_weighted_sum_of_both() -> None:
