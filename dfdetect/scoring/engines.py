@@ -40,8 +40,8 @@ class Engine(Protocol):
     def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
         """Score a batch ``[n, 3, size, size]`` → logits ``[n]`` and, when asked for and there, heat maps.
 
-        Heat maps are float32 ``[n, gh, gw]``.  Raises `ModelError` when the network gives another shape or a
-        score that is not finite.
+        Heat maps are float32 ``[n, gh, gw]``.  Raises `ModelError` when the network fails, or gives another
+        shape or a score that is not finite.
         """
 
     def view(self, expert: ExpertCard) -> Engine:
@@ -52,7 +52,8 @@ def create_engine(path: Path, expert: ExpertCard, settings: Settings) -> Engine:
     """Load the ONNX file `path` into the engine of `settings`.
 
     Raises `MissingExtraError` when the engine's package is not installed, `ModelError` when it cannot load
-    the file or the file lacks the tensors that the card names or takes crops of another size.
+    the file or the file lacks the tensors that the card names, takes crops of another size, a fixed number of
+    them, or something besides.
     """
     return _MAKERS[settings.engine](path, expert, settings)
 
@@ -70,8 +71,11 @@ def thread_count(settings: Settings) -> int:
 class _Loaded:
     """A network in memory, which can serve several experts of one file."""
 
+    label: str
+
     def _serve(self, path: Path, inputs: Shapes, outputs: list[str], expert: ExpertCard) -> None:
         _check_names(path, list(inputs), [expert.input])
+        _check_alone(path, list(inputs), expert)
         _check_shape(path, inputs[expert.input], expert)
         _check_names(path, outputs, _outputs(expert, True))
         self._path, self._inputs, self._outputs, self._expert = path, inputs, outputs, expert
@@ -80,6 +84,21 @@ class _Loaded:
         other = copy.copy(self)
         other._serve(self._path, self._inputs, self._outputs, expert)
         return other
+
+    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
+        try:
+            outputs = self._compute({self._expert.input: batch}, _outputs(self._expert, heatmap))
+            return _checked(self._path, len(batch), outputs)
+        except (ModelError, MemoryError):
+            raise
+        except Exception as error:  # engines have no common base for what goes wrong in a network
+            raise ModelError(
+                f"{self.label} failed in {self._path}: {_first_line(error)}; "
+                "try another engine, or export the network anew"
+            ) from error
+
+    def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
+        raise NotImplementedError
 
 
 class _OnnxRuntime(_Loaded):
@@ -100,9 +119,8 @@ class _OnnxRuntime(_Loaded):
         self._serve(path, inputs, [o.name for o in self._session.get_outputs()], expert)
         self.label = f"onnxruntime {onnxruntime.__version__} cpu"
 
-    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
-        outputs = self._session.run(_outputs(self._expert, heatmap), {self._expert.input: batch})
-        return _checked(self._path, len(batch), outputs)
+    def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
+        return list(self._session.run(names, feeds))
 
     def view(self, expert: ExpertCard) -> Engine:
         return self._view(expert)
@@ -132,11 +150,10 @@ class _OpenVino(_Loaded):
             raise _cannot_load(path, "openvino", error) from error
         self.label = f"openvino {openvino.__version__.split('-')[0]} cpu"
 
-    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
-        self._request.infer({self._expert.input: batch})
+    def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
+        self._request.infer(feeds)
         # Copied: the tensors belong to the request and change with the next batch.
-        outputs = [np.array(self._request.get_tensor(n).data) for n in _outputs(self._expert, heatmap)]
-        return _checked(self._path, len(batch), outputs)
+        return [np.array(self._request.get_tensor(name).data) for name in names]
 
     def view(self, expert: ExpertCard) -> Engine:
         return self._view(expert)
@@ -161,9 +178,8 @@ class _Torch(_Loaded):
         self._serve(path, self._graph.inputs, list(self._graph.outputs), expert)
         self.label = f"torch {torch.__version__} {settings.device}"
 
-    def run(self, batch: Floats, heatmap: bool = False) -> tuple[Floats, Floats | None]:
-        outputs = self._graph.run({self._expert.input: batch}, _outputs(self._expert, heatmap))
-        return _checked(self._path, len(batch), outputs)
+    def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
+        return list(self._graph.run(feeds, names))
 
     def view(self, expert: ExpertCard) -> Engine:
         return self._view(expert)
@@ -203,6 +219,15 @@ def _check_names(path: Path, there: list[str], wanted: list[str]) -> None:
             raise ModelError(f"{path}: the card names a tensor '{name}', the network has {', '.join(there)}")
 
 
+def _check_alone(path: Path, there: list[str], expert: ExpertCard) -> None:
+    others = [name for name in there if name != expert.input]
+    if others:
+        raise ModelError(
+            f"{path}: the network also takes {', '.join(others)}, which a scan does not have; "
+            f"export it with '{expert.input}' as its only input"
+        )
+
+
 def _check_shape(path: Path, shape: Sequence[int | str | None], expert: ExpertCard) -> None:
     if not shape:  # the file does not say
         return
@@ -213,6 +238,11 @@ def _check_shape(path: Path, shape: Sequence[int | str | None], expert: ExpertCa
             f"{path}: the network takes [{given}] and expert '{expert.name}' of the card gives it "
             f"[n, {', '.join(map(str, wanted))}]: correct its crop.size"
         )
+    if isinstance(shape[0], int) and shape[0] >= 0:  # some exporters write -1 for an open one
+        raise ModelError(
+            f"{path}: the network takes {shape[0]} crops at once and no other number; "
+            "export it with a dynamic batch"
+        )
 
 
 def _openvino_shape(port: Any) -> list[int | None]:
@@ -221,8 +251,11 @@ def _openvino_shape(port: Any) -> list[int | None]:
 
 
 def _cannot_load(path: Path, engine: str, error: Exception) -> ModelError:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ModelError(f"{engine} cannot load {path}: {first_line[:300]}")
+    return ModelError(f"{engine} cannot load {path}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 def _missing(engine: str, extra: str, error: ImportError) -> MissingExtraError:

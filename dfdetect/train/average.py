@@ -9,7 +9,6 @@ still ("Robust fine-tuning of zero-shot models", Wortsman et al., CVPR 2022).
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from dfdetect.errors import InputError
 from dfdetect.train.build import Net, moving_keys
+from dfdetect.train.network import UNREADABLE
 from dfdetect.train.transformer import TokenNet
 
 
@@ -71,7 +71,7 @@ def finished(work: Path) -> dict[str, Tensor]:
         steps = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["steps"]
         state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
         done, weights = state["step"], dict(state["average"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+    except (*UNREADABLE, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{work} is not the --work folder of a training run: {error!r}") from error
     if done < steps:
         raise InputError(f"the run in {work} is at step {done} of {steps}; let it finish first")

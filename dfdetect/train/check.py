@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from dfdetect.errors import InputError, SettingsError
+from dfdetect.errors import DfdetectError, InputError, SettingsError
 from dfdetect.train.average import average_parts
-from dfdetect.train.build import build_network, load_start
+from dfdetect.train.build import Net, build_network, load_start
 from dfdetect.train.recipe import Recipe
 
 
@@ -99,8 +99,8 @@ def _check_sense(inputs: Inputs, recipe: Recipe) -> None:
 
 
 def _check_networks(inputs: Inputs, recipe: Recipe) -> None:
-    """Load every network that is named once."""
-    net = build_network(recipe)
+    """Load every network that is named once, and run that of the recipe."""
+    net = _check_recipe(recipe)
     if inputs.average:
         average_parts(net, inputs.average)
     if inputs.weights is not None:
@@ -121,3 +121,25 @@ def _check_networks(inputs: Inputs, recipe: Recipe) -> None:
         from dfdetect.scoring.models import load_model
 
         load_model(inputs.teacher)
+
+
+def _check_recipe(recipe: Recipe) -> Net:
+    """The network of a recipe; `InputError` unless it gives a score for a crop of every view."""
+    size, views = recipe.crops[0].size, len(recipe.crops)
+    try:
+        net = build_network(recipe).eval()
+        with torch.inference_mode():
+            logit = net(torch.zeros(views, 3, size, size), torch.arange(views))[0]
+        if logit.shape != (views,) or not bool(torch.isfinite(logit).all()):
+            raise ValueError("it gives no finite score")
+    except DfdetectError:
+        raise
+    except Exception as error:  # every architecture fails in its own way
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        wanted = "a vision transformer and crops" if recipe.blocks else "a CNN and crops"
+        aside = "" if recipe.blocks else "; a vision transformer needs blocks"
+        raise InputError(
+            f"backbone '{recipe.backbone}' with blocks {list(recipe.blocks)} cannot take crops of {size} px "
+            f"({reason}); choose {wanted} of a size that it takes{aside}"
+        ) from error
+    return net

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dfdetect.errors import InputError
 from dfdetect.train.build import Net
-from dfdetect.train.network import weights_hash
+from dfdetect.train.network import UNREADABLE, weights_hash
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, stamp
 
@@ -90,15 +90,22 @@ def resume(
 ) -> int:
     """Take up the checkpoint in `folder`, if there is one, and return its step (0: there is none).
 
-    Raises `InputError`, which names what differs, when it is not of this run.
+    Raises `InputError` when it cannot be read, or is not of this run: what differs is named.
     """
     path = folder / NAME
     if not path.exists():
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["run"] != run:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = state["run"]
+    except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path} belongs to another run ({_difference(state['run'], run)}); give another --work, "
+            f"{path} is no whole checkpoint ({reason}); delete it to train afresh, or bring back a whole one"
+        ) from error
+    if theirs != run:
+        raise InputError(
+            f"{path} belongs to another run ({_difference(theirs, run)}); give another --work, "
             "or delete it to train afresh"
         )
     net.load_state_dict(state["net"], strict=False)  # what is not there never changes

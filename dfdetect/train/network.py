@@ -19,6 +19,9 @@ from dfdetect.errors import InputError
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FAMILIES
 
+UNREADABLE = (OSError, EOFError, RuntimeError, pickle.UnpicklingError)
+"""What `torch.load` raises for a file that is none of its own, or cut short."""
+
 
 class FaceNet(nn.Module):
     """Image ``[n, 3, s, s]`` → features ``[n, c, g, g]`` → logit ``[n]``.
@@ -37,7 +40,8 @@ class FaceNet(nn.Module):
         import timm
 
         self.backbone = timm.create_model(backbone, pretrained=False, num_classes=0, global_pool="")
-        self.width = int(self.backbone.num_features)  # type: ignore[arg-type]
+        # MobileNets and VGG have layers behind the features that timm counts.
+        self.width = int(getattr(self.backbone, "head_hidden_size", self.backbone.num_features))  # type: ignore[arg-type]
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(self.width, 1)
         self.family = nn.Linear(self.width, len(FAMILIES))
@@ -82,7 +86,7 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
     own = backbone.state_dict()
     try:
         given = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise InputError(f"cannot read weights from {path}: {error}") from error
     given = given.get("state_dict", given) if isinstance(given, dict) else None
     if not isinstance(given, dict) or not all(isinstance(value, Tensor) for value in given.values()):

@@ -124,7 +124,8 @@ class Recipe:
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is exported."""
     self_blend: float = 0.15
-    """Share of all faces of a batch that are self-blended copies, each beside its real."""
+    """Share of all faces of a batch that are self-blended copies, each beside its real.  The four shares of
+    forgeries are no more than .5 together, since half of a batch is real."""
     warp: float = 0.10
     """The same with a local warp (mouth, lower face, eyes)."""
     swap: float = 0.08
@@ -247,6 +248,10 @@ def _check_sense(recipe: Recipe) -> None:
     """Raise `SettingsError` for values that are each in range and make no sense together."""
     if recipe.batch % 2:
         raise SettingsError("batch must be an even number: half of the faces are real")
+    if recipe.self_blend + recipe.warp + recipe.swap + recipe.twin > 0.5 + 1e-9:
+        raise SettingsError(
+            "self_blend, warp, swap and twin must be no more than 0.5 together: half of the faces are real"
+        )
     if not recipe.crops or len({crop.size for crop in recipe.crops}) != 1:
         raise SettingsError("crops must hold at least one view, and all views the same size")
     if not recipe.blocks and len(recipe.crops) != 1:

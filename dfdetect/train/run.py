@@ -25,6 +25,7 @@ from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.quantise import LARGE
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.refit import refit_heads
+from dfdetect.train.stream import check_fakes
 from dfdetect.train.table import FaceRow, split
 from dfdetect.train.teacher import compute_features, model_hash, model_targets, targets
 from dfdetect.train.transformer import TokenNet
@@ -55,12 +56,13 @@ def run(
     _check_faces(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
     meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
-    teacher = _teach(kept, inputs, recipe)
     twins: list[FaceRow] = []
     if inputs.decoder and recipe.twin > 0:
         rng = np.random.default_rng(recipe.seed)
         folder = inputs.work / "twins"
         twins = decoder_twins(kept, inputs.decoder, folder, recipe.twins, rng, device=device)
+    check_fakes(kept, meshes, recipe, twins)  # a teacher takes its time
+    teacher = _teach(kept, inputs, recipe)
     net = train(
         kept,
         meshes,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.errors import InputError
 from dfdetect.faces.crop import crop_matrix, warp
 from dfdetect.train.augment import Damage
 from dfdetect.train.forge.blend import local_warp, self_blend, swap
@@ -54,7 +55,10 @@ class FaceStream:
     ) -> None:
         """`meshes`: name → ``[468, 2]`` landmarks in crop pixels, for the forgeries; a face without one
         is not forged.  `teacher`: name → target vector.  `twins`: decoder twins, `pair` names the real.
+
+        Raises `InputError` where no fake can be drawn, see `check_fakes`.
         """
+        check_fakes(rows, meshes, recipe, twins)
         self._rows = list(rows)
         self._by_name = {row.name: row for row in self._rows}
         self._meshes, self._teacher, self._recipe = meshes, teacher, recipe
@@ -187,6 +191,31 @@ class FaceStream:
             np.array([s.view for s in samples], np.int64),
             np.array([s.kind for s in samples], np.int64),
         )
+
+
+def check_fakes(
+    rows: Sequence[FaceRow],
+    meshes: Mapping[str, NDArray[np.float32]],
+    recipe: Recipe,
+    twins: Sequence[FaceRow] = (),
+) -> None:
+    """Raise `InputError` where a batch would never be full: no fake is stored, and none can be forged."""
+    forged = [row for row in rows if not row.fake and row.name in meshes]
+    lone = len(forged) < 2  # a swap takes another person, or another picture of this one
+    if (
+        any(row.fake for row in rows)
+        or (recipe.twin > 0 and twins)
+        or (recipe.self_blend + recipe.warp > 0 and forged)
+        or (recipe.swap > 0 and not lone)
+    ):
+        return
+    why = (
+        "and only one of the real faces has landmarks, too few for a swap; give more pictures, or a share of "
+        "self_blend or warp above 0"
+        if forged
+        else "and none of the real faces has landmarks to forge it by; give fakes, or clearer reals"
+    )
+    raise InputError(f"there are no fakes to train on, {why}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

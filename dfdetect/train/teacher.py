@@ -168,7 +168,9 @@ def probe_weights(rows: Sequence[FaceRow]) -> NDArray[np.float64]:
 
 
 def probe_logits(rows: Sequence[FaceRow], flat: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
-    """Logit of each row from probes that did not see its source."""
+    """Logit of each row from probes that did not see its source; 0 where the other sources are not of both
+    classes.
+    """
     from sklearn.linear_model import LogisticRegression
 
     fake = np.array([row.fake for row in rows])
@@ -178,6 +180,13 @@ def probe_logits(rows: Sequence[FaceRow], flat: NDArray[np.float32], folds: int)
     for held in range(folds):
         inside, outside = fold != held, fold == held
         if not outside.any():
+            continue
+        if len(set(fake[inside])) < 2:
+            print(
+                f"teacher: no probe for {outside.sum()} faces; the other sources are not of both classes",
+                file=sys.stderr,
+                flush=True,
+            )
             continue
         model = LogisticRegression(C=0.001, max_iter=200)
         model.fit(flat[inside], fake[inside], sample_weight=weight[inside])

@@ -58,6 +58,11 @@ class TokenNet(nn.Module):
             raise InputError(
                 f"'{backbone}' is not a vision transformer of timm; leave 'blocks' empty for a CNN"
             )
+        if max(blocks) > len(trunk.blocks):
+            raise InputError(
+                f"'{backbone}' has {len(trunk.blocks)} blocks, and 'blocks' names {max(blocks)}; "
+                f"name blocks from 1 to {len(trunk.blocks)}"
+            )
         trunk.blocks = trunk.blocks[: max(blocks)]
         trunk.norm, trunk.head = nn.Identity(), nn.Identity()
         self.backbone: Any = trunk

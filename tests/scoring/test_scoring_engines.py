@@ -120,6 +120,39 @@ def test_a_network_that_says_nothing_of_its_input_is_taken(name: str, tmp_path: 
     )
 
 
+def changed(path: Path, *, batch: int | str = "n", inputs: tuple[str, ...] = ()) -> Path:
+    """The tiny network with another batch dimension, and with further inputs."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(TINY))
+    dim = model.graph.input[0].type.tensor_type.shape.dim[0]
+    if isinstance(batch, int):
+        dim.dim_value = batch
+    for name in inputs:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]))
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", installed_engines())
+def test_a_network_of_a_fixed_batch_is_told_at_load(name: str, tmp_path: Path) -> None:
+    for count in (1, 4):
+        with pytest.raises(ModelError, match=rf"fixed\.onnx: .*{count} crops at once.*dynamic batch"):
+            engine(name, changed(tmp_path / "fixed.onnx", batch=count))
+    assert engine(name, changed(tmp_path / "open.onnx", batch=-1)).run(batch(3))[0].shape == (3,)
+
+
+@pytest.mark.parametrize("name", installed_engines())
+def test_a_network_that_wants_more_than_crops_is_told_at_load(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"more\.onnx: the network also takes age, sex"):
+        engine(name, changed(tmp_path / "more.onnx", inputs=("age", "sex")))
+
+
+@pytest.mark.parametrize("name", installed_engines())
+def test_a_network_that_fails_is_a_model_error(name: str) -> None:
+    with pytest.raises(ModelError, match=r"tiny\.onnx"):
+        engine(name).run(np.zeros((1, 5, SIZE, SIZE), np.float32))
+
+
 def test_scores_that_are_not_numbers_are_an_error() -> None:
     own = engine("onnxruntime")
     with pytest.raises(ModelError, match="not a finite number"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 
 from dfdetect.train.augment import Damage
-from dfdetect.train.forge.blend import composite, local_warp, match_colour, self_blend, swap
+from dfdetect.train.forge.blend import composite, local_warp, match_colour, poisson, self_blend, swap
 from dfdetect.train.forge.masks import PARTS, part_mask
 from tests.train.faces import round_mesh
 
@@ -63,6 +63,23 @@ def test_colour_matching_reaches_the_target() -> None:
 def test_an_empty_mask_leaves_the_target() -> None:
     out = composite(np.zeros_like(FACE), FACE, np.zeros(FACE.shape[:2], np.float32))
     assert (out == FACE).all()
+
+
+@pytest.mark.parametrize("width", [60, 61])
+@pytest.mark.parametrize("height", [50, 51])
+def test_a_picture_put_seamlessly_onto_itself_stays(width: int, height: int) -> None:
+    mask = np.zeros(FACE.shape[:2], np.float32)
+    mask[40 : 40 + height, 35 : 35 + width] = 1
+    out = poisson(FACE, FACE, mask)
+    assert out is not None
+    assert np.abs(out.astype(int) - FACE).max() <= 2
+
+
+def test_outside_the_mask_a_swap_changes_a_little_at_most() -> None:
+    other = np.ascontiguousarray(FACE[:, ::-1])
+    for seed in range(30):
+        fake, mask = swap(FACE, round_mesh(), np.random.default_rng(seed), other, round_mesh(1))
+        assert np.abs(fake.astype(int) - FACE)[mask == 0].max(initial=0) < 32
 
 
 @given(seed=st.integers(0, 100_000))

@@ -182,7 +182,8 @@ def test_training_makes_the_twins_that_its_recipe_asks_for(weights: Path, tmp_pa
 
     data = make_crop_folder(tmp_path / "crops", sources=2, per_source=2)
     spec = CropSpec("five_point", 64, 0.9)
-    recipe = Recipe("test_efficientnet", crops=(spec,), steps=1, batch=4, twin=0.5, twins=2)
+    shares = {"self_blend": 0.0, "warp": 0.0, "swap": 0.0, "twin": 0.5}
+    recipe = Recipe("test_efficientnet", crops=(spec,), steps=1, batch=4, twins=2, **shares)
     run(Inputs((data,), tmp_path / "work", decoder=weights), recipe, tmp_path / "model", workers=0)
     assert len(read_twins(tmp_path / "work" / "twins")) == 2
     card = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))

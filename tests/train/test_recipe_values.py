@@ -85,6 +85,12 @@ def test_every_field_is_checked() -> None:
     assert NUMBERS.keys() | LISTS.keys() | {"backbone", "tuned", "crops", "closer", "bf16", "fold"} == NAMES
 
 
+def test_forgeries_take_half_of_the_faces_at_most() -> None:
+    with pytest.raises(SettingsError, match=r"no more than 0\.5 together"):
+        Recipe(self_blend=0.4, warp=0.1, swap=0.0, twin=0.01)
+    assert Recipe(self_blend=0.1, warp=0.2, swap=0.1, twin=0.1).twin == 0.1
+
+
 def test_views_are_views() -> None:
     with pytest.raises(SettingsError, match="crops must be"):
         Recipe(crops=("upright",))  # type: ignore[arg-type]

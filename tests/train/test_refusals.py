@@ -231,3 +231,46 @@ def test_a_file_without_weights_is_refused(held: object, tmp_path: Path) -> None
     torch.save(held, tmp_path / "w.pth")
     with pytest.raises(InputError, match="holds no state dict"):
         load_backbone(build_network(CNN).backbone, tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "blocks", "size", "message"),
+    [
+        ("test_vit", (), 160, r"'test_vit' with blocks \[\] .* 160 px .*; a vision transformer needs blocks"),
+        ("swin_s3_tiny_224", (), 224, "'swin_s3_tiny_224' .* choose a CNN"),
+        ("test_vit", (2,), 64, r"'test_vit' with blocks \[2\] cannot take crops of 64 px"),
+        ("test_vit", (2, 20), 160, "'test_vit' has 6 blocks, and 'blocks' names 20"),
+    ],
+)
+def test_networks_that_cannot_run_are_refused_first(
+    backbone: str, blocks: tuple[int, ...], size: int, message: str, tmp_path: Path
+) -> None:
+    crops = (CropSpec("upright", size, 1.4),)
+    recipe = dataclasses.replace(CNN, backbone=backbone, blocks=blocks, crops=crops)
+    with pytest.raises(InputError, match=message):
+        run(Inputs((media(tmp_path / "media"),), tmp_path / "work"), recipe, tmp_path / "out", workers=0)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_network_with_layers_behind_its_features_is_trained(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(CNN, backbone="mobilenetv3_small_050")
+    data = make_crop_folder(tmp_path / "crops", 2, 1)
+    run(Inputs((data,), tmp_path / "work"), recipe, tmp_path / "out", workers=0)
+    assert (tmp_path / "out" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.99])
+def test_a_checkpoint_that_was_cut_short_is_refused(kept: float, tmp_path: Path) -> None:
+    rows = read_faces(make_crop_folder(tmp_path / "crops", 2, 1))
+    train(rows, {}, {}, CNN, tmp_path / "run", workers=0)
+    path = tmp_path / "run" / "checkpoint.pt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else int(kept)])
+    with pytest.raises(InputError, match=r"checkpoint\.pt is no whole checkpoint .*; delete it"):
+        train(rows, {}, {}, CNN, tmp_path / "run", workers=0)
+
+
+def test_weights_in_an_empty_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    with pytest.raises(InputError, match="cannot read weights"):
+        load_backbone(build_network(CNN).backbone, tmp_path / "w.pth")

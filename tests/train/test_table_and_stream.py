@@ -81,6 +81,19 @@ def test_forgeries_of_real_faces_alone_make_a_batch(folder: Path) -> None:
     assert (batch.family[batch.fake == 1] == -1).all()
 
 
+def test_reals_that_cannot_be_forged_are_refused(folder: Path) -> None:
+    reals = [row for row in read_faces(folder) if not row.fake]
+    with pytest.raises(InputError, match="none of the real faces has landmarks"):
+        FaceStream(reals, {}, {}, RECIPE)
+    alone = dataclasses.replace(RECIPE, self_blend=0.0, warp=0.0, swap=0.2)
+    meshes = {row.name: round_mesh() for row in reals}
+    with pytest.raises(InputError, match="too few for a swap"):
+        FaceStream(reals, {reals[0].name: round_mesh()}, {}, alone)
+    one = [dataclasses.replace(row, group="one") for row in reals]
+    for rows in (reals, one):  # another person, or another picture of the same one
+        assert FaceStream(rows, meshes, {}, alone)[0].fake.sum() == 4
+
+
 def test_twins_stand_beside_their_reals(folder: Path) -> None:
     reals = [row for row in read_faces(folder) if not row.fake]
     twins = [dataclasses.replace(row, name=f"twin {row.name}", fake=True, pair=row.name) for row in reals]

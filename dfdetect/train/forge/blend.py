@@ -1,7 +1,9 @@
 """Forgeries by blending: self-blended images, parts, local warps and swaps between two people.
 
 Each function is (image, landmarks, rng[, other]) → (fake, mask): RGB uint8 ``[h, w, 3]``, landmarks
-``[468, 2]`` in its pixels, mask float32 ``[h, w]``.  Where the mask is 0 the picture is untouched.
+``[468, 2]`` in its pixels, mask float32 ``[h, w]``.  Where the mask is 0 the picture is untouched, with two
+exceptions: `self_blend` may change its colours and sharpness all over, and the low frequencies of a `swap`
+that is blended band by band spread a little beyond the mask.
 """
 
 from __future__ import annotations
@@ -63,9 +65,9 @@ def swap(
     source = generator_look(source, rng)
     pick = rng.random()
     if pick < 0.15:
-        poisson = _poisson(source, image, mask)
-        if poisson is not None:
-            return poisson, mask
+        seamless = poisson(source, image, mask)
+        if seamless is not None:
+            return seamless, mask
     elif pick < 0.35:
         return multi_band(source, image, mask), mask
     return composite(source, image, mask), mask
@@ -148,13 +150,15 @@ def _nudge(image: Image, landmarks: Points, rng: np.random.Generator) -> Image:
     return np.asarray(out, np.uint8)
 
 
-def _poisson(source: Image, target: Image, mask: FloatMap) -> Image | None:
+def poisson(source: Image, target: Image, mask: FloatMap) -> Image | None:
+    """Blend the gradients (Pérez et al., "Poisson image editing", 2003); None where there is no room."""
     solid = (mask > 0.5).astype(np.uint8) * 255
     solid[:2], solid[-2:], solid[:, :2], solid[:, -2:] = 0, 0, 0, 0
     ys, xs = np.nonzero(solid)
     if len(xs) < 64:
         return None
-    centre = (int(xs.min() + xs.max()) // 2, int(ys.min() + ys.max()) // 2)
+    # OpenCV pastes what is in the mask's box at the centre less half of the box's size, rounded down.
+    centre = (int(xs.min() + xs.max() + 1) // 2, int(ys.min() + ys.max() + 1) // 2)
     try:
         return np.asarray(cv2.seamlessClone(source, target, solid, centre, cv2.NORMAL_CLONE), np.uint8)
     except cv2.error:  # a mask at the very border leaves no room for the solver
