@@ -178,7 +178,8 @@ def open_sides(band: Mapping[str, Any]) -> Iterator[str]:
     """
     for side, edge, kind, option in ((1, 1, "reals", "error_rate"), (0, 0, "fakes", "miss_rate")):
         rate = f"the {option.replace('_', ' ')} of {band[option]:g}"
-        needed = f"it takes {math.ceil(1 / band[option] - 1 - 1e-9)} groups of {kind}"  # see `conformal_band`
+        count = math.ceil(1 / band[option] - 1 - 1e-9)  # see `conformal_bounds`
+        needed = f"it takes {count} groups of {kind}"
         called = "fake" if edge else "real"
         media = [f"{medium.value}s" for medium in MediaKind if band[medium.value][side] == edge]
         if media:

@@ -142,23 +142,6 @@ def fit_weights(
         used[int(np.argmin(full[:positive] * spread[:positive]))] = False
 
 
-def conformal_band(
-    log_odds: Floats,
-    labels: Labels,
-    groups: Sequence[str],
-    error_rate: float,
-    miss_rate: float | None = None,
-) -> tuple[float, float]:
-    """Class-conditional conformal band (Mondrian): probabilities (real below, fake from).
-
-    A real file of a new group is called fake with probability `error_rate` at most, a fake one real with
-    `miss_rate` (None: the same), as far as new groups are like those fitted on.  A group's files share one
-    vote among them, after Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023).
-    With fewer than ``1 / rate - 1`` groups of a class that side cannot be promised and stays open (0 or 1).
-    """
-    return band_between(*conformal_bounds(log_odds, labels, groups, error_rate, miss_rate))
-
-
 def conformal_bounds(
     log_odds: Floats,
     labels: Labels,
@@ -166,8 +149,13 @@ def conformal_bounds(
     error_rate: float,
     miss_rate: float | None = None,
 ) -> tuple[float, float]:
-    """The log-odds that `conformal_band` goes by: all below the first may be called real without missing more
-    fakes than stated, all above the second fake; infinite where there are too few groups.
+    """Class-conditional conformal bounds (Mondrian), as log-odds: all below the first may be called real, all
+    above the second fake; `band_between` makes the band of them.
+
+    A real file of a new group is called fake with probability `error_rate` at most, a fake one real with
+    `miss_rate` (None: the same), as far as new groups are like those fitted on.  A group's files share one
+    vote among them, after Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023).
+    With fewer than ``1 / rate - 1`` groups of a class that side cannot be promised and is infinite.
     """
     fake = np.asarray(labels) == 1
     names = np.asarray(groups, dtype=object).astype(str)
@@ -177,7 +165,7 @@ def conformal_bounds(
 
 
 def band_between(fake_floor: float, real_ceiling: float) -> tuple[float, float]:
-    """The band of two `conformal_bounds`, as probabilities.
+    """The band of two `conformal_bounds`, as probabilities (real below, fake from); open sides are 0 or 1.
 
     Where both promises hold without any band (the score keeps the classes apart, or the rates are lax), one
     limit for both in the middle between the bounds.

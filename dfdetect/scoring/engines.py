@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -68,7 +69,7 @@ def thread_count(settings: Settings) -> int:
     return settings.threads or max(1, min(2, os.cpu_count() or 1))
 
 
-class _Loaded:
+class _Loaded(ABC):
     """A network in memory, which can serve several experts of one file."""
 
     label: str
@@ -97,8 +98,9 @@ class _Loaded:
                 "try another engine, or export the network anew"
             ) from error
 
+    @abstractmethod
     def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
-        raise NotImplementedError
+        """The tensors `names` of the network for the tensors `feeds`."""
 
 
 class _OnnxRuntime(_Loaded):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +11,19 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
 
-from dfdetect.evaluate.fitting import conformal_band, fit_isotonic, fit_logistic, fit_platt, fit_weights
+from dfdetect.evaluate.fitting import (
+    band_between,
+    conformal_bounds,
+    fit_isotonic,
+    fit_logistic,
+    fit_platt,
+    fit_weights,
+)
 from dfdetect.verdict.calibration import Platt, to_probability
+
+
+def band_of(*given: Any) -> tuple[float, float]:
+    return band_between(*conformal_bounds(*given))
 
 
 def sample(count: int, a: float, b: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +92,7 @@ def test_band_keeps_its_error_rates_on_new_files() -> None:
     for _ in range(200):
         labels = np.arange(200) % 2
         odds = rng.normal(np.where(labels == 1, 1.0, -1.0), 1.0)
-        low, high = conformal_band(odds[:100], labels[:100], [str(i) for i in range(100)], 0.1)
+        low, high = band_of(odds[:100], labels[:100], [str(i) for i in range(100)], 0.1)
         p = 1 / (1 + np.exp(-odds[100:]))
         new = labels[100:]
         reals_wrong.append((p[new == 0] >= high).mean())
@@ -92,28 +105,28 @@ def test_band_keeps_its_error_rates_on_new_files() -> None:
 def test_band_is_open_where_nothing_can_be_promised() -> None:
     labels = np.array([1] * 5 + [0] * 30)
     odds = np.linspace(-1, 1, 35)
-    low, high = conformal_band(odds, labels, [str(i) for i in range(35)], 0.1)
+    low, high = band_of(odds, labels, [str(i) for i in range(35)], 0.1)
     assert low == 0.0
     assert 0 < high < 1
     # Thirty files of one person are one group.
-    assert conformal_band(odds, labels, ["same"] * 35, 0.1) == (0.0, 1.0)
+    assert band_of(odds, labels, ["same"] * 35, 0.1) == (0.0, 1.0)
 
 
 def test_band_of_separate_classes_is_one_limit_between_them() -> None:
     odds = np.concatenate([np.full(40, -3.0), np.full(40, 1.0)])
-    low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+    low, high = band_of(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
     assert low == high == pytest.approx(to_probability(-1.0), abs=1e-4)
     # Hardly apart, or so near to 0 that the middle cannot be rounded: still between them.
     for reals, fakes in ((-9.001, -9.0), (0.0, 1e-6), (8.0, 8.1)):
         odds = np.repeat([reals, fakes], 40)
-        low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+        low, high = band_of(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
         assert to_probability(reals) < low == high <= to_probability(fakes)
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-12])
 def test_band_of_classes_that_touch_errs_on_neither(gap: float) -> None:
     odds = np.repeat([0.3, 0.3 + gap], 40)
-    low, high = conformal_band(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
+    low, high = band_of(odds, np.repeat([0, 1], 40), [str(i) for i in range(80)], 0.1)
     assert low <= to_probability(0.3) < to_probability(0.3 + gap) + 1e-12 < high < low + 2e-9
 
 
@@ -125,7 +138,7 @@ def test_a_laxer_rate_never_decides_less() -> None:
     p = 1 / (1 + np.exp(-odds))
     decided = []
     for rate in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4):
-        low, high = conformal_band(odds, labels, groups, rate)
+        low, high = band_of(odds, labels, groups, rate)
         decided.append(float(((p < low) | (p >= high)).mean()))
         assert (p[labels == 0] >= high).mean() <= rate
         assert (p[labels == 1] < low).mean() <= rate
@@ -142,7 +155,7 @@ def test_band_is_in_order_and_errs_at_most_as_stated_on_its_own_groups(
 ) -> None:
     odds = np.array([d[0] for d in data])
     labels, groups = np.array([d[1] for d in data]), [str(d[2]) for d in data]
-    low, high = conformal_band(odds, labels, groups, error_rate)
+    low, high = band_of(odds, labels, groups, error_rate)
     assert 0 <= low <= high <= 1
     p = 1 / (1 + np.exp(-odds))
     names = np.array(groups)
@@ -190,11 +203,11 @@ def test_each_side_of_the_band_has_its_own_rate() -> None:
     rng = np.random.default_rng(1)
     labels = np.arange(4000) % 2
     odds = rng.normal(np.where(labels == 1, 1.0, -1.0), 1.5)
-    low, high = conformal_band(odds, labels, [str(i) for i in range(4000)], 0.05, 0.2)
+    low, high = band_of(odds, labels, [str(i) for i in range(4000)], 0.05, 0.2)
     p = 1 / (1 + np.exp(-odds))
     assert (p[labels == 0] >= high).mean() == pytest.approx(0.05, abs=0.005)
     assert (p[labels == 1] < low).mean() == pytest.approx(0.2, abs=0.005)
-    assert conformal_band(odds, labels, [str(i) for i in range(4000)], 0.05)[1] == high
+    assert band_of(odds, labels, [str(i) for i in range(4000)], 0.05)[1] == high
 
 
 def test_files_of_a_group_share_one_vote() -> None:
@@ -207,7 +220,7 @@ def test_files_of_a_group_share_one_vote() -> None:
         reals = rng.normal(0, 1, 60)[groups] + rng.normal(0, 0.5, len(groups)) + 0.2 * sizes[groups]
         odds, labels = np.append(reals, np.full(30, -9.0)), np.append(np.zeros(len(reals)), np.ones(30))
         names = [*(f"r{g}" for g in groups), *(f"f{i}" for i in range(30))]
-        high = conformal_band(odds, labels.astype(int), names, 0.1)[1]
+        high = band_of(odds, labels.astype(int), names, 0.1)[1]
         size = int(rng.integers(1, 9))
         new = rng.normal() + rng.normal(0, 0.5) + 0.2 * size
         wrong.append(to_probability(new) >= high)
