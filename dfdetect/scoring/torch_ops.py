@@ -249,6 +249,7 @@ MATH: dict[str, Operator] = {
     "LessOrEqual": _binary(torch.le),
     "And": _binary(torch.logical_and),
     "Or": _binary(torch.logical_or),
+    "BitwiseXor": _binary(torch.bitwise_xor),
     "Mod": lambda x, a: (torch.fmod if a.get("fmod", 0) else torch.remainder)(*meet(x[0], x[1])),
     "Max": _binary(torch.maximum),
     "Min": _binary(torch.minimum),

@@ -127,7 +127,7 @@ def export_onnx(shipped: nn.Module, size: int, path: str | Path, outputs: Sequen
             input_names=names[:1],
             output_names=names[1:],
             dynamic_axes={name: {0: "n"} for name in names},
-            opset_version=17,
+            opset_version=18,
             dynamo=False,
         )
 

@@ -28,7 +28,8 @@ LARGE = "encoder.bin"
 def quantise(
     source: Path, safe: Path, quick: Path, grams: Mapping[str, NDArray[np.float64]] | None = None
 ) -> None:
-    """Write the ONNX graph `source` with every large constant matrix product in 8-bit integers, twice.
+    """Write the ONNX graph `source` (opset 18) with every large constant matrix product in 8-bit integers,
+    twice.
 
     Large tensors go into `LARGE` beside `quick` and `safe`, which must lie in one folder.  Where only norms
     and heads were tuned that file stays the same from one trained model to the next.  `grams`, by the name
@@ -106,8 +107,8 @@ def _integer_product(graph: Any, node: Any, whole: NDArray[np.int8], scale: NDAr
         op("Slice", [made("shape"), "quantise_front", "quantise_last"], "lead"),
         op("Concat", [made("lead"), f"{name}_channels"], "back", axis=0),
         op("Reshape", [x, f"{name}_shape"], "flat"),
-        op("ReduceMax", [made("flat")], "high", axes=[1], keepdims=1),
-        op("ReduceMin", [made("flat")], "low", axes=[1], keepdims=1),
+        op("ReduceMax", [made("flat"), "quantise_one"], "high", keepdims=1),
+        op("ReduceMin", [made("flat"), "quantise_one"], "low", keepdims=1),
         op("Add", [made("high"), made("low")], "both"),
         op("Mul", [made("both"), "quantise_half"], "middle"),
         op("Sub", [made("high"), made("middle")], "reach"),
@@ -129,12 +130,16 @@ def _integer_product(graph: Any, node: Any, whole: NDArray[np.int8], scale: NDAr
 
 
 def _make_unsigned(graph: Any) -> None:
-    """Turn the signed weights into unsigned ones inside the graph (engines do that once, at loading), and
-    quantise by plain arithmetic, since not every engine takes scales that are computed.
+    """Turn the signed weights into unsigned ones inside the graph, and quantise by plain arithmetic, since not
+    every engine takes scales that are computed.
+
+    A signed byte read as an unsigned one, its highest bit flipped, is 128 more.  Engines do that once, at
+    loading, byte by byte; by way of wider integers it would take them four times the memory of the weights.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    graph.initializer.append(numpy_helper.from_array(np.array(128, np.int32), "quantise_shift"))
+    graph.initializer.append(numpy_helper.from_array(np.array(128, np.uint8), "quantise_flip"))
+    weights = {item.name: item for item in graph.initializer}
     nodes = []
     for node in graph.node:
         if node.op_type == "QuantizeLinear":
@@ -148,13 +153,9 @@ def _make_unsigned(graph: Any) -> None:
             ]
             continue
         if node.op_type == "MatMulInteger":
-            signed = node.input[1]
-            wide, moved, unsigned = (f"{signed}_{part}" for part in ("wide", "moved", "unsigned"))
-            nodes += [
-                helper.make_node("Cast", [signed], [wide], to=TensorProto.INT32),
-                helper.make_node("Add", [wide, "quantise_shift"], [moved]),
-                helper.make_node("Cast", [moved], [unsigned], to=TensorProto.UINT8),
-            ]
+            weights[node.input[1]].data_type = TensorProto.UINT8
+            unsigned = f"{node.input[1]}_unsigned"
+            nodes.append(helper.make_node("BitwiseXor", [node.input[1], "quantise_flip"], [unsigned]))
             node.input[1] = unsigned
             node.input.append("quantise_middle")
         nodes.append(node)

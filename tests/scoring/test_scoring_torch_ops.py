@@ -60,6 +60,7 @@ CASES: list[tuple[str, np.ndarray, list[np.ndarray | None], dict[str, Any]]] = [
     ("Mod", np.arange(-6, 6), [ints(4)], {}),
     ("Div", np.arange(-6, 6), [ints(4)], {}),
     ("Max", ROWS, [np.float32(0.1)], {}),
+    ("BitwiseXor", np.arange(256, dtype=np.uint8), [np.uint8(128)], {}),
     ("Pad", IMAGE, [ints(0, 0, 1, -2, 0, 0, 2, 1), np.float32(3.0)], {}),
     ("Pad", IMAGE, [ints(1, 2), None, ints(-1)], {}),
     ("Slice", IMAGE, [ints(1, -100), ints(100, -1), ints(2, 3), ints(2, 3)], {}),
