@@ -130,8 +130,8 @@ def _integer_product(graph: Any, node: Any, whole: NDArray[np.int8], scale: NDAr
 
 
 def _make_unsigned(graph: Any) -> None:
-    """Turn the signed weights into unsigned ones inside the graph, and quantise by plain arithmetic, since not
-    every engine takes scales that are computed.
+    """Turn the signed weights into unsigned ones inside the graph, and quantise by plain arithmetic, since
+    not every engine takes scales that are computed.
 
     A signed byte read as an unsigned one, its highest bit flipped, is 128 more.  Engines do that once, at
     loading, byte by byte; by way of wider integers it would take them four times the memory of the weights.
