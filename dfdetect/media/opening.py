@@ -32,6 +32,8 @@ _MOST_THREADS = 4
 """Each thread of a decoder holds a picture."""
 # A playlist inside a file must not make FFmpeg open other files or addresses.
 _OPTIONS = {"protocol_whitelist": "none"}
+# Tags that are no UTF-8 must not keep a video from being read; since PyAV 19 they never do.
+_TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 @dataclass(slots=True)
@@ -65,14 +67,22 @@ class Opened:
         self.view.close()
 
 
+def open_container(view: View) -> InputContainer:
+    """Open what `view` reads.  Raises what PyAV raises: mostly `FFmpegError`."""
+    return av.open(view, mode="r", options=_OPTIONS, **_TOLERANT)
+
+
 def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
     """Open `source` and find its picture stream.  Raises `MediaError` when there is none to decode."""
     view = source.open()
     try:
-        container: Any = av.open(view, mode="r", metadata_errors="ignore", options=_OPTIONS)
+        container: Any = open_container(view)
     except MemoryError as error:
         view.close()
         raise out_of_memory(source.title) from error
+    except TypeError:  # not the file's fault but ours, or that of a PyAV which we do not know
+        view.close()
+        raise
     except Exception as error:
         view.close()
         raise explain(source, sniffed, inspect(source, sniffed.format), str(error)) from error

@@ -23,6 +23,7 @@ from av.stream import Discard
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.media.opening import open_container
 from dfdetect.media.source import make_source
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ class Sound:
         """Seconds of sound before the first picture that were left out, as far as `packets` has come."""
         self._container: InputContainer | None = None
         try:
-            # As in `opening`: a playlist inside must not make FFmpeg open anything else.
-            options = {"protocol_whitelist": "none"}
-            self._container = av.open(self._view, mode="r", metadata_errors="ignore", options=options)
+            self._container = open_container(self._view)
             self.streams: list[Any] = [s for s in self._container.streams.audio if _usable(s)]
             for other in self._container.streams:
                 if other.type != "audio" and hasattr(other, "discard"):
