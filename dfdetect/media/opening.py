@@ -69,7 +69,8 @@ class Opened:
 
 def open_container(view: View) -> InputContainer:
     """Open what `view` reads.  Raises what PyAV raises: mostly `FFmpegError`."""
-    return av.open(view, mode="r", options=_OPTIONS, **_TOLERANT)
+    container: InputContainer = av.open(view, mode="r", options=_OPTIONS, **_TOLERANT)
+    return container
 
 
 def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:

@@ -146,6 +146,22 @@ def test_display_matrix_turns_upright(name):
         assert np.array_equal(frames[0].image, np.rot90(raw, -info.rotation // 90))
 
 
+def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path):
+    path = tmp_path / "tagged.mkv"
+    with av.open(str(path), "w") as target:
+        target.metadata["title"] = "Gruesse aus Muenchen"
+        stream = target.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 320, 240
+        for picture in numbered(3):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        target.mux(stream.encode(None))
+    data = path.read_bytes().replace(b"Gruesse aus Muenchen", b"Gr\xfc\xdfe aus M\xfcnchen  ")
+    assert b"\xfc\xdf" in data
+    frames, info = read_video(data)
+    assert [read_number(frame.image) for frame in frames] == [0, 1, 2]
+    assert codes(info) == []
+
+
 def test_odd_sizes():
     frames, info = read_video(video(itertools.repeat(quarters(97, 63), 3), pix_fmt="yuv444p"))
     assert (info.width, info.height) == (97, 63)
