@@ -155,7 +155,7 @@ def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path):
         for picture in numbered(3):
             target.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         target.mux(stream.encode(None))
-    data = path.read_bytes().replace(b"Gruesse aus Muenchen", b"Gr\xfc\xdfe aus M\xfcnchen  ")
+    data = path.read_bytes().replace(b"Gruesse aus Muenchen", b"Gr\xfc\xdfe aus M\xfcnchen   ")
     assert b"\xfc\xdf" in data
     frames, info = read_video(data)
     assert [read_number(frame.image) for frame in frames] == [0, 1, 2]
