@@ -1,15 +1,16 @@
 """Where each judged person is between the judged frames, for drawing.
 
 A scan judges a handful of frames.  Here faces are looked for four times a second and chained from one look
-to the next by overlap; cuts break a chain; and a chain is a person's if the person's judged faces lie on it.
+to the next by overlap; cuts break a chain; and a chain is a person's if the person's judged faces lie on it,
+or the part of it around them where it bears the judged faces of several.
 Nothing here changes a score.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections import Counter
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,7 +41,7 @@ class Segment:
     end: float
     """Seconds; the face is shown at `start` and no longer at `end`."""
     times: tuple[float, ...]
-    """When it was looked at, increasing."""
+    """When it was looked at, increasing; beyond `start` and `end` where another person was judged there."""
     boxes: tuple[Box, ...]
     """Where it was, one for each of `times`, in pixels of the upright frame."""
 
@@ -84,7 +85,16 @@ class _Chain:
     times: list[float]
     boxes: list[Box]
     ends: float = np.inf
-    votes: Counter[int] = field(default_factory=Counter)
+    votes: list[tuple[float, int]] = field(default_factory=list)
+    """When it bore a judged face, increasing, and whose."""
+
+    def segments(self) -> Iterator[Segment]:
+        """One for each person in turn; between the judged faces of two, half of the time is either's."""
+        changes = [(a + b) / 2 for (a, one), (b, other) in itertools.pairwise(self.votes) if one != other]
+        edges = itertools.pairwise([self.times[0], *changes, self.ends])
+        persons = (track for track, _ in itertools.groupby(track for _, track in self.votes))
+        for track, (start, end) in zip(persons, edges, strict=False):  # no persons: nothing to tell
+            yield Segment(track, start, end, tuple(self.times), tuple(self.boxes))
 
 
 class Follower:
@@ -120,11 +130,7 @@ class Follower:
         """Where the judged persons were, in order of time; the video is over."""
         self._close(self._open, np.inf)
         self._open = []
-        found = [
-            Segment(c.votes.most_common(1)[0][0], c.times[0], c.ends, tuple(c.times), tuple(c.boxes))
-            for c in self._done
-            if c.votes
-        ]
+        found = (segment for chain in self._done for segment in chain.segments())
         return tuple(sorted(found, key=lambda segment: (segment.start, segment.track)))
 
     def _judged_now(self, time: float) -> list[tuple[int, Box]]:
@@ -149,8 +155,10 @@ class Follower:
                 taken.add(i)
         self._open += [_Chain([frame.time], [box]) for i, box in enumerate(boxes) if i not in taken]
         for chain in self._open:
-            if chain.times[-1] == frame.time:
-                chain.votes.update(track for track, box in judged if overlap(box, chain.boxes[-1]) >= _SAME)
+            if chain.times[-1] == frame.time and judged:
+                much, track = max((overlap(box, chain.boxes[-1]), track) for track, box in judged)
+                if much >= _SAME:
+                    chain.votes.append((frame.time, track))
 
     def _close(self, chains: Sequence[_Chain], time: float) -> None:
         for chain in chains:

@@ -17,11 +17,13 @@ from dfdetect.errors import MediaError
 from dfdetect.media import gif
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
-from dfdetect.media.photo import ends_early, open_image
+from dfdetect.media.photo import check_pixels, ends_early, open_image, pillow_flags
 from dfdetect.media.sampling import Picks, choose, choose_closer, inside
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from dfdetect.media.source import Source
     from dfdetect.settings import Settings
 
@@ -40,6 +42,8 @@ class Animation:
     """How long each picture is shown, in milliseconds; fewer than two: nothing moves."""
     stands_beside: bool = False
     """Before them the file holds one that is no part of the animation, for programs that show none (PNG)."""
+    goes_on: bool = False
+    """There are more pictures than are looked at."""
 
 
 def find_animation(source: Source, container: str) -> Animation:
@@ -48,19 +52,20 @@ def find_animation(source: Source, container: str) -> Animation:
     if walk is None:
         return Animation(())
     delays: list[int] = []
-    stands_beside = False
+    stands_beside = goes_on = False
     try:
         with source.buffered() as file:
             for delay in walk(file):
                 if delay is None:
                     stands_beside = True
                     continue
-                delays.append(delay if delay >= _SHORTEST else _USUAL)
                 if len(delays) >= _MOST_PICTURES:
+                    goes_on = True
                     break
+                delays.append(delay if delay >= _SHORTEST else _USUAL)
     except (OSError, IndexError, ZeroDivisionError):
         pass  # cut off: the pictures up to here are there
-    return Animation(tuple(delays), stands_beside)
+    return Animation(tuple(delays), stands_beside, goes_on)
 
 
 class AnimationMedia(Media):
@@ -81,6 +86,12 @@ class AnimationMedia(Media):
         self._given: list[int] = []
         if ends_early(source, container):
             self._note("truncated", "The animation ends early; its last pictures are missing.")
+        if animation.goes_on:
+            self._note(
+                "pages",  # reports know this code as one that says that something was not looked at
+                f"The animation has more than {_MOST_PICTURES} pictures; those after"
+                f" {self._duration:.1f} s were not looked at.",
+            )
         with source.buffered() as file:
             self._size = open_image(file, container, source, settings, self._note).size
         if self._beside:
@@ -142,17 +153,16 @@ class AnimationMedia(Media):
 
     def _read(self, picks: Picks) -> Iterator[Frame]:
         if len(picks) and (int(picks[-1]) + 1) * self._size[0] * self._size[1] > _MOST_COMPOSED:
-            raise MediaError(
-                Reason.TOO_LARGE,
-                f"{self._source.title} holds {len(self._times)} pictures of {self._size[0]}x{self._size[1]}"
-                " pixels that build on each other: make it smaller or shorter",
-            )
+            raise self._too_much(*self._size)
         with self._source.buffered() as file:
             image = open_image(file, self._container, self._source, self._settings, self._note)
+            composed = 0
             for pick in picks.tolist():
                 try:
-                    image.seek(pick)
+                    composed = self._seek(image, pick, composed)
                     picture = np.asarray(flatten(image))
+                except MediaError:
+                    raise
                 except MemoryError as error:
                     raise MediaError(
                         Reason.OUT_OF_MEMORY,
@@ -165,6 +175,27 @@ class AnimationMedia(Media):
                     return
                 self._given.append(pick)
                 yield self._frame(float(self._times[pick]), picture)
+
+    def _seek(self, image: Image, pick: int, composed: int) -> int:
+        """Go on to picture `pick`; the pixels composed by then, of which `composed` before.
+
+        One by one, since every picture of a GIF may make all that follow larger.
+        """
+        for number in range(image.tell() + 1, pick + 1):
+            with pillow_flags(self._source.title, self._settings):
+                image.seek(number)
+            check_pixels(*image.size, self._source.title, self._settings)
+            composed += image.size[0] * image.size[1]
+            if composed > _MOST_COMPOSED:
+                raise self._too_much(*image.size)
+        return composed
+
+    def _too_much(self, width: int, height: int) -> MediaError:
+        return MediaError(
+            Reason.TOO_LARGE,
+            f"{self._source.title} holds {len(self._times)} pictures of {width}x{height}"
+            " pixels that build on each other: make it smaller or shorter",
+        )
 
 
 def _webp(file: io.BufferedReader) -> Iterator[int]:

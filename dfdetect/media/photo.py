@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool = False) -> ND
 def open_image(
     file: BinaryIO, container: str, source: Source, settings: Settings, note: Callable[[str, str], None]
 ) -> Image:
-    """Read the header of a picture and refuse it when it is too large; nothing is decoded yet.
+    """Read the header of a picture and refuse it when it is too large, before it is decoded.
 
     Only the plugin of the sniffed format may look at it.  `note` is told (code, text) when data beside the
     picture had to be left out.  Raises `MediaError`.
@@ -72,11 +73,13 @@ def open_image(
     if container not in _PLUGINS:
         raise MediaError(Reason.UNSUPPORTED, f"{title} is {container.upper()}: convert it to JPEG or PNG")
     try:
-        image = _open(file, container, tolerant=False)
+        image = _open(file, container, title, settings, tolerant=False)
+    except MediaError:
+        raise
     except MemoryError as error:
         raise out_of_memory(title) from error
     except Exception as error:  # Pillow's plugins raise whatever their parsers meet
-        spared = _open_without_metadata(file, container)
+        spared = _open_without_metadata(file, container, title, settings)
         if spared is None:
             early = ends_early(source, container)
             raise MediaError(
@@ -91,14 +94,14 @@ def open_image(
     return image
 
 
-def _open(file: BinaryIO, container: str, *, tolerant: bool) -> Image:
+def _open(file: BinaryIO, container: str, title: str, settings: Settings, *, tolerant: bool) -> Image:
     from PIL import Image as pillow
 
-    with _pillow_flags(tolerant=tolerant):
+    with pillow_flags(title, settings, tolerant=tolerant):
         return pillow.open(file, formats=_PLUGINS[container])
 
 
-def _open_without_metadata(file: BinaryIO, container: str) -> Image | None:
+def _open_without_metadata(file: BinaryIO, container: str, title: str, settings: Settings) -> Image | None:
     """A PNG without those of its blocks beside the picture that cannot be used; None where more is wrong.
 
     Pillow's bounds on what such a block may unpack to stay: what exceeds them is left out, not unpacked.
@@ -107,7 +110,9 @@ def _open_without_metadata(file: BinaryIO, container: str) -> Image | None:
         return None
     file.seek(0)
     try:
-        return _open(file, container, tolerant=True)
+        return _open(file, container, title, settings, tolerant=True)
+    except MediaError:
+        raise
     except Exception:  # the first error says what is wrong
         return None
 
@@ -115,11 +120,14 @@ def _open_without_metadata(file: BinaryIO, container: str) -> Image | None:
 def check_pixels(width: int, height: int, title: str, settings: Settings) -> None:
     """Raise `MediaError` when a picture of this size is refused."""
     if width * height > settings.max_pixels:
-        raise MediaError(
-            Reason.TOO_LARGE,
-            f"{title} claims {width}x{height} pixels, more than max_pixels ({settings.max_pixels}):"
-            " raise max_pixels if you trust it",
-        )
+        raise _too_large(title, f"{width}x{height} pixels, more", settings)
+
+
+def _too_large(title: str, claim: str, settings: Settings) -> MediaError:
+    return MediaError(
+        Reason.TOO_LARGE,
+        f"{title} claims {claim} than max_pixels ({settings.max_pixels}): raise max_pixels if you trust it",
+    )
 
 
 class PhotoMedia(Media):
@@ -203,7 +211,7 @@ class PhotoMedia(Media):
     def _decode(self, *, tolerant: bool) -> NDArray[np.uint8]:
         with self._source.buffered() as file:
             image = open_image(file, self._container, self._source, self._settings, self._note)
-            with _pillow_flags(tolerant=tolerant):
+            with pillow_flags(self._source.title, self._settings, tolerant=tolerant):
                 image.load()
                 clockwise, mirrored = orientation(image)
             self._rotation = clockwise
@@ -235,21 +243,27 @@ def orientation(image: Image) -> tuple[int, bool]:
 
 
 @contextmanager
-def _pillow_flags(*, tolerant: bool = False) -> Iterator[None]:
+def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> Iterator[None]:
     """Pillow's limits are global; ours are settings.  Held as briefly as possible, one thread at a time.
 
-    Its warnings about odd tags would only litter standard error.
+    Raises `MediaError` for what Pillow finds too large.  It must look itself, for it decodes some pictures
+    (ICO, what a GIF is to be cleared to) before it tells their size.  Its warnings about odd tags would only
+    litter standard error.
     """
     from PIL import Image, ImageFile
 
     with _pillow:
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        Image.MAX_IMAGE_PIXELS = None
+        Image.MAX_IMAGE_PIXELS = (settings.max_pixels + 1) // 2  # it refuses what is twice as large
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant or before[1]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
+        except Image.DecompressionBombError as error:
+            counted = re.search(r"[0-9]+(?= pixels)", str(error))
+            claim = f"{counted[0]} pixels, more" if counted else "more pixels"
+            raise _too_large(title, claim, settings) from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 

@@ -44,7 +44,7 @@ def convert(frame: VideoFrame, aspect: Fraction | None, orientation: Orientation
     hdr = is_hdr(int(frame.color_trc))
     combed = frame.interlaced_frame and _is_combed(frame)
     image = _rgb(_one_field(frame) if combed else frame, frame.height, hdr=hdr)
-    image = _square(image, aspect, frame.height)
+    image = _enlarged(image, square_size(frame.width, frame.height, aspect))
     upright = turn(image, orientation.clockwise, orientation.mirrored)
     return Picture(upright, hdr, bool(frame.interlaced_frame))
 
@@ -61,19 +61,23 @@ def _rgb(frame: VideoFrame, height: int, *, hdr: bool) -> NDArray[np.uint8]:
     return composite(pixels) if see_through else np.asarray(pixels, np.uint8)
 
 
-def _square(image: NDArray[np.uint8], aspect: Fraction | None, height: int) -> NDArray[np.uint8]:
-    """Enlarge the shorter direction, so that no detail is lost, and fill a single field up to `height`."""
-    stored_height, width = image.shape[:2]
+def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height with square pixels: the shorter direction enlarged, so that no detail is lost."""
     if aspect is not None and aspect != 1 and Fraction(1, 8) <= aspect <= 8:
         if aspect > 1:
             width = round(width * aspect)
         else:
             height = round(height / aspect)
-    if (width, height) == (image.shape[1], stored_height):
+    return width, height
+
+
+def _enlarged(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`image` with this width and height; a single field is filled up."""
+    if size == (image.shape[1], image.shape[0]):
         return image
     import cv2
 
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def read_orientation(frame: VideoFrame, *, mirrored: bool) -> Orientation:

@@ -19,7 +19,7 @@ from dfdetect.media.base import Media
 from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
 from dfdetect.media.opening import Opened, explain, open_video
 from dfdetect.media.photo import check_pixels, out_of_memory
-from dfdetect.media.picture import convert, read_orientation
+from dfdetect.media.picture import convert, read_orientation, square_size
 from dfdetect.media.rover import Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
 from dfdetect.media.structure import inspect
@@ -338,7 +338,8 @@ class VideoMedia(Media):
 
     def _hand_out(self, time: float, pts: int, frame: VideoFrame) -> Frame:
         """Convert `frame` to an upright picture and keep what it tells about the file."""
-        check_pixels(frame.width, frame.height, self._source.title, self._settings)
+        size = square_size(frame.width, frame.height, self._aspect)
+        check_pixels(*size, self._source.title, self._settings)
         orientation = read_orientation(frame, mirrored=self._mirrored)
         picture = convert(frame, self._aspect, orientation)
         if not self._count:

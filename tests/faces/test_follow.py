@@ -72,6 +72,29 @@ def test_two_persons_keep_their_numbers() -> None:
     assert {s.track: s.box_at(0.1).x0 for s in segments} == {1: 95, 2: 10}
 
 
+def test_where_another_is_judged_the_box_is_the_others() -> None:
+    one, other = [(t, at(10)) for t in (0.4, 1.6, 2.8)], [(0.8, at(10))]
+    segments, _ = follow(lambda time: [at(10)], [person(1, one), person(2, other)], 4.0)
+    assert [(s.track, s.start, s.end) for s in segments] == [
+        (1, 0.0, pytest.approx(0.6)),
+        (2, pytest.approx(0.6), pytest.approx(1.2)),
+        (1, pytest.approx(1.2), pytest.approx(4.1, abs=0.2)),
+    ]
+
+
+def test_of_two_judged_at_once_each_box_bears_the_nearer() -> None:
+    near, far = at(10), at(22)
+    tracks = [person(1, [(0.4, near), (0.8, far)]), person(2, [(0.4, far), (0.8, near)])]
+    assert overlap(near, far) > 0.6
+    segments, _ = follow(lambda time: [near, far], tracks, 1.2)
+    for track in tracks:
+        for face in track.faces:
+            shown = [
+                s.box_at(face.time) for s in segments if s.track == track.id and s.start <= face.time < s.end
+            ]
+            assert shown == [face.box]
+
+
 def test_who_leaves_is_no_longer_shown() -> None:
     def path(time: float) -> list[Box]:
         return [at(10)] if time < 1.0 else []

@@ -8,6 +8,7 @@ from make import numbered, png_chunk, read_number
 from PIL import Image
 
 from dfdetect.errors import MediaError
+from dfdetect.media import animation as animation_module
 from dfdetect.media.reader import open_media
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 from dfdetect.settings import Settings
@@ -140,3 +141,41 @@ def test_bombs_are_refused():
     with pytest.raises(MediaError) as caught:
         read(animation("GIF"), max_pixels=64 * 64 - 1)
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+def placed(*boxes: tuple[int, int, int, int]) -> bytes:
+    """A GIF of 16x16 whose pictures lie at these (left, top, width, height), with next to no data in them."""
+    frames = b"".join(
+        b"!\xf9\x04\x00\x08\x00\x00\x00," + struct.pack("<4HB", *box, 0) + b"\x02\x02\x44\x01\x00"
+        for box in boxes
+    )
+    return b"GIF89a" + struct.pack("<HH", 16, 16) + b"\x80\x00\x00" + bytes(6) + frames + b";"
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9])
+def test_a_gif_that_grows_past_the_limit_is_refused(frames):
+    data = placed((0, 0, 1, 1), (300, 300, 1, 1), *[(0, 0, 1, 1)] * 7)
+    with pytest.raises(MediaError) as caught:
+        read(data, frames=frames, max_pixels=301 * 301 - 1)
+    assert caught.value.reason is Reason.TOO_LARGE
+    _, info = read(data, frames=frames, max_pixels=301 * 301)
+    assert info.frames_sampled == frames
+
+
+def test_a_gif_that_grows_is_refused_once_it_is_too_much_work(monkeypatch):
+    monkeypatch.setattr(animation_module, "_MOST_COMPOSED", 7 * 301 * 301)
+    data = placed((0, 0, 1, 1), (300, 300, 1, 1), *[(0, 0, 1, 1)] * 7)
+    with pytest.raises(MediaError, match="9 pictures of 301x301") as caught:
+        read(data)
+    assert caught.value.reason is Reason.TOO_LARGE
+    read(data, end=0.6)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_pictures_that_are_not_looked_at_since_there_are_too_many_are_told(form, monkeypatch):
+    monkeypatch.setattr(animation_module, "_MOST_PICTURES", 10)
+    frames, info = read(animation(form, 11))
+    assert len(frames) == 10
+    assert [note.code for note in info.notes] == ["pages"]
+    assert "more than 10 pictures; those after 0.8 s" in info.notes[0].text
+    assert not read(animation(form, 10))[1].notes

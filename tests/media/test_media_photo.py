@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -151,6 +152,21 @@ def test_bomb_is_refused_before_decoding():
     picture = encode(Image.fromarray(quarters()), "PNG")
     assert failure(picture, Settings(max_pixels=96 * 64 - 1)).reason is Reason.TOO_LARGE
     read(picture, Settings(max_pixels=96 * 64))
+
+
+@pytest.mark.parametrize("limit", [1_000, 1_001])
+def test_what_is_decoded_while_it_is_opened_is_refused_before(limit, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 77)  # the limit of the program around us
+    inner = png_header(32, limit // 32 + 1)  # would be unreadable if anybody tried
+    icon = struct.pack("<HHH BBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(inner), 22) + inner
+    error = failure(icon, Settings(max_pixels=limit))
+    assert error.reason is Reason.TOO_LARGE
+    assert "max_pixels" in error.message
+    assert Image.MAX_IMAGE_PIXELS == 77
+    whole = encode(Image.fromarray(quarters(64, 64)), "ICO", sizes=[(64, 64)])
+    read(whole, Settings(max_pixels=64 * 64))
+    assert failure(whole, Settings(max_pixels=64 * 64 - 1)).reason is Reason.TOO_LARGE
+    assert Image.MAX_IMAGE_PIXELS == 77
 
 
 def test_truncated_jpeg_gives_what_is_there_and_says_so():

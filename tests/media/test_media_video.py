@@ -175,6 +175,14 @@ def test_anamorphic_pictures_get_square_pixels(sar, size):
     assert corners(frames[0].image) == ["red", "green", "blue", "white"]
 
 
+def test_the_size_with_square_pixels_counts():
+    wide = video([quarters()] * 3, options={"x264-params": "sar=8/1"})
+    error = failing(wide, max_pixels=8 * 96 * 64 - 1)
+    assert error.reason is Reason.TOO_LARGE
+    assert "768x64" in error.message
+    read_video(wide, max_pixels=8 * 96 * 64)
+
+
 def combed_pictures(count: int) -> list[np.ndarray]:
     pictures = []
     for number in range(count):
