@@ -9,11 +9,12 @@ The file is the first of ``dfdetect.toml`` (keys at the top level), ``pyproject.
 above it, up to the root of the repository (which holds ``.git``) or the home directory.  Outside both only
 the working directory is searched: what lies in a folder shared with others must not steer a scan.  Relative
 paths in a file are relative to it.  Besides the settings it may hold the options of ``dfdetect scan`` named
-in `OUTPUT`.
+in `OUTPUT`; the reports of a file that nobody has named must lie in its folder.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
@@ -83,6 +84,8 @@ class Config:
     values: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     """Name → line, as far as it was found."""
+    found: bool = False
+    """By a search: the user has not named it, and may not know of it."""
 
     @property
     def title(self) -> str:
@@ -118,11 +121,16 @@ def load_settings(
 
 def find_config(folder: str | os.PathLike[str] = os.curdir) -> Config | None:
     """The configuration that holds for work in `folder`, or None; `SettingsError` if it is not right."""
-    for place in _upwards(Path(folder).absolute()):
+    try:
+        start = Path(folder).absolute()
+    except OSError:  # the working directory is gone
+        return None
+    for place in _upwards(start):
         for name in FILES:
             path = place / name
-            if path.is_file() and (config := _read(path)) is not None:
-                return config
+            # Not the methods of `Path`, which raise for a folder that may not be entered.
+            if os.path.isfile(path) and (config := _read(path)) is not None:
+                return dataclasses.replace(config, found=True)
     return None
 
 
@@ -256,7 +264,7 @@ def _upwards(folder: Path) -> Iterator[Path]:
     except RuntimeError:  # a system account without one
         home = None
     for count, place in enumerate(chain, start=1):
-        if place == home or (place / ".git").exists():
+        if place == home or os.path.exists(place / ".git"):
             return iter(chain[:count])
     return iter(chain[:1])
 
@@ -342,11 +350,13 @@ def _from_here(name: str, value: Any, folder: Path) -> Any:
     """Relative paths are relative to the file's folder, ``~`` is the home directory."""
     if name in ("baseline", "trust_list"):
         value = os.path.expanduser(value)  # whatever reads `model` and `report` does so itself
-    if folder.absolute() == Path.cwd():
+    here = _working_directory()
+    folder = folder.absolute() if here is not None else folder
+    if folder == here:
         return value
 
     def absolute(path: str) -> str:
-        return path if not path or path.startswith("~") else os.path.join(folder.absolute(), path)
+        return path if not path or path.startswith("~") else os.path.join(folder, path)
 
     if name in ("baseline", "trust_list"):
         return absolute(value)
@@ -370,5 +380,14 @@ def _line_numbers(text: str, section: str) -> dict[str, int]:
 
 def _shown(path: Path) -> str:
     """The path for people: relative if it lies below the working directory."""
-    here = os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
-    return printable(here)
+    here = _working_directory()
+    inside = here is not None and path.absolute().is_relative_to(here)
+    return printable(os.path.relpath(path) if inside else str(path))
+
+
+def _working_directory() -> Path | None:
+    """None if it has been removed."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None

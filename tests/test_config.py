@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,30 @@ def test_a_tilde_is_the_home_directory(project: Path, folder: str) -> None:
     assert found is not None
     home = project.parent / "home"
     assert found.values == {"baseline": str(home / "known.json"), "trust_list": str(home / "certs.pem")}
+
+
+def test_folders_that_may_not_be_entered_hold_no_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project / "a" / "b", "dfdetect.toml", "frames = 5\n")
+    real = os.stat
+
+    def refuse(path: Any, *rest: Any, **words: Any) -> os.stat_result:
+        if str(path).startswith(str(project)):  # permissions would not keep the superuser out
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, *rest, **words)
+
+    monkeypatch.setattr("os.stat", refuse)
+    assert find_config() is None
+    assert load_settings(env={}) == Settings()
+
+
+def test_without_a_working_directory_there_is_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = write(project, "dfdetect.toml", "frames = 5\n")
+    (project / "a" / "b").rmdir()
+    assert find_config() is None
+    assert load_settings(env={}) == Settings()
+    assert load_settings(place, env={}).frames == 5
 
 
 def test_environment_outranks_the_file(project: Path) -> None:

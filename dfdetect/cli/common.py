@@ -29,6 +29,7 @@ RANKS = (
     ParameterSource.DEFAULT,
 )
 """Where a value can come from, the most explicit first; `ParameterSource.DEFAULT_MAP` is the file."""
+_FILE = RANKS.index(ParameterSource.DEFAULT_MAP)
 PREFIX = "DFDETECT_"
 """Of the names of environment variables (the same as in `dfdetect.config`, which takes longer to import)."""
 CONFIG = "dfdetect.config"
@@ -59,12 +60,11 @@ def common_options(function: Function) -> Function:
     @functools.wraps(function)
     def command(*values: Any, **words: Any) -> object:
         talk = current_talk()
+        _say_config(talk)
         if talk.verbosity < 0:
             click.get_current_context().meta[_STDERR] = sys.stderr
             with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
                 return function(*values, **words)
-        if talk.verbosity > 0:
-            _say_config()
         return function(*values, **words)
 
     return _talk_options(cast("Function", command), PREFIX)
@@ -128,7 +128,7 @@ def current_talk() -> Talk:
             raise click.UsageError("--quiet and --verbose contradict each other")
         quiet = quiet_rank < verbose_rank
     # A project's file must not outrank what is set for the whole environment.
-    if color_rank >= RANKS.index(ParameterSource.DEFAULT_MAP) and environment_on_color() is not None:
+    if color_rank >= _FILE and environment_on_color() is not None:
         color = None
     return Talk(-1 if quiet else verbose, color)
 
@@ -170,14 +170,19 @@ class FormatFile(PairType):
 
 
 def say(message: str) -> None:
-    """Talk to the user, on standard error, so that standard output carries results only."""
-    click.echo(message, err=True)
+    """Talk to the user, on standard error, so that standard output carries results only.
+
+    That it cannot be heard is no fault of the results, and must not change the exit status.
+    """
+    with contextlib.suppress(OSError):
+        click.echo(message, err=True)
 
 
 def insist(message: str) -> None:
     """Like `say`, also with ``--quiet``: for why the exit status is not 0 where no report need show it."""
     context = click.get_current_context(silent=True)
-    click.echo(message, file=context.meta.get(_STDERR) if context is not None else None, err=True)
+    with contextlib.suppress(OSError):
+        click.echo(message, file=context.meta.get(_STDERR) if context is not None else None, err=True)
 
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -192,8 +197,21 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         said[option.name] = (rank, value)
 
 
-def _say_config() -> None:
-    config: Config | None = click.get_current_context().meta.get(CONFIG)
-    if config is not None:
-        names = ", ".join(config.values) or "nothing"
-        say(f"dfdetect: {config.title} sets {names}")
+def _say_config(talk: Talk) -> None:
+    """With ``--verbose`` what the file holds; else what one that nobody has named changes here."""
+    context = click.get_current_context()
+    config: Config | None = context.meta.get(CONFIG)
+    if config is None:
+        return
+    if talk.verbosity > 0:
+        say(f"dfdetect: {config.title} sets {', '.join(config.values) or 'nothing'}")
+        return
+    # A file that came with what is to be scanned must not steer the scan unseen: it cannot silence this.
+    silenced = talk.verbosity < 0 and context.meta[_TALK]["quiet"][0] < _FILE
+    changed = [
+        str(option.envvar).removeprefix(PREFIX).lower()
+        for option in context.command.params
+        if context.get_parameter_source(str(option.name)) is ParameterSource.DEFAULT_MAP
+    ]
+    if config.found and changed and not silenced:
+        say(f"dfdetect: {config.title} sets {', '.join(name for name in config.values if name in changed)}")

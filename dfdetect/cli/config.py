@@ -33,7 +33,8 @@ One name everywhere, the first of these that has it decides:
 
 The file is the first of dfdetect.toml (keys at the top), pyproject.toml ([tool.dfdetect]) and setup.cfg
 ([dfdetect]) that is about dfdetect, in the working directory or above it, up to the repository's root or
-the home directory. Relative paths in it are relative to it.""",
+the home directory. Relative paths in it are relative to it. Reports of a file that is found so must lie in
+its folder; one named with --config writes anywhere.""",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @config_options
@@ -47,7 +48,7 @@ def config(context: click.Context, as_json: bool) -> ExitCode:
     from dfdetect.cli.scan import scan
 
     found: Config | None = context.meta[CONFIG]
-    words = ["--no-config"] if found is None else ["--config", str(found.path)]
+    words = ["--no-config"] if found is None else [] if found.found else ["--config", str(found.path)]
     # Not as a child of this context: what is in force is worked out anew, as `dfdetect scan` does.
     with scan.make_context("scan", words) as inner:
         options = {config_name(option): option for option in scan.params}

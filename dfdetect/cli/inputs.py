@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import click
 
@@ -164,7 +165,8 @@ def _was(count: int) -> str:
 def opened(paths: Sequence[str], files_from: str | None, null: bool) -> Iterator[Inputs]:
     """The inputs, with standard input in a temporary file if it is one of them.
 
-    In a file, because a video must be seekable and a worker process must be able to open it.
+    In a file, because a video must be seekable and a worker process must be able to open it.  `InputError` if
+    there is no place for it.
     """
     inputs = Inputs(tuple(paths), files_from, null)
     if STDIN not in inputs.paths and files_from != STDIN:
@@ -175,7 +177,23 @@ def opened(paths: Sequence[str], files_from: str | None, null: bool) -> Iterator
     if files_from == STDIN:
         yield inputs
         return
-    with tempfile.NamedTemporaryFile(prefix="dfdetect-stdin-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        file.flush()
-        yield dataclasses.replace(inputs, spooled=file.name)
+    with _spooled(sys.stdin.buffer) as path:
+        yield dataclasses.replace(inputs, spooled=path)
+
+
+@contextlib.contextmanager
+def _spooled(stream: BinaryIO) -> Iterator[str]:
+    """The path of a temporary file with what the stream holds."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="dfdetect-stdin-"))
+            shutil.copyfileobj(stream, file, 1 << 20)
+            file.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # closing writes what is left, and fails once more
+                stack.close()
+            raise InputError(
+                f"standard input cannot be kept in a temporary file: {error.strerror or error}; "
+                "set TMPDIR to a folder with room for it"
+            ) from error
+        yield file.name

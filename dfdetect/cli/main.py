@@ -66,6 +66,9 @@ def _guarded(words: list[str]) -> ExitCode:
         _say(str(error))
         return error.exit_code
     except OSError as error:
+        if error.errno == errno.ENOENT and not _has_working_directory():
+            _say("the working directory does not exist any more; change to one that does")
+            return ExitCode.USAGE
         if error.errno not in _NO_ROOM:
             _say_internal(error, debug="--debug" in words)
             return ExitCode.INTERNAL
@@ -77,6 +80,14 @@ def _guarded(words: list[str]) -> ExitCode:
     except Exception as error:
         _say_internal(error, debug="--debug" in words)
         return ExitCode.INTERNAL
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _run(words: list[str]) -> ExitCode:
@@ -95,7 +106,8 @@ def _run(words: list[str]) -> ExitCode:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):  # a standard error that takes nothing
+            error.show()
         return ExitCode.USAGE
     return result if isinstance(result, ExitCode) else ExitCode.CLEAN
 

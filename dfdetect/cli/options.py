@@ -13,8 +13,10 @@ import inspect
 import itertools
 import os
 import re
+import shlex
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +26,7 @@ from dfdetect import settings as settings_module
 from dfdetect.cli.common import CONFIG, Function
 from dfdetect.config import PREFIX, Config, environment, find_config, read_config, seconds, setting_of
 from dfdetect.errors import DfdetectError, SettingsError
+from dfdetect.reports.words import printable
 from dfdetect.settings import DETECTORS, ENGINES, Settings
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"engine": ENGINES, "detector": DETECTORS}
@@ -241,9 +244,24 @@ def _configure(context: click.Context, option: click.Parameter, value: str | Non
         chosen = {name: value for name, value in config.values.items() if name in options}
         for name, content in chosen.items():
             _check(context, options[name], content, f"{config.where(name)}: {name}")
+        if config.found and "report" in chosen:
+            _check_places(config)
         defaults = {str(options[name].name): content for name, content in chosen.items()}
         context.default_map = {**(context.default_map or {}), **defaults}
     _check_environment(context)
+
+
+def _check_places(config: Config) -> None:
+    """Refuse reports beyond the folder of a file that nobody has named, which may be somebody else's."""
+    folder = os.path.realpath(config.path.parent)
+    for item in config.values["report"]:
+        path = item.partition("=")[2]
+        if not Path(os.path.realpath(os.path.expanduser(path))).is_relative_to(folder):
+            raise SettingsError(
+                f"{config.where('report')}: the report '{printable(path)}' lies outside the folder of this "
+                "file, which nobody has named; to have it written name the file, with --config "
+                f"{printable(shlex.quote(str(config.path)))}, or leave it out of account with --no-config"
+            )
 
 
 def _weaker(context: click.Context, one: str, other: str) -> bool:

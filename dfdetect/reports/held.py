@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import tempfile
 from collections.abc import Iterator
@@ -14,22 +15,50 @@ _IN_MEMORY = 1 << 20
 
 
 class HeldResults:
-    """Keeps results in a temporary file, in memory while they are few, and gives them back in their order."""
+    """Keeps results in a temporary file, in memory while they are few, and gives them back in their order.
+
+    Without room for the file they stay in memory: results must not be lost for want of a place to wait.
+    """
 
     def __init__(self) -> None:
         self.summary = Summary()
         """Counts of what is held, for the progress line."""
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by `pour`
+        self._latest = io.BytesIO()
+        self._file: io.FileIO | None = None
+        self._filed = 0
+        """So many results are whole in the file; what lies behind them there, if it got full, is void."""
+        self._has_room = True
 
     def add(self, result: ScanResult) -> None:
         """Hold one result; an interruption leaves no half of it."""
         with interrupts_held():
             self.summary.add(result)
-            pickle.dump(result, self._file)
+            pickle.dump(result, self._latest)
+            if self._has_room and self._latest.tell() > _IN_MEMORY:
+                self._to_file()
+
+    def _to_file(self) -> None:
+        """Move what is in memory to the file, or leave it all there, and what comes later too."""
+        try:
+            if self._file is None:
+                # Without a buffer: that would keep what the disk did not take, and fail again later.
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `pour`
+            rest = memoryview(self._latest.getvalue())
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._has_room = False
+            return
+        self._latest = io.BytesIO()
+        self._filed = self.summary.files
 
     def pour(self) -> Iterator[ScanResult]:
         """The results, once."""
-        with self._file as file:
-            file.seek(0)
-            for _ in range(self.summary.files):
-                yield pickle.load(file)
+        if self._file is not None:
+            with io.BufferedReader(self._file) as file:
+                file.seek(0)
+                for _ in range(self._filed):
+                    yield pickle.load(file)
+        self._latest.seek(0)
+        for _ in range(self.summary.files - self._filed):
+            yield pickle.load(self._latest)

@@ -217,14 +217,17 @@ class _Waiting:
 
 
 def file_uri(path: str) -> str:
-    """The path as a URI reference, relative to the current folder if the file lies in it.
+    """The path as a URI reference, relative to the current folder if there is one and the file lies in it.
 
     Percent-encoded are the bytes of the name, also those that are not UTF-8.
     """
     from urllib.parse import quote
 
-    relative = os.path.relpath(path)
-    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
+    try:
+        relative = os.path.relpath(path)
+        outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
+    except OSError:  # the current folder has been removed
+        relative, outside = path, os.path.isabs(path)
     shown = os.path.abspath(path) if outside else relative
     try:
         raw = shown.encode("utf-8", "surrogateescape")

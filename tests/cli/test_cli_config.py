@@ -109,7 +109,7 @@ def test_what_a_ci_job_configures(capsys: Capture, monkeypatch: pytest.MonkeyPat
 def test_quiet_and_verbose_by_precedence(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     write("quiet = true\n")
     assert main(["scan", "real.jpg"]) == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "dfdetect: dfdetect.toml sets quiet\n")
     assert main(["scan", "real.jpg", "--no-quiet"]) == 0
     assert "1 file" in capsys.readouterr().out
     assert main(["scan", "real.jpg", "-v"]) == 0
@@ -136,7 +136,10 @@ def test_every_command_with_settings_reads_and_names_mistakes(words: list[str], 
     # Options of a scan in the same file are not those of the other commands that have the same name.
     write('model = "nosuch"\nreport = ["csv=a"]\njobs = 1\n')
     assert main(words) in (2, 3)
-    assert not re.search("toml|report|csv|jobs", capsys.readouterr().err)
+    said, _, rest = capsys.readouterr().err.partition("\n")
+    assert said.startswith("dfdetect: dfdetect.toml sets model")
+    assert ("report" in said) == (words[0] == "scan")
+    assert not re.search("toml|report|csv|jobs", rest)
 
 
 @pytest.mark.parametrize(
