@@ -57,7 +57,8 @@ def calibrate(
 
     LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds
     labels.csv, or a folder with folders real and fake. Use media of sources that the model was not trained
-    on. The model folder (--model) is changed in place.
+    on. The model folder (--model) is changed in place; one that was not calibrated yet, or whose networks are
+    others now, will do.
     """
     settings = settings_from(words)
     from dfdetect.evaluate.calibrate import open_sides

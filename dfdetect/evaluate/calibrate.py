@@ -27,7 +27,7 @@ from dfdetect.verdict.calibration import CALIBRATION_FORMAT
 
 Floats = NDArray[np.float64]
 
-_MIN_FILES = 20
+MIN_FILES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,9 @@ def check_enough(records: Sequence[Record]) -> None:
     """Raise `InputError` for too few files; degraded copies count for nothing, being of the same files."""
     own = [r for r in records if r.tracks and not r.copy]
     fakes = sum(r.label for r in own)
-    if len(own) < _MIN_FILES or not 0 < fakes < len(own):
+    if len(own) < MIN_FILES or not 0 < fakes < len(own):
         raise InputError(
-            f"calibrating needs at least {_MIN_FILES} judged files, real and fake; "
+            f"calibrating needs at least {MIN_FILES} judged files, real and fake; "
             f"there are {len(own) - fakes} real and {fakes} fake ones"
         )
     if len({t.experts.shape[1] for r in records for t in r.tracks}) != 1:

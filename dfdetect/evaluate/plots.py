@@ -94,7 +94,7 @@ def _reliability(axes: Axes, curves: Curves) -> None:
 
 def _distribution(axes: Axes, curves: Curves) -> None:
     found = curves.distribution
-    if curves.band is not None:
+    if curves.band is not None and curves.band[0] < curves.band[1]:  # a threshold leaves nothing uncertain
         axes.axvspan(*curves.band, color=_FAINT, alpha=0.15, linewidth=0, label="uncertain")
     for name, shares, colour in (("real", found.reals, _REAL), ("fake", found.fakes, _FAKE)):
         axes.stairs(shares, found.edges, fill=True, color=colour, alpha=0.25)

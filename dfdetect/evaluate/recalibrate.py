@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dfdetect.detector import Detector
-from dfdetect.evaluate.calibrate import Options, check_enough, fit_calibration
+from dfdetect.errors import InputError
+from dfdetect.evaluate.calibrate import MIN_FILES, Options, check_enough, fit_calibration
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.copies import Copy, cut_short, scan_copies, usual_level
 from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, scan_labelled
@@ -19,8 +21,19 @@ from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.evaluate.stored import Rejudge, match_stored
 from dfdetect.results import FaceQuality, Reason
-from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, save_calibration, write_card
+from dfdetect.scoring.card import read_card
+from dfdetect.scoring.models import (
+    ModelFolder,
+    UncalibratedError,
+    find_folder,
+    load_model,
+    refuse_shipped,
+    restored_on_failure,
+    save_calibration,
+    write_card,
+)
 from dfdetect.settings import Settings
+from dfdetect.verdict.calibration import neutral_calibration
 from dfdetect.verdict.judge import Judge
 
 Gate = Callable[[FaceQuality], Reason | None]
@@ -44,31 +57,64 @@ def calibrate_folder(
     `error_rate` and `miss_rate` are those of `Options`.  `results` are the records (JSON or JSON Lines) of an
     earlier scan with the same networks: then nothing is scanned but the model's samples and copies.  With
     `copies` a degraded copy of each judged file (`dfdetect.evaluate.copies.USUAL`, drawn by `settings.seed`)
-    counts beside it: rates and probabilities are then those over files and copies together.  Raises
-    `SettingsError` for a shipped model and `InputError` for labels or results that cannot be used; the folder
-    is then as it was.
+    counts beside it: rates and probabilities are then those over files and copies together.
+
+    A folder without a calibration, or with one of other networks, gets a neutral one for as long as it takes.
+    Raises `SettingsError` for a shipped model, `ModelError` for one that is not whole, and `InputError` for
+    labels or results that cannot be used; the folder is then as it was, as after Ctrl-C.
     """
     refuse_shipped(settings.model)
-    model = load_model(settings.model)
     labelled = read_labels(labels)
     if results is None:
-        pairs = list(scan_labelled(labelled, settings, jobs))
-    else:
-        pairs = _stored(labelled, results, model, settings)
-    refuse_unjudged(labels, pairs)
-    gate = Judge(model.calibration, settings).gate
-    recorded = list(_recorded(pairs, gate))
-    records = [record for _, record in recorded]
-    check_enough(records)  # before any copy is scanned
-    if copies:
-        records += _copies(recorded, settings, jobs, gate)
-    options = Options(
-        error_rate=error_rate, miss_rate=miss_rate, quality=dict(model.calibration.get("quality", {}))
-    )
-    fit = fit_calibration(records, np.random.default_rng(settings.seed), options, source=Path(labels).name)
-    save_calibration(model.path, fit.calibration)
-    _renew_goldens(settings.model)
+        _refuse_few(labels, labelled)
+    with _ready(settings.model) as model:
+        if results is None:
+            pairs = list(scan_labelled(labelled, settings, jobs))
+        else:
+            pairs = _stored(labelled, results, model, settings)
+        refuse_unjudged(labels, pairs)
+        gate = Judge(model.calibration, settings).gate
+        recorded = list(_recorded(pairs, gate))
+        records = [record for _, record in recorded]
+        check_enough(records)  # before any copy is scanned
+        if copies:
+            records += _copies(recorded, settings, jobs, gate)
+        options = Options(
+            error_rate=error_rate, miss_rate=miss_rate, quality=dict(model.calibration.get("quality", {}))
+        )
+        fit = fit_calibration(records, np.random.default_rng(settings.seed), options, Path(labels).name)
+        with restored_on_failure(model.path):
+            save_calibration(model.path, fit.calibration)
+            _renew_goldens(settings.model)
     return fit.calibration
+
+
+def _refuse_few(labels: str | Path, labelled: Sequence[Labelled]) -> None:
+    """Raise `InputError` before anything is scanned where `check_enough` would, were all files judged."""
+    fakes = sum(item.fake for item in labelled)
+    if len(labelled) < MIN_FILES or not 0 < fakes < len(labelled):
+        raise InputError(
+            f"calibrating needs at least {MIN_FILES} judged files, real and fake; "
+            f"{labels} names {len(labelled) - fakes} real and {fakes} fake ones"
+        )
+
+
+@contextlib.contextmanager
+def _ready(name: str) -> Iterator[ModelFolder]:
+    """The model to scan with: one that is not calibrated has a neutral calibration while the block runs.
+
+    It is written into the folder, since workers load the model by its name.
+    """
+    try:
+        model = load_model(name)
+    except UncalibratedError:
+        folder = find_folder(name)
+    else:
+        yield model
+        return
+    with restored_on_failure(folder):
+        save_calibration(folder, neutral_calibration(len(read_card(folder).experts)))
+        yield load_model(name)
 
 
 def _recorded(pairs: Sequence[Pair], gate: Gate) -> Iterator[tuple[Labelled, Record]]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from dfdetect.errors import ModelError
 from dfdetect.results import ScanResult
 from dfdetect.scoring.card import Golden, is_plain_name
-from dfdetect.scoring.models import ModelFolder, load_model
+from dfdetect.scoring.models import ModelFolder, load_model, packaged
 from dfdetect.settings import Settings
 
 _SAMPLES = "dfdetect._samples"
@@ -126,10 +125,7 @@ def _locate(folder: ModelFolder, name: str) -> Path:
     own = folder.path / name
     if own.is_file():
         return own
-    try:
-        shipped = Path(str(resources.files(_SAMPLES))) / name
-    except ModuleNotFoundError:
-        shipped = own
-    if not shipped.is_file():
+    shipped = packaged(_SAMPLES)
+    if shipped is None or not (shipped / name).is_file():
         raise ModelError(f"sample {name} is neither in {folder.path} nor among the package's samples")
-    return shipped
+    return shipped / name

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dfdetect.faces.follow import Segment, judged_segments
 from dfdetect.reports.caption import FOR_FAKE, FOR_REAL, Caption, Colour, person_words, track_colour
+from dfdetect.reports.heat import balanced, full_scale, strengths
 from dfdetect.reports.lettering import plate
 from dfdetect.results import Box, Label, MediaKind, ScanResult, TrackResult
 
@@ -27,10 +28,6 @@ _LETTER, _LETTER_BEYOND, _LARGE = 0.019, 0.01, 1440.0
 """Height of the letters as a share of the picture's size (the root of its area), up to full HD and beyond."""
 _SMALLEST_LETTER = 12
 _STRONGEST = 0.55
-_QUIET = 0.12
-_LEAST_SCALE = 4.0
-"""A heat map is coloured fully at the 98th percentile of the file, but never below this logit: what is weak
-everywhere shall look weak."""
 _GRID = 64
 _FRACTION = 3
 _NOBODY: Colour = (150, 156, 164)
@@ -172,13 +169,12 @@ def _heat(
 ) -> list[_Heat | None]:
     """For each segment the heat maps of the judged faces in it, all on one scale."""
     maps = {
-        face.box: _balanced(np.array(face.heatmap, np.float32), face.logit)
+        face.box: balanced(face.heatmap, face.logit)
         for track in tracks.values()
         for face in track.faces
         if face.heatmap is not None and face.box in corners
     }
-    values = np.abs(np.concatenate([values.ravel() for values in maps.values()])) if maps else np.zeros(1)
-    scale = max(_LEAST_SCALE, float(np.percentile(values, 98)))
+    scale = full_scale(maps.values())
     found: list[_Heat | None] = []
     for segment in segments:
         faces = [
@@ -192,21 +188,6 @@ def _heat(
     return found
 
 
-def _balanced(values: NDArray[np.float32], logit: float) -> NDArray[np.float32]:
-    """The smoothed map with the face's score as its mean, so that its colours and the score agree.
-
-    What a network says of the crop as a whole (a transformer's class token, a bias) is in the score and not
-    in the map; it is spread evenly.
-    """
-    return _smooth(values + np.float32(logit - float(values.mean())))
-
-
-def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without the speckle of fine grids: single cells mean nothing."""
-    spread = max(values.shape) / 14
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), spread), np.float32) if spread > 0.5 else values
-
-
 def _blend(picture: NDArray[np.uint8], corners: Corners, values: NDArray[np.float32]) -> None:
     """Lay the heat map over its place in the picture: strong where it says something, clear elsewhere."""
     height, width = picture.shape[:2]
@@ -216,23 +197,15 @@ def _blend(picture: NDArray[np.uint8], corners: Corners, values: NDArray[np.floa
     )
     if x1 <= x0 or y1 <= y0:
         return
-    fine = np.clip(cv2.resize(values, (_GRID, _GRID), interpolation=cv2.INTER_CUBIC), -1, 1)
-    strength = np.clip((np.abs(fine) - _QUIET) / (1 - _QUIET), 0, 1)
-    alpha = (_STRONGEST * strength * _window()).astype(np.float32)
-    colours = np.where(fine[..., None] > 0, np.array(FOR_FAKE, np.float32), np.array(FOR_REAL, np.float32))
+    painted = strengths(values, _GRID)
+    alpha = (_STRONGEST * np.abs(painted)).astype(np.float32)
+    colours = np.where(painted[..., None] > 0, np.array(FOR_FAKE, np.float32), np.array(FOR_REAL, np.float32))
     layer = np.dstack([colours * alpha[..., None], alpha])
     source = np.array([[0, 0], [_GRID, 0], [_GRID, _GRID]], np.float32) - 0.5
     matrix = cv2.getAffineTransform(source, (corners[:3] - [x0, y0] - 0.5).astype(np.float32))
     laid = cv2.warpAffine(layer, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
     part = picture[y0:y1, x0:x1]
     part[:] = (part * (1 - laid[..., 3:]) + laid[..., :3] + 0.5).astype(np.uint8)
-
-
-def _window() -> NDArray[np.float32]:
-    """1 in the middle, falling to 0 at the inscribed circle, so that the crop's square is not seen."""
-    along = (np.arange(_GRID) + 0.5) / (_GRID / 2) - 1
-    edge = np.clip((1 - np.hypot(along[:, None], along)) / 0.35, 0, 1)
-    return np.asarray(edge * edge * (3 - 2 * edge), np.float32)
 
 
 def _scaled(box: Box, factors: NDArray[np.float64]) -> Box:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.reports.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
-from dfdetect.reports.words import clock, label_words, percent, reason_words
+from dfdetect.reports.words import label_words, moment, percent, reason_words, share_words
 from dfdetect.results import Label, ScanResult, TrackResult
 
 Colour = tuple[int, int, int]
@@ -37,9 +37,13 @@ _CHIPS: dict[Label | None, Colour] = {
 }
 _PANEL = (34, 37, 43)
 _LINE = (92, 98, 108)
+_HIGH, _LOW = "more fake", "less fake"
+"""Ends of the scores: where the answers part depends on the file, so neither is *real* nor *fake*."""
 _WIDE = 44
 """From this many letters' heights on there are two columns."""
 _PERSONS = 8
+_LINES = 6
+"""Lines that the message may take."""
 
 
 def track_colour(id: int) -> Colour:
@@ -48,14 +52,10 @@ def track_colour(id: int) -> Colour:
 
 
 def person_words(track: TrackResult, short: bool = False) -> str:
-    """``person 2: fake 93 %`` or ``person 2: real (fake 7 %)``, in short without *person*.
-
-    A bare ``real 7 %`` would be misread.
-    """
+    """``person 2: fake 93 %`` or ``person 2: real (fake 7 %)``, in short without *person*."""
     words = label_words(track.label, track.reason)
     if track.fake_probability is not None:
-        share = percent(track.fake_probability)
-        words += f" {share}" if track.label is Label.FAKE else f" (fake {share})"
+        words += share_words(track.label, track.fake_probability)
     elif track.reason is not None and not short:
         words += f" ({reason_words(track.reason)})"
     return f"{track.id}: {words}" if short else f"person {track.id}: {words}"
@@ -116,7 +116,7 @@ class Caption:
         x = self._x(time)
         thick = max(1, self._letter // 8)
         cv2.line(image, (x, top), (x, bottom), WHITE, thick)
-        label = plate(_tenths(time), self._small, WHITE)
+        label = plate(moment(time), self._small, WHITE)
         height, width = label.shape[:2]
         x0 = min(max(left, x - width // 2), right - width)
         image[bottom : bottom + height, x0 : x0 + width] = label
@@ -134,7 +134,7 @@ class Caption:
         write(self._draw, (2 * pad, y + chip[1] / 2), words, size, WHITE, bold=True, anchor="lm")
         beside = column - chip[0] - 3 * pad >= 18 * letter
         x, top = (2 * pad + chip[0], y) if beside else (pad, y + chip[1] + pad // 2)
-        lines = wrap(result.message, letter, column - x, 3 if beside else 6)
+        lines = wrap(result.message, letter, column - x, _LINES)
         step = round(1.2 * letter)
         if beside and len(lines) == 1:
             top += (chip[1] - step) // 2
@@ -183,14 +183,14 @@ class Caption:
             write(self._draw, (pad, y), line, small, GREY)
             y += round(1.25 * small)
         y += pad // 2
-        gutter = text_width("fake", small) + pad // 2
+        gutter = text_width(_HIGH, small) + pad // 2
         box = (pad + gutter, y, self._width - pad, y + round(4.2 * letter))
         self._draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), _PANEL)
-        write(self._draw, (pad, box[1]), "fake", small, GREY)
-        write(self._draw, (pad, box[3]), "real", small, GREY, anchor="ld")
+        write(self._draw, (pad, box[1]), _HIGH, small, GREY)
+        write(self._draw, (pad, box[3]), _LOW, small, GREY, anchor="ld")
         y = box[3] + pad // 3
-        write(self._draw, (box[0], y), clock(start), small, GREY)
-        write(self._draw, (box[2], y), _tenths(end), small, GREY, anchor="ra")
+        write(self._draw, (box[0], y), moment(start), small, GREY)
+        write(self._draw, (box[2], y), moment(end), small, GREY, anchor="ra")
         return box
 
     def _x(self, time: float) -> int:
@@ -243,7 +243,7 @@ class Caption:
     def _heat_scale(self, x: int, y: int) -> int:
         """What the colours of the heat map say, on the line at `y` if there is room from `x` on."""
         letter, pad, small = self._letter, self._pad, self._small
-        real, fake = "Heat map: looks real", "looks fake"
+        real, fake = "Heat map: against a fake", "for a fake"
         bar = round(4 * letter)
         width = text_width(real, small) + bar + text_width(fake, small) + pad
         if x > pad and x + width > self._width - pad:
@@ -278,12 +278,6 @@ class Caption:
             return y
         write(self._draw, (pad, y), shorten(stamp, small, room), small, GREY)
         return y + round(1.3 * small)
-
-
-def _tenths(seconds: float) -> str:
-    """``m:ss.d``, rounded down as `clock` is; the odd last bit of a float does not count."""
-    tenths = int(seconds * 10 + 1e-3)
-    return f"{clock(tenths // 10)}.{tenths % 10}"
 
 
 def _listed(tracks: Sequence[TrackResult]) -> list[tuple[TrackResult | None, str]]:

@@ -14,9 +14,11 @@ from dfdetect.reports.words import (
     plural,
     printable,
     reason_words,
+    share_words,
     span,
 )
 from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
+from dfdetect.verdict.messages import unusual_words
 
 MAX_PERSONS = 8
 """Persons shown per file unless the user wants particulars; JSON has them all."""
@@ -85,7 +87,7 @@ class TextReport(Report):
         word = label_words(track.label, track.reason)
         answer = self._paint(word, _COLORS[word])
         if track.fake_probability is not None:
-            answer += f" {percent(track.fake_probability)}"
+            answer += share_words(track.label, track.fake_probability)
         elif track.reason is not None:
             answer += f" ({reason_words(track.reason)})"
         top = peak(track) if video and track.label in (Label.FAKE, Label.UNCERTAIN) else None
@@ -129,9 +131,7 @@ def _details(result: ScanResult) -> list[str]:
     untold = [note.text for note in notes if not _told(note.text, said)]
     details += [printable(f"note: {text}") for text in untold]
     if result.novelty is not None:
-        details.append(
-            f"more unusual than {percent(result.novelty)} of the media the model was calibrated on"
-        )
+        details.append(unusual_words(result.novelty) or f"novelty {percent(result.novelty)}")
     if result.model is not None:
         stamp = f"model {result.model.name} {result.model.version} ({result.model.engine})"
         details.append(printable(stamp) + f", {result.elapsed:.2f} s")

@@ -8,10 +8,13 @@ been touched since the same process (or the one that it was forked from) hashed 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import ModelError, SettingsError
+from dfdetect.interrupts import interrupts_held
 from dfdetect.results import ModelStamp
 from dfdetect.scoring.card import (
     CALIBRATION_FILE,
@@ -35,6 +39,8 @@ from dfdetect.scoring.card import (
 from dfdetect.scoring.external import external_files
 
 _SHIPPED = "dfdetect._models"
+_SOURCE_FOLDERS = {_SHIPPED: "models", "dfdetect._samples": "data"}
+"""Where the packages of data lie in the source folder, beside the code (``package_dir`` in setup.cfg)."""
 
 _SETTLED_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again without a later time stamp."""
@@ -42,6 +48,10 @@ _external: dict[str, list[str]] = {}
 """Sha256 of a network → the files beside it that hold weights of it."""
 _hashed: dict[tuple[str | int, ...], str] = {}
 """What a file was when it was hashed (path, device, inode, size, time stamps) → its sha256."""
+
+
+class UncalibratedError(ModelError):
+    """Nothing is wrong with a model folder but that it has no calibration, or one of other networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ def shipped_folders() -> list[Path]:
     Raises `ModelError` when they cannot be listed.
     """
     try:
-        root = _shipped_root()
+        root = packaged(_SHIPPED)
         if root is None:
             return []
         return sorted(folder for folder in root.iterdir() if (folder / CARD_FILE).is_file())
@@ -131,17 +141,25 @@ def find_folder(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def load_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
-    """Load a classifier's folder after checking every hash; raises `ModelError` that says what is wrong."""
+    """Load a classifier's folder after checking every hash; raises `ModelError` that says what is wrong.
+
+    It is an `UncalibratedError` where ``dfdetect calibrate`` mends it.
+    """
     folder = find_folder(name_or_path)
     card = read_card(folder)
     if card.kind != CLASSIFIER:
         raise ModelError(f"{folder / CARD_FILE}: a {card.kind} cannot judge faces; name a classifier")
-    if CALIBRATION_FILE not in card.files:
-        raise ModelError(f"{folder}: the model has not been calibrated: its card names no {CALIBRATION_FILE}")
+    named = CALIBRATION_FILE in card.files
+    there = named and os.path.exists(folder / CALIBRATION_FILE)
     checks = _check_files(folder, card, _hash_settled)
     for check in checks:
-        if not check.ok:
+        if not check.ok and (there or check.file != CALIBRATION_FILE):
             raise ModelError(f"model '{card.name}' in {folder}: {check.message}")
+    if not there:
+        wanting = f"there is no {CALIBRATION_FILE}" if named else f"its card names no {CALIBRATION_FILE}"
+        raise UncalibratedError(
+            f"{folder}: the model has not been calibrated: {wanting}; run dfdetect calibrate"
+        )
     calibration = read_json(folder / CALIBRATION_FILE)
     _fits_networks(calibration, card, folder / CALIBRATION_FILE)
     hashes = {check.file: check.sha256 for check in checks}
@@ -176,8 +194,8 @@ def write_card(folder: str | os.PathLike[str], card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files as they are now; returns the card as written.
 
     Every expert's file must be in the folder.  ``calibration.json`` is vouched for when it is there (without
-    it the folder cannot be loaded yet: `save_calibration` comes next), other files when `card.files` names
-    them.  The card is replaced in one step.
+    it the folder cannot be loaded yet: ``dfdetect calibrate`` comes next), other files when `card.files`
+    names them.  The card is replaced in one step.
     """
     path = Path(folder)
     names = [e.file for e in card.experts]
@@ -199,6 +217,51 @@ def save_calibration(folder: str | os.PathLike[str], calibration: Mapping[str, A
     networks = {e.file: hash_file(path / e.file) for e in card.experts}
     _write_json(path / CALIBRATION_FILE, {**calibration, "networks": networks})
     return write_card(path, card)
+
+
+@contextlib.contextmanager
+def restored_on_failure(folder: Path) -> Iterator[None]:
+    """Put a folder's card and calibration back as they were unless the block comes to its end."""
+    before = {path: _content(path) for path in (folder / CALIBRATION_FILE, folder / CARD_FILE)}
+    try:
+        yield
+    except BaseException:  # Ctrl-C above all
+        with interrupts_held():
+            for path, content in before.items():
+                if content is None:
+                    path.unlink(missing_ok=True)
+                elif content != _content(path):
+                    _replace(path, content)
+        raise
+
+
+def packaged(package: str) -> Path | None:
+    """The folder of a package of data that comes with dfdetect; None where it is not on the disk."""
+    try:
+        root = resources.files(package)
+    except ModuleNotFoundError:
+        _enter_source_folders()
+        if package not in sys.modules:
+            return None
+        root = resources.files(package)
+    with resources.as_file(root) as path:
+        return path if path.is_dir() else None
+
+
+def _enter_source_folders() -> None:
+    """Let the source folder's own data be the packages of data, if this code is run from there.
+
+    If Python is started in it, it hides an installed dfdetect with all its packages.  Other rooms ask for
+    the packages by name, so a path would not do.
+    """
+    source = Path(__file__).resolve().parents[2]
+    if not (source / "setup.cfg").is_file():  # in an installed copy a stranger's folders lie there
+        return
+    for package, folder in _SOURCE_FOLDERS.items():
+        init = source / folder / "__init__.py"
+        spec = importlib.util.spec_from_file_location(package, init)
+        if spec is not None and init.is_file():
+            sys.modules.setdefault(package, importlib.util.module_from_spec(spec))
 
 
 def hash_file(path: Path) -> str:
@@ -260,7 +323,7 @@ def _check_file(path: Path, wanted: str, digest: Callable[[Path], str]) -> FileC
         return FileCheck(name, True, "", found)
     message = (
         f"{name} is not the file that the card vouches for (sha256 {found[:12]}…, expected {wanted[:12]}…); "
-        "install the model again, or write its card anew if you changed the file on purpose"
+        f"install the model again or, if you changed the file on purpose, put its new sha256 into {CARD_FILE}"
     )
     return FileCheck(name, False, message, found)
 
@@ -271,8 +334,9 @@ def _fits_networks(calibration: Mapping[str, Any], card: ModelCard, path: Path) 
     if networks is None:
         return
     if networks != {e.file: e.sha256 for e in card.experts}:
-        raise ModelError(
-            f"{path}: this calibration was fitted on other networks than those in the folder; calibrate again"
+        raise UncalibratedError(
+            f"{path}: this calibration was fitted on other networks than those in the folder; "
+            "run dfdetect calibrate"
         )
 
 
@@ -284,22 +348,27 @@ def _is_classifier(folder: Path) -> bool:
     return card.get("kind", CLASSIFIER) == CLASSIFIER and bool(card.get("experts"))
 
 
-def _shipped_root() -> Path | None:
+def _content(path: Path) -> bytes | None:
     try:
-        root = resources.files(_SHIPPED)
-    except ModuleNotFoundError:
+        return path.read_bytes()
+    except FileNotFoundError:
         return None
-    with resources.as_file(root) as path:
-        return path if path.is_dir() else None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write beside the target and rename, so that a reader never sees half a file."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    _replace(path, text.encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the target and rename, so that a reader never sees half a file."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

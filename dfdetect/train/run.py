@@ -29,19 +29,7 @@ from dfdetect.train.stream import check_fakes
 from dfdetect.train.table import FaceRow, split
 from dfdetect.train.teacher import compute_features, model_hash, model_targets, targets
 from dfdetect.train.transformer import TokenNet
-
-UNCALIBRATED = {
-    "format": 1,
-    "fusion": {"weights": [1.0], "bias": 0.0},
-    "aggregator": {"kind": "mean"},
-    "file": {"kind": "max", "track_penalty": 0.0},
-    "calibrator": {kind: {"kind": "platt", "a": 1.0, "b": 0.0} for kind in ("photo", "video")},
-    "band": {"photo": [0.0, 1.0], "video": [0.0, 1.0]},
-    "prior": 0.5,
-    "quality": {"min_sharpness": 4.0, "min_brightness": 0.06, "min_contrast": 0.02},
-    "fitted_on": {"source": "nothing yet: run `dfdetect calibrate`", "files": 0},
-}
-"""What a freshly trained folder holds until it is calibrated: every answer is uncertain, and says why."""
+from dfdetect.verdict.calibration import neutral_calibration
 
 
 def run(
@@ -129,7 +117,7 @@ def write_folder(
     """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
     out.mkdir(parents=True, exist_ok=True)
     experts = export_experts(net, recipe, out, rows)
-    calibration = {**UNCALIBRATED, "fusion": {"weights": [1 / len(experts)] * len(experts), "bias": 0.0}}
+    calibration = neutral_calibration(len(experts))
     (out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     card = ModelCard(
         name=out.resolve().name,

@@ -146,6 +146,21 @@ class Calibration:
         )
 
 
+def neutral_calibration(experts: int) -> dict[str, Any]:
+    """What a model of so many networks holds until it is calibrated: all is uncertain, and says why."""
+    return {
+        "format": CALIBRATION_FORMAT,
+        "fusion": {"weights": [1 / experts] * experts, "bias": 0.0},
+        "aggregator": {"kind": "mean"},
+        "file": {"kind": "max", "track_penalty": 0.0},
+        "calibrator": {kind.value: Platt(1.0, 0.0).values() for kind in MediaKind},
+        "band": {kind.value: [0.0, 1.0] for kind in MediaKind},
+        "prior": 0.5,
+        "quality": {"min_sharpness": 4.0, "min_brightness": 0.06, "min_contrast": 0.02},
+        "fitted_on": {"source": "nothing yet: run `dfdetect calibrate`", "files": 0},
+    }
+
+
 def to_log_odds(probability: float) -> float:
     """Log-odds of a probability, within one in a million of 0 and 1."""
     kept = min(max(probability, 1e-6), 1 - 1e-6)

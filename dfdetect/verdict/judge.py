@@ -82,7 +82,7 @@ class Judge:
         self._calibration = Calibration.from_mapping(calibration)
         self._settings = settings
         fitted = calibration.get("fitted_on")
-        self._fitted = not isinstance(fitted, Mapping) or bool(fitted.get("files", True))
+        self._fitted = bool(fitted.get("files", True) if isinstance(fitted, Mapping) else fitted)
 
     def gate(self, quality: FaceQuality) -> Reason | None:
         """Why a face cannot be judged, None when it can; lets a scan skip scoring what will not count."""

@@ -12,6 +12,7 @@ from dfdetect.results import Label, MediaKind, Note, Reason
 
 _THROUGHOUT = 0.7  # from this share of its frames on, a person looks fake in the whole video
 _MOST_DECIMALS = 4  # of a per cent, where whole ones do not tell a probability from a limit
+_UNUSUAL = 0.9  # above this novelty it is worth a word; from the calibration's alarm on a note says more
 _LISTED = 5  # persons that a sentence names before it says "and more"
 
 _SHORT = {
@@ -104,6 +105,13 @@ def person_note(unjudged: Sequence[tuple[int, Reason]], found: int) -> Note:
     return Note("persons_unjudged", f"{len(unjudged)} of {found} persons could not be judged: {who}.")
 
 
+def unusual_words(novelty: float) -> str:
+    """A sentence on a file that is unlike the calibration media; empty for a usual one."""
+    if novelty <= _UNUSUAL:
+        return ""
+    return f"More unusual than {percent(novelty)} of the media that the model was calibrated on."
+
+
 def percent(probability: float) -> str:
     """A probability in words that never claims certainty: ``under 1 %``, ``93 %``, ``over 99 %``."""
     whole = whole_percent(probability)
@@ -155,7 +163,8 @@ def _decimals(limit: float) -> int:
 def clock(seconds: float) -> str:
     """A time in a video: ``3.2 s``, ``1:05``, ``1:02:05``."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        # Halves upwards, as the reports have the same moment in their pictures.
+        return f"{math.floor(round(seconds * 10, 3) + 0.5) / 10:.1f} s"
     whole = int(max(round(seconds, 3), 60))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

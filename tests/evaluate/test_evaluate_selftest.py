@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import dfdetect
 from dfdetect.errors import ModelError
 from dfdetect.evaluate.selftest import Scan, make_goldens, run_selftest
 from dfdetect.results import Label, ScanResult
@@ -16,6 +19,8 @@ from dfdetect.scoring.scorer import Scorer
 from dfdetect.settings import Settings
 from dfdetect.verdict.calibration import to_probability
 from tests.scoring.scoring_nets import SIZE, make_folder
+
+ROOT = Path(dfdetect.__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -91,6 +96,28 @@ def test_model_without_goldens_proves_nothing(folder: Path) -> None:
 def test_golden_of_a_path_is_refused(folder: Path) -> None:
     with pytest.raises(ModelError, match="plain name"):
         make_goldens(load_model(folder), ["../sample.png"], whole_picture_scan(folder, Settings()))
+
+
+@pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="dfdetect is not run from its source folder")
+def test_a_source_folder_that_hides_an_installed_dfdetect_takes_its_own_models_and_samples() -> None:
+    program = (
+        "import sys\n"
+        "class Hidden:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name in ('dfdetect._models', 'dfdetect._samples'):\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Hidden)\n"
+        "from dfdetect.evaluate.selftest import run_selftest\n"
+        "from dfdetect.scoring.models import find_folder\n"
+        "from dfdetect.settings import Settings\n"
+        "print(find_folder('light'))\n"
+        "print([check.passed for check in run_selftest(Settings(model='light'))])\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split("\n")[:2] == [str(ROOT / "models" / "light"), "[True, True, True]"]
 
 
 def test_shipped_models_reproduce_their_goldens() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ pytest.importorskip("sklearn")
 
 from dfdetect.cli.main import main
 from dfdetect.detector import Detector
-from dfdetect.errors import InputError
+from dfdetect.errors import InputError, ModelError
+from dfdetect.evaluate import recalibrate
 from dfdetect.evaluate.recalibrate import calibrate_folder
 from dfdetect.evaluate.selftest import run_selftest
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
-from dfdetect.scoring.models import load_model
+from dfdetect.scoring.card import read_card
+from dfdetect.scoring.models import load_model, write_card
 from dfdetect.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,3 +169,101 @@ def test_unfit_results_are_refused_and_leave_the_model_alone(
     with pytest.raises(InputError, match=message):
         calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
     assert (folder / "calibration.json").read_bytes() == before
+
+
+def without_calibration(folder: Path) -> None:
+    """As somebody writes a folder for a network of their own."""
+    (folder / "calibration.json").unlink()
+    card = read_card(folder)
+    write_card(folder, dataclasses.replace(card, files={}, golden=()))
+
+
+def with_another_network(folder: Path) -> None:
+    """The network was changed on purpose, and the card agrees."""
+    with (folder / "model.onnx").open("ab") as stream:
+        stream.write(b"\x7a\x01x")  # a field that no reader of ONNX knows
+    write_card(folder, read_card(folder))
+
+
+def without_the_file(folder: Path) -> None:
+    (folder / "calibration.json").unlink()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+UNFIT = pytest.mark.parametrize("change", [without_calibration, with_another_network, without_the_file])
+
+
+@UNFIT
+def test_a_model_without_a_fitting_calibration_gets_one(
+    folder: Path, tmp_path: Path, change: Callable[[Path], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Scanned by workers, which load the model by its name."""
+    change(folder)
+    assert main(["scan", str(ROOT / "data" / "coffee.jpg"), "--model", str(folder)]) == 2
+    assert "run dfdetect calibrate" in capfd.readouterr().err
+    media = tmp_path / "media"
+    for i in range(20):
+        kind = "fake" if i % 2 else "real"
+        (media / kind).mkdir(parents=True, exist_ok=True)
+        sample = "astronaut_forged.jpg" if i % 2 else "astronaut.jpg"
+        (media / kind / f"{i}.jpg").write_bytes((ROOT / "data" / sample).read_bytes() + b"%d" % i)
+    assert main(["calibrate", str(media), "--model", str(folder), "--jobs", "1"]) == 0
+    assert json.loads(capfd.readouterr().out)["fitted_on"]["files"] == 20
+    assert all(check.passed for check in run_selftest(Settings(model=str(folder))))
+    assert len(read_card(folder).golden) == 3
+
+
+@UNFIT
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [("fit_calibration", KeyboardInterrupt), ("fit_calibration", InputError), ("make_goldens", ModelError)],
+)
+def test_what_does_not_come_to_its_end_leaves_the_folder_as_it_was(
+    folder: Path,
+    stored: tuple[Path, Path],
+    change: Callable[[Path], None],
+    stage: str,
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels, results = stored
+    change(folder)
+    network = read_card(folder).experts[0].sha256
+    lines = [json.loads(line) for line in results.read_text("utf-8").splitlines()]
+    for line in lines:
+        line["model"]["sha256"]["model.onnx"] = network
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    before = content(folder)
+
+    def fail(*args: object, **words: object) -> None:
+        assert content(folder) != before
+        raise error
+
+    monkeypatch.setattr(recalibrate, stage, fail)
+    with pytest.raises(error):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
+    assert content(folder) == before
+
+
+def test_goldens_that_cannot_be_made_leave_the_former_calibration(
+    folder: Path, stored: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, results = stored
+    before = content(folder)
+    monkeypatch.setattr(recalibrate, "SAMPLES", ("coffee.jpg",))  # nobody is in it
+    with pytest.raises(ModelError, match="cannot be a golden one"):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
+    assert content(folder) == before
+
+
+def test_an_altered_network_is_not_calibrated(folder: Path, stored: tuple[Path, Path]) -> None:
+    labels, results = stored
+    with (folder / "model.onnx").open("ab") as stream:
+        stream.write(b"\x7a\x01x")
+    before = content(folder)
+    with pytest.raises(ModelError, match=r"model\.onnx is not the file"):
+        calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
+    assert content(folder) == before

@@ -18,6 +18,7 @@ import pytest
 from evaluate_samples import about, evaluation, scanned, unjudged
 
 from dfdetect.errors import MissingExtraError
+from dfdetect.evaluate.plots import plots
 from dfdetect.evaluate.rendering import FORMS
 from dfdetect.evaluate.report import report
 from dfdetect.evaluate.terminal import show
@@ -50,6 +51,13 @@ def test_terminal_is_as_it_was() -> None:
     stream = io.StringIO()
     show(evaluation(), stream, color=False)
     check_golden("evaluation.txt", stream.getvalue())
+
+
+def test_a_threshold_has_no_uncertain_files_in_the_legend() -> None:
+    curves = evaluation().curves[0]
+    wide, none = (plots(dataclasses.replace(curves, band=band))[-1][1] for band in ((0.2, 0.8), (0.5, 0.5)))
+    assert ">uncertain<" in wide
+    assert ">uncertain<" not in none
 
 
 def test_ece_and_chance_share_a_cell_in_all_forms() -> None:

@@ -92,10 +92,14 @@ def test_too_few_files_are_refused_before_their_copies_are_scanned(
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(ROOT / "models" / "light", folder)
-    with pytest.raises(InputError, match="at least"):
+    with labels.open("a") as stream:
+        stream.write("".join(f"gone{i}.jpg,real\n" for i in range(17)))
+    with pytest.raises(
+        InputError, match="at least 20 judged files, real and fake; there are 1 real and 1 fake"
+    ):
         calibrate_folder(labels, Settings(model=str(folder)), 0.1, jobs=0, copies=True)
     told = capsys.readouterr().err
-    assert "scanned 3/3" in told
+    assert "scanned 20/20" in told
     assert "copies" not in told
 
 
@@ -104,10 +108,18 @@ def test_shipped_models_are_not_recalibrated(labels: Path) -> None:
         calibrate_folder(labels, Settings(model="light"), 0.1)
 
 
-def test_too_few_files_are_refused_and_leave_the_model_alone(labels: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, 30])
+def test_labels_that_cannot_do_are_refused_unseen_and_leave_the_model_alone(
+    more: int, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(ROOT / "models" / "light", folder)
     before = (folder / "calibration.json").read_bytes()
-    with pytest.raises(InputError, match="at least"):
+    if more:  # enough of them, but all of one class
+        labels.write_text("file,label\n" + "".join(f"{i}.jpg,real\n" for i in range(more)))
+    with pytest.raises(
+        InputError, match=f"at least 20 .* names {more or 2} real and {0 if more else 1} fake"
+    ):
         calibrate_folder(labels, Settings(model=str(folder)), 0.1, jobs=1)
+    assert "scanned" not in capsys.readouterr().err
     assert (folder / "calibration.json").read_bytes() == before

@@ -237,6 +237,20 @@ def test_a_photo_has_no_time_line() -> None:
     assert np.array_equal(photo.at(0.0), photo.at(5.0))
 
 
+def test_a_long_message_is_there_to_its_end() -> None:
+    text = (
+        "Cannot say whether persons 1, 2, 3, 4, 5 and 3 more of the 9 looked at are real or fake; person 7 "
+        "is the most suspicious one: the probability of a fake is 75.1 %, between 23.0 % (real below) and "
+        "80.0 % (fake from there on)."
+    )
+    result = dataclasses.replace(video_result(), label=Label.UNCERTAIN)
+    long, short = (
+        Caption(dataclasses.replace(result, message=said), 640, 12, (0.0, 2.0)) for said in (text, text[:30])
+    )
+    assert shows(long.at(0.0), line("(fake from there on).", 12, WHITE))
+    assert long.height > short.height
+
+
 def test_foreign_letters_do_not_become_boxes() -> None:
     assert plain_letters("café – 10×20 …·") == "cafe - 10x20 …·"
     assert plain_letters("пара\n👥") == "??????"

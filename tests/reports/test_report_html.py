@@ -266,7 +266,10 @@ def test_what_is_told_of_a_video() -> None:
     assert "3 face(s) judged, the file as a whole is fake." in words
     assert "Of 100 files that score like this one, about 93 are expected to be fakes" in words
     assert "Real below 20 %, fake from 80 % on, uncertain between them." in words
-    assert "Person 2 fake 93 %" in words
+    assert "Person 2 fake 93 % fake" in words
+    assert "Person 1 real 4 % fake" in words, "not misread as real to 4 %"
+    assert "video 12.5 s" in words
+    assert "0:03.2–0:06.4" in words
     assert "face too small" in words
     assert "The file ends early." in words
     assert "ab" * 32 in words
@@ -279,15 +282,51 @@ def test_what_happened_is_shown_once_and_where() -> None:
     rows = [a for tag, a in outline.tags if tag == "tr" and "data-say" in a]
     dots = [a for tag, a in outline.tags if tag == "circle"]
     assert len(rows) == len(dots) == 8
-    assert rows[-1]["data-say"] == "0:12.0, person 1, score −3.0 towards real"
+    assert rows[-1]["data-say"] == "0:12.0, person 1, score −3.0"
     places = {a["data-k"]: float((a["cx"] or "").rstrip("%")) for a in dots}
     assert [places[str(k)] for k in range(8)] == sorted(places.values())
     heights = {a["data-k"]: float((a["cy"] or "").rstrip("%")) for a in dots}
     for row in rows:
-        fake = "towards fake" in (row["data-say"] or "")
+        fake = "score +" in (row["data-say"] or "")
         assert (heights[row["data-k"]] < 50) is fake, "up is fake"
     frames = [a for tag, a in outline.tags if tag == "figure" and "data-frame" in a]
     assert sum("hidden" not in a for a in frames) == 1
+
+
+def test_a_score_is_not_taken_for_an_answer() -> None:
+    """Zero is the limit of no answer: a person's depends on how many there are, and on the kind of media."""
+    page = render("html", full_samples()[:1])
+    words = Outline(page).words()
+    assert "towards" not in page
+    assert "more fake-like 0 less fake-like" in words
+    assert "Zero is not the limit of an answer" in words
+    assert "can be counted as two people" in words
+
+
+def test_no_person_has_the_colour_of_fakes() -> None:
+    """On the white page and on the dark one; each can be seen on it."""
+
+    def light(colour: np.ndarray) -> float:
+        linear = np.where(colour <= 10, colour / 3294.6, ((colour / 255 + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05
+
+    found = re.findall(r"--(c[1-8]|fake|page): #(\w{6});", render("html", []))
+    for theme in (found[: len(found) // 2], found[len(found) // 2 :]):
+        colours = {name: np.array([*bytes.fromhex(code)], float) for name, code in theme}
+        assert len(colours) == 10
+        for name, colour in colours.items():
+            if name.startswith("c"):
+                assert np.linalg.norm(colour - colours["fake"]) > 45, name
+                dim, bright = sorted((light(colour), light(colours["page"])))
+                assert bright / dim > 3, name
+
+
+def test_boxes_have_the_numbers_of_their_persons() -> None:
+    page = render("html", full_samples()[:1])
+    frames = re.findall('(?s)<figure class="frame".*?</figure>', page)
+    pairs = [re.findall(r'<rect class="box c(\d).*?<text [^>]*>(\d+)</text>', frame) for frame in frames]
+    assert all(found and all(colour == number for colour, number in found) for found in pairs)
+    assert [("1", "1"), ("2", "2")] in pairs
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def moment(browser: Any) -> dict[str, Any]:
 def test_pointing_at_the_time_line_shows_the_moment(browser: Any, tmp_path: Path) -> None:
     visit(browser, tmp_path, full_samples()[:1])
     before = moment(browser)
-    assert before["text"] == "0:06.4, person 2, score +2.8 towards fake", "the strongest of the suspect"
+    assert before["text"] == "0:06.4, person 2, score +2.8", "the strongest of the suspect"
     for k in ("0", "7", "3"):
         dot = find(browser, f".dot[data-k='{k}']")
         webdriver.ActionChains(browser).move_to_element(dot).perform()

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from report_samples import judged, media, track
 
+from dfdetect.reports.annotate import Annotator
 from dfdetect.reports.html.pictures import Budget, choose, draw_heat, heat_scale, thumbnail
-from dfdetect.results import FramePicture, Label, MediaKind, ScanResult
+from dfdetect.results import Box, FaceScore, FramePicture, Label, MediaKind, ScanResult
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -98,22 +99,26 @@ def test_a_rare_answer_is_not_starved_by_the_others() -> None:
     assert budget.allowance(Label.FAKE) > 2_000_000
 
 
+def mapped(rows: tuple[tuple[float, ...], ...], logit: float) -> FaceScore:
+    (face,) = track(1, Label.FAKE, 0.9, (0.0,), (logit,)).faces
+    return dataclasses.replace(face, heatmap=rows)
+
+
 def test_heat_is_orange_for_fake_and_blue_for_real() -> None:
-    left, middle, right = -4.0, 0.0, 4.0
-    pixels = decoded(draw_heat([[left, middle, right]] * 3, 4.0))
-    half = pixels.shape[0] // 2
-    real, nothing, fake = pixels[half, 0], pixels[half, half], pixels[half, -1]
+    pixels = decoded(draw_heat(mapped(((-4.0, 4.0),) * 2, 0.0), 4.0))
+    half, side = pixels.shape[0] // 2, pixels.shape[1]
+    real, nothing, fake = pixels[half, side // 4], pixels[half, half], pixels[half, side - 1 - side // 4]
     assert real[2] > real[0] + 100
     assert fake[0] > fake[2] + 100
-    assert real[3] == fake[3] > 180, "equal strength is equally strong on both sides"
+    assert real[3] == fake[3] > 150, "equal strength is equally strong on both sides"
     assert nothing[3] < 20
-    weak = decoded(draw_heat([[1.0]], 4.0))[0, 0, 3]
+    weak = decoded(draw_heat(mapped(((1.0,),), 1.0), 4.0))[half, half, 3]
     assert 0 < weak < fake[3] / 3
 
 
 @given(st.lists(st.lists(st.floats(-50, 50), min_size=4, max_size=4), min_size=1, max_size=9))
 def test_any_heat_map_is_a_small_picture(rows: list[list[float]]) -> None:
-    uri = draw_heat(rows, 10.0)
+    uri = draw_heat(mapped(tuple(map(tuple, rows)), 1.5), 10.0)
     assert decoded(uri).shape == (30, 30, 4)
     assert len(uri) < 2_500
 
@@ -134,4 +139,28 @@ def test_heat_that_is_weak_everywhere_looks_weak() -> None:
         person = dataclasses.replace(person, faces=faces)
         return heat_scale(judged("a", Label.FAKE, 0.9, (person,), media(MediaKind.PHOTO)))
 
-    assert (scale(0.001), scale(3.0)) == (1.0, 3.0)
+    assert scale(0.001) == 4.0
+    assert scale(30.0) > 10.0
+
+
+def test_the_report_and_the_explained_picture_show_the_same_heat() -> None:
+    """Blue and orange at the same places, for a map whose mean is far from the score."""
+    rows = tuple(tuple(4.0 + 6.0 * column - row for column in range(6)) for row in range(6))
+    person = track(1, Label.FAKE, 0.9, (0.0,), (-1.0,))
+    face = dataclasses.replace(mapped(rows, -1.0), box=Box(100, 100, 400, 400))
+    result = judged(
+        "a.jpg", Label.FAKE, 0.9, (dataclasses.replace(person, faces=(face,)),), media(MediaKind.PHOTO)
+    )
+    corners = {face.box: np.array([[100.0, 100], [400, 100], [400, 400], [100, 400]])}
+    grey = np.full((480, 640, 3), 128, np.uint8)
+    explained = Annotator(result, (640, 480), corners=corners).draw(grey)[100:400, 100:400].astype(int)
+    painted = decoded(draw_heat(face, heat_scale(result)))
+    tints = []
+    for x, y in ((90, 150), (120, 90), (150, 150), (180, 220), (210, 150)):
+        red, _, blue, opacity = painted[y // 10, x // 10]
+        tints.append(explained[y, x, 0] - explained[y, x, 2])
+        if opacity > 40:
+            assert np.sign(tints[-1]) == np.sign(red - blue)
+        assert (opacity > 40) == (abs(tints[-1]) > 20)
+    assert min(tints) < -20 < 20 < max(tints)
+    assert painted[0, 0, 3] == painted[-1, -1, 3] == 0, "no square is seen"

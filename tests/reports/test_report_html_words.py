@@ -43,6 +43,8 @@ from dfdetect.results import Label, MediaKind, Note, Reason
         ),
         ({"label": Label.UNCERTAIN, "fake_probability": 0.2, "band": (0.2, 0.8)}, "Real below 20 %, fake"),
         ({"novelty": 0.98}, "More unusual than 98 % of the media"),
+        ({"novelty": 0.999}, "More unusual than over 99 % of the media"),
+        ({"novelty": 0.06}, "Novelty 6 % of the media that the model was calibrated on are less unusual"),
     ],
 )
 def test_meanings(change: dict[str, object], said: str) -> None:

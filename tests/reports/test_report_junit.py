@@ -50,7 +50,7 @@ def test_another_parser_finds_every_case(results: list[ScanResult]) -> None:
     cases = {case.name: case for case in suite}
     assert cases["clips/steady.mp4"].is_passed
     (failure,) = cases["clips/interview.mp4"].result
-    assert (failure.type, failure.message) == ("fake", "fake, 93 %: person 2 at 0:03–0:07 (93 %)")
+    assert (failure.type, failure.message) == ("fake", "fake, 93 %: person 2 at 0:03.2–0:06.4 (93 %)")
     assert failure.text.startswith(failure.message + "\n"), "one CI system shows the one, one the other"
     assert cases["landscape.jpg"].is_skipped
     assert cases["gone.mp4"].is_error

@@ -22,16 +22,24 @@ def test_every_form_shows_it(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator({**schema, "$ref": "#/$defs/result"}).validate(record)
     row = next(csv.DictReader(io.StringIO(render("csv", [result]), newline="")))
     assert float(row["novelty"]) == 0.97
-    words = "more unusual than 97 % of the media the model was calibrated on"
+    words = "More unusual than 97 % of the media that the model was calibrated on."
     assert words in render("text", [result], ReportOptions(verbosity=1))
     assert words not in render("text", [result])
+
+
+def test_what_is_usual_is_a_fact_and_no_warning() -> None:
+    result = dataclasses.replace(samples()[0], novelty=0.06)
+    verbose = render("text", [result], ReportOptions(verbosity=1))
+    assert "novelty 6 %" in verbose
+    assert "nusual" not in verbose
+    assert "More unusual" not in render("html", [result])
 
 
 def test_it_is_empty_where_it_is_not_known(schema: dict[str, Any]) -> None:
     result = samples()[0]
     assert json.loads(render("jsonl", [result]))["novelty"] is None
     assert next(csv.DictReader(io.StringIO(render("csv", [result]), newline="")))["novelty"] == ""
-    assert "unusual" not in render("text", [result], ReportOptions(verbosity=1))
+    assert "nov" not in render("text", [result], ReportOptions(verbosity=1))
 
 
 def test_it_is_a_share() -> None:

@@ -17,7 +17,7 @@ from dfdetect.detector import Detector
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import clock, percent, printable, span
+from dfdetect.reports.words import clock, length, moment, percent, printable, span
 from dfdetect.results import Label, MediaKind, Note, Reason, ScanResult
 from dfdetect.verdict import messages
 
@@ -69,13 +69,39 @@ def test_all_reports_round_a_probability_alike(probability: float) -> None:
 def test_times() -> None:
     assert clock(2.9999999999999996) == "0:03"
     assert clock(2.99) == "0:02"
-    assert span(0.0, 3.0000000000000004) == "0:00–0:03"
+    assert span(0.0, 3.0000000000000004) == "0:00.0–0:03.0"
+    assert span(58.4, 66.2) == "0:58–1:07"
     assert [messages.clock(t) for t in (59.94, 59.97, 64.9999999999)] == ["59.9 s", "1:00", "1:05"]
     assert clock(3599.9) == "59:59"
     assert clock(3600) == "1:00:00"
-    assert span(3.2, 6.4) == "0:03–0:07"
-    assert span(3.2, 3.2) == "0:03"
-    assert span(0.0, 0.0) == "0:00"
+    assert span(3.2, 6.4) == "0:03.2–0:06.4"
+    assert span(3.2, 3.2) == "0:03.2"
+    assert span(0.0, 0.0) == "0:00.0"
+    assert [moment(t) for t in (0.25, 2.9999999999999996, 59.96, 3600.04)] == [
+        "0:00.3",
+        "0:03.0",
+        "1:00.0",
+        "1:00:00.0",
+    ]
+
+
+@given(st.integers(0, 59_949))
+def test_the_message_and_the_pictures_name_the_same_moment(thousandths: int) -> None:
+    seconds = thousandths / 1000
+    said, shown = messages.clock(seconds), moment(seconds)
+    assert float(said.removesuffix(" s")) == float(shown.removeprefix("0:"))
+
+
+@given(st.floats(0, 7200), st.floats(0, 1))
+def test_nobody_is_there_for_longer_than_the_video(duration: float, share: float) -> None:
+    """The end of a person's time in the same form, and never past the length that is told."""
+
+    def tenths(text: str) -> int:
+        parts = [float(part) for part in text.removesuffix(" s").split(":")]
+        return round(10 * sum(part * 60**i for i, part in enumerate(reversed(parts))))
+
+    assert tenths(span(0.0, duration * share).split("–")[-1]) <= tenths(length(duration))
+    assert span(0.0, duration).split("–")[-1] == moment(duration) or duration > 59.9
 
 
 @pytest.mark.parametrize(
@@ -233,7 +259,8 @@ def test_one_steady_person_needs_no_line_of_its_own(results: list[ScanResult]) -
     lines = text.splitlines()
     steady = next(i for i, line in enumerate(lines) if "steady.mp4" in line)
     assert not lines[steady + 1].lstrip().startswith("person")
-    assert "person 2  0:03–0:07  fake 93 %" in text
+    assert "person 2  0:03.2–0:06.4  fake 93 %" in text
+    assert "person 1  0:00.0–0:12.0  real (fake 4 %)" in text, "not misread as real to 4 %"
 
 
 def test_a_crowd_shows_the_suspicious_and_says_how_many_more() -> None:
@@ -242,7 +269,7 @@ def test_a_crowd_shows_the_suspicious_and_says_how_many_more() -> None:
     result = judged("party.mp4", Label.FAKE, 0.9, crowd, media(MediaKind.VIDEO))
     text = render("text", [result])
     assert text.count("person") == 8
-    assert "person 21  0:00–0:01  fake 90 %" in text
+    assert "person 21  0:00.0–0:01.0  fake 90 %" in text
     assert "… and 13 more" in text
     assert render("text", [result], ReportOptions(verbosity=1)).count("person ") == 21
 

@@ -16,6 +16,7 @@ from dfdetect.errors import ModelError, SettingsError
 from dfdetect.scoring import models
 from dfdetect.scoring.card import Golden, ModelCard, read_card
 from dfdetect.scoring.models import (
+    UncalibratedError,
     find_folder,
     hash_file,
     list_models,
@@ -99,7 +100,7 @@ def test_calibration_of_other_networks_is_refused(tmp_path: Path) -> None:
     (folder / "cnn0.onnx").write_bytes((folder / "cnn0.onnx").read_bytes() + b"\x00\x00")
     write_card(folder, read_card(folder))
     assert all(check.ok for check in verify(folder))
-    with pytest.raises(ModelError, match="other networks"):
+    with pytest.raises(UncalibratedError, match=r"other networks .*; run dfdetect calibrate$"):
         load_model(folder)
     save_calibration(folder, CALIBRATION)
     assert load_model(folder).calibration["prior"] == 0.5
@@ -108,9 +109,20 @@ def test_calibration_of_other_networks_is_refused(tmp_path: Path) -> None:
 def test_uncalibrated_model_is_refused(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "m")
     (folder / "calibration.json").unlink()
-    write_card(folder, ModelCard(name="tiny", version="1", experts=(tiny_expert("cnn0"),)))
-    with pytest.raises(ModelError, match="not been calibrated"):
+    with pytest.raises(
+        UncalibratedError, match=r"not been calibrated: there is no .*; run dfdetect calibrate$"
+    ):
         load_model(folder)
+    write_card(folder, ModelCard(name="tiny", version="1", experts=(tiny_expert("cnn0"),)))
+    with pytest.raises(UncalibratedError, match=r"its card names no .*; run dfdetect calibrate$"):
+        load_model(folder)
+    with (folder / "cnn0.onnx").open("ab") as stream:
+        stream.write(b"\x00\x00")
+    with pytest.raises(ModelError, match=r"put its new sha256 into card\.json") as caught:
+        load_model(folder)
+    assert not isinstance(caught.value, UncalibratedError)  # no calibration mends that
+    write_card(folder, read_card(folder))
+    assert all(check.ok for check in verify(folder))
 
 
 def test_write_card_hashes_what_is_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ def test_each_medium_may_weigh_the_experts_in_its_own_way() -> None:
     assert [face.logit for face in video.tracks[0].faces] == [3.0, 4.0, 5.0]
     values["fusion"]["bias"] = 0.5
     assert judge(VIDEO, TrackEvidence(1, faces, 3), values=values).logit == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "told"), [(None, True), ({"files": 0}, True), ({"files": 30}, False), ({"source": "x"}, False)]
+)
+def test_a_calibration_that_was_fitted_on_nothing_says_so(fitted: dict[str, Any] | None, told: bool) -> None:
+    values = calibration(fitted_on=fitted)
+    if fitted is None:
+        del values["fitted_on"]
+    notes = judge(PHOTO, person(1, 2.0), values=values).notes
+    assert [note.code for note in notes] == ["uncalibrated"] * told
 
 
 def test_same_person_twice_is_wrong_use() -> None:

@@ -22,6 +22,7 @@ CALIBRATION: dict[str, Any] = {
     "band": {"error_rate": 0.1, "photo": [0.2, 0.8], "video": [0.25, 0.7]},
     "prior": 0.5,
     "quality": {"min_sharpness": 4.0, "min_brightness": 0.06, "min_contrast": 0.02},
+    "fitted_on": {"source": "labels.csv", "files": 100},
 }
 GOOD = FaceQuality(size=120.0, sharpness=80.0, brightness=0.5, contrast=0.2)
 

@@ -21,22 +21,23 @@ from dfdetect.reports.html.pictures import (
 from dfdetect.reports.html.views import Answer, FaceBox, FacePicture, FaceRow, FileView, FrameView, PersonView
 from dfdetect.reports.html.wording import (
     credentials_rows,
-    leaning,
     limits_words,
     meaning,
-    moment,
     quality_flags,
     quality_range,
     signed,
 )
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, percent, plural, reason_words, span
+from dfdetect.reports.words import label_words, moment, percent, plural, reason_words, span
 from dfdetect.results import FaceScore, Label, MediaKind, Reason, ScanResult, TrackResult
+from dfdetect.verdict.messages import unusual_words
 
 MOST_ROWS = 1_000
 """Rows of the table of scores of one file, and dots of its time line."""
 MOST_PERSONS = 48
 """Persons of a file that are described one by one."""
+LETTER, WIDEST, HIGHEST = 16, 480, 400
+"""Height of the numbers at the boxes, in a frame that the page shows about this wide or high."""
 _ORDER = {"fake": 0, "uncertain": 1, "real": 2, "not-judged": 3, "unreadable": 4}
 
 
@@ -131,7 +132,6 @@ def _row(k: int, person: int, face: FaceScore, video: bool) -> FaceRow:
         time=moment(face.time) if video else "",
         person=person,
         score=signed(face.logit),
-        leaning=leaning(face.logit),
         size=f"{quality.size:.0f}",
         sharpness=f"{quality.sharpness:.0f}",
         brightness=f"{quality.brightness:.2f}",
@@ -184,9 +184,9 @@ def _face(person: int, face: FaceScore, k: int, scale: float, video: bool) -> Fa
         k=k,
         frame=face.frame,
         caption=f"{time} {score}".strip(),
-        title=", ".join(filter(None, (time, f"person {person}", f"score {score} {leaning(face.logit)}"))),
+        title=", ".join(filter(None, (time, f"person {person}", f"score {score}"))),
         picture=data_uri(face.picture or b""),
-        heat=draw_heat(face.heatmap, scale) if face.heatmap else None,
+        heat=draw_heat(face, scale) if face.heatmap else None,
     )
 
 
@@ -199,6 +199,7 @@ def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], i
                 boxes.setdefault(face.frame, []).append(
                     FaceBox(
                         numbers[track.id, i],
+                        track.id,
                         colour_of(position),
                         round(box.x0, 1),
                         round(box.y0, 1),
@@ -212,6 +213,7 @@ def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], i
             time=moment(picture.time) if _is_video(result) else "",
             width=picture.width,
             height=picture.height,
+            letter=round(LETTER * max(picture.width / WIDEST, picture.height / HIGHEST), 1),
             picture=data_uri(picture.jpeg),
             boxes=tuple(boxes.get(picture.frame, ())),
         )
@@ -233,7 +235,6 @@ def _notes(result: ScanResult) -> tuple[str, ...]:
         note.text for note in (*result.notes, *(result.media.notes if result.media else ()))
     )
     texts = list(notes)
-    if result.novelty is not None:
-        share = percent(result.novelty)
-        texts.append(f"More unusual than {share} of the media that the model was calibrated on.")
+    if result.novelty is not None and (words := unusual_words(result.novelty)):
+        texts.append(words)
     return tuple(texts)

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dfdetect.reports.html.wording import moment
-from dfdetect.reports.words import clock
+from dfdetect.reports.words import clock, moment
 from dfdetect.results import FaceScore, ScanResult, TrackResult
 
 WIDTH, HEIGHT = 1000, 200

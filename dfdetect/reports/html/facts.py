@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dfdetect.reports.words import clock, plural
+from dfdetect.reports.words import length, plural
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
-from dfdetect.verdict.messages import given_percent, limit_percents
+from dfdetect.verdict.messages import given_percent, limit_percents, percent, unusual_words
 
 
 def media_words(media: MediaInfo | None) -> str:
@@ -17,7 +17,7 @@ def length_words(media: MediaInfo | None) -> str:
     if media is None:
         return ""
     if media.kind is MediaKind.VIDEO:
-        return "" if media.duration is None else clock(media.duration)
+        return "" if media.duration is None else length(media.duration)
     return f"{media.width} × {media.height}"
 
 
@@ -31,6 +31,9 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
         facts.append(("Scanned", result.evidence.started))
     if result.fake_probability is not None and result.logit is not None:
         facts.append(("Probability", _exact(result)))
+    if result.novelty is not None and not unusual_words(result.novelty):
+        share = percent(result.novelty)
+        facts.append(("Novelty", f"{share} of the media that the model was calibrated on are less unusual"))
     facts.append(("Took", f"{result.elapsed:.1f} s"))
     return tuple(facts)
 

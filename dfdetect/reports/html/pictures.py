@@ -161,18 +161,19 @@ def thumbnail(picture: bytes) -> str | None:
     return data_uri(raw.getvalue())
 
 
-def draw_heat(heatmap: Sequence[Sequence[float]], scale: float) -> str:
-    """A heat map as a transparent PNG to lay over the face, blue for real, orange for fake.
+def draw_heat(face: FaceScore, scale: float) -> str:
+    """The heat map of a face as a transparent PNG to lay over it, blue for real, orange for fake.
 
-    `scale` is the logit that gets full strength; the rows are smoothed to 30 × 30 pixels.
+    `scale` is the logit that gets full strength; 30 × 30 pixels, treated as `dfdetect explain` does.
     """
     import numpy as np
     from PIL import Image
 
-    values = np.nan_to_num(np.asarray(heatmap, np.float32) / scale)
-    smooth = Image.fromarray(values).resize((_HEAT_SIDE, _HEAT_SIDE), Image.Resampling.BICUBIC)
+    from dfdetect.reports.heat import balanced, strengths
+
+    painted = strengths(balanced(face.heatmap or ((0.0,),), face.logit) / np.float32(scale), _HEAT_SIDE)
     # A palette of a few levels: a tenth of the bytes of RGBA, and no steps that an eye would see.
-    index = np.rint((np.clip(np.asarray(smooth), -1, 1) + 1) * _LEVELS).astype(np.uint8)
+    index = np.rint((np.nan_to_num(painted) + 1) * _LEVELS).astype(np.uint8)
     image = Image.fromarray(index)
     image.putpalette([part for level in _levels() for part in (FAKE_END if level > 0 else REAL_END)])
     opacity = bytes(round(255 * MOST_OPACITY * abs(level)) for level in _levels())
@@ -186,6 +187,10 @@ def _levels() -> list[float]:
 
 
 def heat_scale(result: ScanResult) -> float:
-    """The strongest cell of any heat map of the file (absolute logit), at least 1, so that faces compare."""
-    maps = (face.heatmap for track in result.tracks for face in track.faces if face.heatmap)
-    return max(1.0, max((abs(value) for rows in maps for row in rows for value in row), default=0.0))
+    """The logit that gets full colour in all heat maps of the file; 0 when it has none."""
+    faces = [face for track in result.tracks for face in track.faces if face.heatmap]
+    if not faces:
+        return 0.0
+    from dfdetect.reports.heat import balanced, full_scale
+
+    return full_scale(balanced(face.heatmap, face.logit) for face in faces if face.heatmap)

@@ -28,7 +28,6 @@ class FaceRow:
     time: str
     person: int
     score: str
-    leaning: str
     size: str
     sharpness: str
     brightness: str
@@ -52,6 +51,7 @@ class FaceBox:
     """Where a face is in a frame, in pixels of the frame."""
 
     k: int
+    person: int
     colour: int
     x: float
     y: float
@@ -67,6 +67,8 @@ class FrameView:
     time: str
     width: int
     height: int
+    letter: float
+    """Height of the numbers at the boxes, in pixels of the frame."""
     picture: str
     boxes: tuple[FaceBox, ...]
 

@@ -177,17 +177,3 @@ def signed(value: float) -> str:
     if float(text) == 0:
         return text
     return ("+" if value > 0 else "−") + text
-
-
-def leaning(value: float) -> str:
-    """Which way a raw score points."""
-    return "towards fake" if value > 0 else "towards real"
-
-
-def moment(seconds: float) -> str:
-    """A time with tenths: ``0:03.2``."""
-    tenths = int(seconds * 10 + 0.5)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02}.{rest % 10}"
-    return f"{hours}:{minutes:02}:{tail}" if hours else f"{minutes}:{tail}"
