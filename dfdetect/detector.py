@@ -26,6 +26,7 @@ from dfdetect.scoring.aside import Aside
 from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Scorer
 from dfdetect.settings import Settings
+from dfdetect.shortage import is_out_of_memory
 from dfdetect.verdict.judge import Judge, Verdict
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ class Detector:
                 )
         except MediaError as error:
             return self._failed(path, error.reason, error.message, clock, record)
-        except MemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             text = "memory ran out while scanning this file; scan it alone or on a machine with more memory"
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
         return self._result(path, verdict, info, evidence, clock, record)

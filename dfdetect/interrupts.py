@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP, where there is one: the terminal was closed, or the connection to it has broken.
+_REQUESTS = (signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP]))
+_ENDINGS = (signal.SIGINT, *_REQUESTS)
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Deliver Ctrl-C and SIGTERM only after the block.
+    """Deliver Ctrl-C, SIGTERM and SIGHUP only after the block.
 
     A process started inside also begins with them held back, until it has chosen what they mean.
     """
@@ -63,17 +65,24 @@ def _handlers_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM (a CI job's time is up) ends like Ctrl-C: with finished reports and no workers left."""
+    """SIGTERM (a CI job's time is up) and SIGHUP (the terminal is closed) end like Ctrl-C: with finished
+    reports and no workers left.  A SIGHUP that is ignored (nohup) stays so.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in _REQUESTS}
+    for number, handler in tuple(before.items()):
+        if number != signal.SIGTERM and handler in (signal.SIG_IGN, None):
+            del before[number]
+        else:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

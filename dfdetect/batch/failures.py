@@ -9,6 +9,7 @@ import traceback
 from dfdetect.errors import MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
+from dfdetect.shortage import is_out_of_memory
 
 
 def failed_result(
@@ -22,7 +23,7 @@ def raised_result(path: str, error: Exception, settings: Settings, elapsed: floa
     """The result of a file whose scan raised `error`, which a scan should not do."""
     if isinstance(error, MediaError):
         return failed_result(path, error.reason, error.message, settings, elapsed)
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         text = "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
         return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
     text = f"a fault of dfdetect stopped this scan: {describe(error)}; please report it with the file"

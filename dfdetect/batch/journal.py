@@ -130,7 +130,7 @@ class Journal:
             self._file.seek(offset)
             with _buffered(self._file) as reader:
                 return result_in(reader.readline())
-        except (OSError, ValueError, LookupError, TypeError, InputError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, InputError) as error:
             raise InputError(
                 f"{self._title} cannot be read any more ({error}): name another file, and scan again"
             ) from error
@@ -200,7 +200,7 @@ class Journal:
             place = _Entry(Stamp(about["size"], about["mtime_ns"]), offset)
             if about.get("folder", self._folder) == self._folder:
                 self._entries[about["path"]] = place
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):  # the last of absurd nesting
             return False
         return True
 
@@ -241,16 +241,17 @@ class Journal:
         """In what the scan of the header differs from this one; empty if it does not."""
         try:
             header = json.loads(head)
-            version, there = header["version"], dict(header["key"])
+            version = repr(header["version"])
+            other = differences(dict(header["key"]), json.loads(json.dumps(key)))
             if header["format"] != FORMAT:
                 raise ValueError(header["format"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._foreign() from error
-        if version != VERSION:
+        if version != repr(VERSION):
             raise InputError(
-                f"{self._title} is of version {version!r:.20}, and only {VERSION} is known: name another file"
+                f"{self._title} is of version {version:.20}, and only {VERSION} is known: name another file"
             )
-        return differences(there, json.loads(json.dumps(key)))
+        return other
 
     def _foreign(self) -> InputError:
         return InputError(f"{self._title} is there and is no journal of a scan: name another file")

@@ -1,8 +1,9 @@
 """Many files through worker processes: results stream, memory is bounded, one bad file costs one file.
 
-The parent has a single thread.  It keeps one file in each worker, waits on all pipes at once, and
-kills what exceeds its time.  A worker never has a second file queued, so that a crash can only be
-the fault of the file it had, and no file waits behind a long video while other workers are idle.
+The parent has a single thread.  It keeps one file in each worker, waits on all pipes at once (also on that
+which a list of files comes through), and kills what exceeds its time.  A worker never has a second file
+queued, so that a crash can only be the fault of the file it had, and no file waits behind a long video while
+other workers are idle.
 
 Nothing outlives the parent: closing the generator (Ctrl-C, an exception, `close()`) kills all workers;
 if the parent itself is killed, the kernel (Linux) or a watching thread ends them.
@@ -27,6 +28,7 @@ from dfdetect.batch.process import (
     prepare,
 )
 from dfdetect.batch.resources import default_jobs, threads_per_worker
+from dfdetect.batch.sources import NotYet
 from dfdetect.batch.worker import (
     DetectorFactory,
     Done,
@@ -51,10 +53,12 @@ _TICK = 1.0
 """Longest wait in seconds, so that a pause of the whole program (Ctrl-Z, sleep) is noticed."""
 _START_DEATHS = 3
 """Workers that may die one after the other before they are ready."""
+Paths = Iterable[str | os.PathLike[str] | NotYet]
+"""What to scan, and where it is not known yet."""
 
 
 def scan_many(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Paths,
     settings: Settings,
     *,
     jobs: int | None = None,
@@ -66,7 +70,8 @@ def scan_many(
 
     `jobs` is the number of worker processes, by default as many as cores and memory allow (never more
     than there are files).  `jobs=0` scans in this process: no time limit, and a crash of a decoder is a
-    crash of the program.  `paths` is consumed while results are given, `AHEAD` per worker ahead at most.
+    crash of the program.  `paths` is consumed while results are given, `AHEAD` per worker ahead at most;
+    where the next path may be long in coming it gives `NotYet`, else everything waits for it.
     Workers share the cores among their engines unless `Settings.threads` says otherwise.
 
     A file that takes longer than `Settings.timeout` seconds gets `Reason.TIMED_OUT`, one whose worker
@@ -103,10 +108,13 @@ def scan_many(
 
 
 def _scan_here(
-    paths: Iterable[str | os.PathLike[str]], settings: Settings, factory: DetectorFactory
+    paths: Paths, settings: Settings, factory: DetectorFactory
 ) -> Generator[ScanResult, None, None]:
     detector: SupportsScan | None = None
     for path in paths:
+        if isinstance(path, NotYet):
+            path.wait()
+            continue
         if detector is None:
             detector = build(factory, settings)
         yield scan_one(detector, os.fsdecode(path), settings)
@@ -115,20 +123,23 @@ def _scan_here(
 class _Input:
     """Numbered tasks from the caller's iterable; its error is kept until the files before it are done."""
 
-    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+    def __init__(self, paths: Paths) -> None:
         self.error: Exception | None = None
         self.taken = 0
-        self._paths: Iterator[str | os.PathLike[str]] | None = iter(paths)
+        self.silent: NotYet | None = None
+        """Set while `next` gave nothing only because the input has nothing yet."""
+        self._paths: Iterator[str | os.PathLike[str] | NotYet] | None = iter(paths)
         self._waiting: deque[Task] = deque()
 
     def count(self, limit: int) -> int:
-        """How many files there are, as far as `limit`; takes so many from the input."""
+        """How many files there are or may be, as far as `limit`; takes so many from the input."""
         while len(self._waiting) < limit and (task := self._pull()):
             self._waiting.append(task)
-        return len(self._waiting)
+        return limit if self.silent else len(self._waiting)
 
     def next(self, may_pull: bool) -> Task | None:
         """The next task, from those taken before or, if allowed, from the caller."""
+        self.silent = None
         if self._waiting:
             return self._waiting.popleft()
         return self._pull() if may_pull else None
@@ -141,7 +152,11 @@ class _Input:
         if self._paths is None:
             return None
         try:
-            path = os.fsdecode(next(self._paths))
+            path = next(self._paths)
+            if isinstance(path, NotYet):
+                self.silent = path
+                return None
+            path = os.fsdecode(path)
         except StopIteration:
             self._paths = None
             return None
@@ -157,7 +172,7 @@ class _Pool:
 
     def __init__(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Paths,
         settings: Settings,
         factory: DetectorFactory,
         start_method: Callable[[], StartMethod],
@@ -182,13 +197,13 @@ class _Pool:
             self._threads = self._settings.threads or threads_per_worker(self._size)
             while True:
                 self._feed()
-                busy = any(worker.task for worker in self._workers)
-                if busy:
+                more = self._input.silent is not None or any(worker.task for worker in self._workers)
+                if more:
                     self._collect(block=not self._has_result())
                     self._feed()  # let the workers work while the caller has the result
                 if self._has_result():
                     yield self._take()
-                elif not busy:
+                elif not more:
                     break
             if self._input.error is not None:
                 raise self._input.error
@@ -206,6 +221,7 @@ class _Pool:
     def _feed(self) -> None:
         """Give a file to every idle worker, starting workers while there are fewer than wanted."""
         limit = self._size * (AHEAD_ORDERED if self._ordered else AHEAD)
+        self._input.silent = None
         while True:
             worker = next((each for each in self._workers if each.task is None), None)
             if worker is None and len(self._workers) >= self._size:
@@ -238,11 +254,14 @@ class _Pool:
         return worker
 
     def _collect(self, block: bool) -> None:
-        """Take in what workers say; wait for it if `block`, at most until the next deadline."""
+        """Take in what workers say; wait for it if `block`, at most until the next deadline or file."""
         before = time.monotonic()
-        deadline = min(worker.deadline for worker in self._workers if worker.task)
+        deadline = min((worker.deadline for worker in self._workers if worker.task), default=before + _TICK)
         patience = min(_TICK, max(0.0, deadline - before)) if block else 0.0
-        readable: list[object] = list(wait([worker.connection for worker in self._workers], patience))
+        sources: list[Connection | int] = [worker.connection for worker in self._workers]
+        if self._input.silent is not None:
+            sources.append(self._input.silent.descriptor)
+        readable: list[object] = list(wait(sources, patience))
         pause = time.monotonic() - before - patience
         for worker in list(self._workers):
             if pause > 2 * _TICK:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from dfdetect.batch.journal import Journal, Stamp, stamp_of
+from dfdetect.batch.sources import NotYet
 from dfdetect.results import ScanResult
 
 
 def scan_with(
     journal: Journal,
-    paths: Iterable[str],
-    scan: Callable[[Iterator[str]], Generator[ScanResult, None, None]],
+    paths: Iterable[str | NotYet],
+    scan: Callable[[Iterator[str | NotYet]], Generator[ScanResult, None, None]],
     *,
     ordered: bool = False,
     apart: Iterable[str | None] = (),
@@ -46,7 +47,7 @@ class _Flow:
     """Parts the paths in two, and brings the results together again."""
 
     def __init__(
-        self, journal: Journal, paths: Iterator[str], ordered: bool, apart: frozenset[str | None]
+        self, journal: Journal, paths: Iterator[str | NotYet], ordered: bool, apart: frozenset[str | None]
     ) -> None:
         self._journal = journal
         self._paths = paths
@@ -55,9 +56,12 @@ class _Flow:
         self._line: deque[_Slot] = deque()
         self._begun: dict[str, deque[tuple[Stamp | None, _Slot]]] = {}
 
-    def rest(self) -> Iterator[str]:
+    def rest(self) -> Iterator[str | NotYet]:
         """What `scan` has to do."""
         for path in self._paths:
+            if isinstance(path, NotYet):
+                yield path
+                continue
             if (offset := self._find(path)) is not None:
                 self._line.append(_Slot(offset))
                 continue
@@ -73,6 +77,9 @@ class _Flow:
         with contextlib.closing(results):
             # Those at the beginning at once: `scan` would take paths until one is left for it.
             for path in self._paths:
+                if isinstance(path, NotYet):
+                    path.wait()
+                    continue
                 if (offset := self._find(path)) is None:
                     self._paths = itertools.chain([path], self._paths)
                     break

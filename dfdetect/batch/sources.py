@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
@@ -23,8 +25,24 @@ mxf y4m ivf mjpg mjpeg h264 264 h265 265 hevc obu rm rmvb
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.split())
 """Suffixes of files that a folder's scan takes without looking inside."""
 
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""Says that a name, or what it is a link to, does not exist; whatever else may hide a photo or a video."""
 _LIST_CHUNK = 65_536
 _LONGEST_NAME = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Stands among paths for those that a list from a pipe has not named so far: ask again, now or later."""
+
+    descriptor: int
+    """Of the list: readable once there is more to read, or its end."""
+
+    def wait(self) -> None:
+        """Wait until there is more."""
+        from multiprocessing.connection import wait
+
+        wait([self.descriptor])
 
 
 @dataclass
@@ -49,7 +67,7 @@ def find_media(
     files_from: str | None = None,
     null_separated: bool = False,
     survey: Survey | None = None,
-) -> Iterator[str]:
+) -> Iterator[str | NotYet]:
     """Give every path to scan once: `arguments` in their order, then the names listed in `files_from`.
 
     - A **file** that is named is given whatever it is; also if it is missing, and ``-`` as it stands.
@@ -58,9 +76,10 @@ def find_media(
       folders are passed over unless they are named themselves.  A folder that cannot be listed and a link
       with a media suffix to nothing are given themselves, so that their results say why.
     - A **pattern** (``*``, ``?``, ``[…]``, ``**``) that is no existing name is expanded as a shell would;
-      without a match it is given itself.
+      without a match it is given itself.  Folders under ``**`` that cannot be listed are given too.
     - `files_from` is a file of names, one a line or (`null_separated`) ended by NUL; ``-`` is standard
-      input.  Names are taken literally; folders among them are searched.
+      input.  Names are taken literally; folders among them are searched.  Once a path was given, `NotYet`
+      is given whenever a list from a pipe is silent (not on Windows, where it is waited for).
 
     Nothing is read ahead but the names of one folder.  `survey` counts what was passed over.
     Raises `InputError` at once if the list does not exist and while iterating if it is not a list of names.
@@ -73,7 +92,8 @@ def find_media(
 def expand(pattern: str) -> Iterator[str]:
     """The names that `pattern` matches, as a shell expands it: ``**`` stands for any number of folders.
 
-    Unlike `glob.iglob`, it does not go through links to folders, which may form endless trees.
+    Unlike `glob.iglob`, it does not go through links to folders, which may form endless trees, and it gives
+    the folders that cannot be listed, since they may hold what is meant.
     """
     parts = (pattern.replace(os.altsep, os.sep) if os.altsep else pattern).split(os.sep)
     if "**" not in parts:
@@ -82,14 +102,22 @@ def expand(pattern: str) -> Iterator[str]:
     before, after = os.sep.join(parts[: (at := parts.index("**"))]), parts[at + 1 :]
     if at and not before:
         before = os.sep  # the pattern begins at the root
+    closed: list[str] = []
+
+    def note(error: OSError) -> None:
+        if error.errno not in _NOTHING_THERE:
+            closed.append(error.filename if root else os.path.relpath(error.filename))
+
     for root in sorted(glob.iglob(before)) if before else [""]:
-        for folder, inner, names in os.walk(root or os.curdir):
+        for folder, inner, names in os.walk(root or os.curdir, onerror=note):
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             here = folder if root else os.path.relpath(folder) if folder != os.curdir else ""
             if after:
                 yield from expand(os.path.join(glob.escape(here), *after))
             else:
                 yield from (os.path.join(here, name) for name in sorted(names) if name[0] != ".")
+        yield from closed
+        closed.clear()
 
 
 class _Search:
@@ -104,12 +132,16 @@ class _Search:
         self._searched: set[str] = set()
         self._real_folder = lru_cache(maxsize=1024)(os.path.realpath)
 
-    def run(self, arguments: Iterable[str], files_from: str | None, null_separated: bool) -> Iterator[str]:
+    def run(
+        self, arguments: Iterable[str], files_from: str | None, null_separated: bool
+    ) -> Iterator[str | NotYet]:
         for path in self._all(arguments, files_from, null_separated):
-            self._survey.found += 1
+            self._survey.found += not isinstance(path, NotYet)
             yield path
 
-    def _all(self, arguments: Iterable[str], files_from: str | None, null_separated: bool) -> Iterator[str]:
+    def _all(
+        self, arguments: Iterable[str], files_from: str | None, null_separated: bool
+    ) -> Iterator[str | NotYet]:
         for argument in arguments:
             if glob.has_magic(argument) and not os.path.lexists(argument):
                 matched = False
@@ -121,8 +153,12 @@ class _Search:
             else:
                 yield from self._one(argument)
         if files_from is not None:
-            for name in _read_list(files_from, null_separated):
-                yield from self._one(name)
+            # Before the first path nobody has anything else to do.
+            for name in _read_list(files_from, null_separated, lambda: self._survey.found > 0):
+                if isinstance(name, NotYet):
+                    yield name
+                else:
+                    yield from self._one(name)
 
     def _one(self, path: str) -> Iterator[str]:
         if path != "-" and os.path.isdir(path):
@@ -198,10 +234,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_taken(path: str) -> bool:
     """Whether the search of a folder gives what has this name in it."""
-    if os.path.exists(path):
-        return os.path.isfile(path) and looks_like_media(path)
-    # A link to nothing: a folder that lacks a picture must not pass as clean.
-    return os.path.islink(path) and _has_media_suffix(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if error.errno not in _NOTHING_THERE:
+            return True  # in a folder that may be listed but not entered: its result will say why
+        # A link to nothing: a folder that lacks a picture must not pass as clean.
+        return os.path.islink(path) and _has_media_suffix(path)
+    except ValueError:  # a NUL in the name
+        return False
+    return stat.S_ISREG(mode) and looks_like_media(path)
 
 
 def looks_like_media(path: str) -> bool:
@@ -225,22 +267,25 @@ def _has_media_suffix(path: str) -> bool:
     return suffix in MEDIA_SUFFIXES and not name.startswith("._")
 
 
-def _read_list(name: str, null_separated: bool) -> Iterator[str]:
+def _read_list(name: str, null_separated: bool, impatient: Callable[[], bool]) -> Iterator[str | NotYet]:
     separator = b"\0" if null_separated else b"\n"
     try:
         if name == "-":
-            yield from _names(sys.stdin.buffer, separator)
+            yield from _names(sys.stdin.buffer, separator, impatient)
         else:
             with open(name, "rb") as file:
-                yield from _names(file, separator)
+                yield from _names(file, separator, impatient)
     except OSError as error:
         raise InputError(f"the list of files '{name}' cannot be read: {error.strerror or error}") from error
 
 
-def _names(file: BinaryIO, separator: bytes) -> Iterator[str]:
+def _names(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> Iterator[str | NotYet]:
     """Names as they arrive, so that another program may still be writing the list."""
     first = True
-    for item in _split(file, separator):
+    for item in _split(file, separator, impatient):
+        if isinstance(item, NotYet):
+            yield item
+            continue
         if separator == b"\n":
             if b"\0" in item:
                 raise InputError("the list of files is separated by NUL, not by lines: add --null")
@@ -251,24 +296,42 @@ def _names(file: BinaryIO, separator: bytes) -> Iterator[str]:
             yield os.fsdecode(item)
 
 
-def _split(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    if separator == b"\n":
-        for line in iter(lambda: file.readline(_LONGEST_NAME), b""):
-            yield line.removesuffix(b"\n")
-        return
-    read = getattr(file, "read1", file.read)
+def _split(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> Iterator[bytes | NotYet]:
     rest, ended = b"", False
-    while chunk := read(_LIST_CHUNK):
+    for chunk in _chunks(file, impatient):
+        if isinstance(chunk, NotYet):
+            yield chunk
+            continue
         *items, rest = (rest + chunk).split(separator)
         ended = ended or bool(items)
         yield from items
         if len(rest) > _LONGEST_NAME:
-            raise _by_lines()
+            if separator == b"\0":
+                raise _by_lines()
+            yield rest  # no name is that long: its result will say so
+            rest = b""
     # A whole list without NUL is one name if there is such a file, which may have line breaks in its name.
-    if not ended and rest.strip() and b"\n" in rest and not os.path.lexists(rest):
+    if separator == b"\0" and not ended and rest.strip() and b"\n" in rest and not os.path.lexists(rest):
         raise _by_lines()
     if rest:
         yield rest
+
+
+def _chunks(file: BinaryIO, impatient: Callable[[], bool]) -> Iterator[bytes | NotYet]:
+    """What there is to read; while there is nothing, `NotYet` if the reader is `impatient`."""
+    read = getattr(file, "read1", file.read)  # leaves nothing in a buffer, where `wait` would not see it
+    try:
+        descriptor = file.fileno() if sys.platform != "win32" else None
+    except (OSError, AttributeError):  # no file of the system
+        descriptor = None
+    if descriptor is not None:
+        from multiprocessing.connection import wait
+    while True:
+        while descriptor is not None and impatient() and not wait([descriptor], 0):
+            yield NotYet(descriptor)
+        if not (chunk := read(_LIST_CHUNK)):
+            return
+        yield chunk
 
 
 def _by_lines() -> InputError:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import click
 
-from dfdetect.batch.sources import MEDIA_SUFFIXES, Survey, find_media, looks_like_media
+from dfdetect.batch.sources import MEDIA_SUFFIXES, NotYet, Survey, find_media, looks_like_media
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
 from dfdetect.reports.words import plural, printable
@@ -52,7 +52,7 @@ class Inputs:
                 "-0 belongs to --files-from, as in: find . -print0 | dfdetect scan --files-from - -0"
             )
 
-    def find(self) -> Iterator[str]:
+    def find(self) -> Iterator[str | NotYet]:
         """Every path to scan; `InputError` that says why if there is none."""
         found = self._search(self.survey)
         first = next(found, None)
@@ -132,7 +132,7 @@ class Inputs:
                 "give each its own"
             )
 
-    def _search(self, survey: Survey) -> Iterator[str]:
+    def _search(self, survey: Survey) -> Iterator[str | NotYet]:
         paths = [self.spooled or path if path == STDIN else path for path in self.paths]
         return find_media(paths, files_from=self.files_from, null_separated=self.null, survey=survey)
 

@@ -41,7 +41,8 @@ class ProgressLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._progress is not None:
-            self._progress.stop()
+            with contextlib.suppress(OSError):  # the terminal was closed
+                self._progress.stop()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:

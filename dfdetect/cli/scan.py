@@ -28,6 +28,7 @@ from dfdetect.settings import Settings
 
 if TYPE_CHECKING:
     from dfdetect.batch.journal import Journal
+    from dfdetect.batch.sources import NotYet
     from dfdetect.scoring.models import ModelFolder
 
 
@@ -156,7 +157,7 @@ def _spared_model(inputs: Inputs, settings: Settings, output: Output) -> ModelFo
 
 
 def _results(
-    paths: Iterator[str],
+    paths: Iterator[str | NotYet],
     inputs: Inputs,
     settings: Settings,
     journal: Journal | None,

@@ -108,6 +108,22 @@ def test_workers_follow_a_killed_parent_even_when_hung(
         assert all_end(workers)
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_only_the_parent_decides_what_a_closed_terminal_means(ignored: bool) -> None:
+    *command, text = script(["ok-1", "hang-1", "ok-2", "sleep-1-x", "ok-3"], "fork")
+    if ignored:  # as under nohup
+        text = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + text
+    with running([*command, text], ready="ok-2") as (parent, workers):
+        os.killpg(parent.pid, signal.SIGHUP)
+        if ignored:
+            assert parent.stdout is not None
+            assert [parent.stdout.readline().strip() for _ in range(2)] == ["sleep-1-x", "ok-3"]
+            assert not all_end(workers, within=0)
+        else:
+            assert parent.wait(5) == -signal.SIGHUP
+            assert all_end(workers)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_interrupts_while_workers_start_leave_nothing(method: str) -> None:
     command = script(["hang-1", "hang-2"], method)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = {"frames": 8, "code": ["ab"]}
 NOT_UTF8 = "caf\udce9.jpg"
 TWO_THIRDS = 2 / 3
+
+
+NESTED = b"[" * 100_000 + b"]" * 100_000
+
+
+def crc_of(body: bytes) -> bytes:
+    """A line with a checksum that is right."""
+    return b'{"crc32": "%08x", ' % zlib.crc32(body) + body[1:] + b"\n"
 
 
 def result(path: str = "a.jpg", reason: Reason | None = None, probability: float = 0.25) -> ScanResult:
@@ -135,7 +144,7 @@ class Scan:
         self.seen: list[str] = []
         self._make = make
 
-    def __call__(self, paths: Iterator[str]) -> Generator[ScanResult, None, None]:
+    def __call__(self, paths: Iterator[Any]) -> Generator[ScanResult, None, None]:
         for path in paths:
             self.seen.append(path)
             yield self._make(path)
@@ -227,7 +236,7 @@ def test_order(folder: Path) -> None:
     paths = files(*(f"{number}.jpg" for number in range(8)))
     run([paths[0], paths[3], paths[6], paths[7]])
 
-    def backwards(rest: Iterator[str]) -> Generator[ScanResult, None, None]:
+    def backwards(rest: Iterator[Any]) -> Generator[ScanResult, None, None]:
         taken = list(rest)
         assert taken == [paths[1], paths[2], paths[4], paths[5]]
         for path in reversed(taken):
@@ -250,12 +259,12 @@ def test_those_that_are_there_come_as_they_are_met(folder: Path) -> None:
 
 
 def test_the_scan_is_asked_at_once_and_closed(folder: Path) -> None:
-    def refusing(paths: Iterator[str]) -> Generator[ScanResult, None, None]:
+    def refusing(paths: Iterator[Any]) -> Generator[ScanResult, None, None]:
         raise InputError("no")
 
     closed = []
 
-    def scan(paths: Iterator[str]) -> Generator[ScanResult, None, None]:
+    def scan(paths: Iterator[Any]) -> Generator[ScanResult, None, None]:
         try:
             yield from map(result, paths)
         finally:
@@ -302,6 +311,7 @@ def test_a_header_that_was_cut_is_begun_anew(folder: Path, size: int) -> None:
         lambda line: b"\0" * (len(line) - 1) + b"\n",
         lambda line: line.replace(b"0.25", b"0.75"),
         lambda line: b"{}\n",
+        lambda line: crc_of(b'{"path": "b.jpg", "size": 1, "mtime_ns": ' + NESTED + b"}"),
     ],
 )
 def test_a_damaged_line_costs_its_file_and_is_said(folder: Path, damage: Callable[[bytes], bytes]) -> None:
@@ -319,6 +329,19 @@ def test_a_damaged_line_costs_its_file_and_is_said(folder: Path, damage: Callabl
         "1 line of the journal 'j' is damaged and passed over; what should stand there is scanned again"
     ]
     assert run(paths)[1:] == ([], 3)
+
+
+def test_a_line_that_is_damaged_later_is_said(folder: Path) -> None:
+    paths = files("a.jpg")
+    run(paths)
+    with Journal("j", KEY) as journal:
+        offset = journal.find("a.jpg")
+        assert offset is not None
+        for line in (b"{}\n", crc_of(b'{"path": "a.jpg", "result": ' + NESTED + b"}")):
+            content = Path("j").read_bytes()[:offset]
+            Path("j").write_bytes(content + line)
+            with pytest.raises(InputError, match="cannot be read any more"):
+                journal.read(offset)
 
 
 def test_results_of_another_scan_are_refused(folder: Path) -> None:
@@ -377,6 +400,7 @@ def test_a_journal_without_results_is_begun_anew(folder: Path) -> None:
         (b"hello", "is there and is no journal of a scan"),
         (b"hello\nworld\n", "is there and is no journal of a scan"),
         (b'{"path": "a"}\n', "is there and is no journal of a scan"),
+        (NESTED + b"\n", "is there and is no journal of a scan"),
         (
             b'{"format": "dfdetect-journal", "version": 2, "key": {}}\n',
             "is of version 2, and only 1 is known",

@@ -49,7 +49,7 @@ IN_TREE += ["sub/deep/er/c.webm"]
 
 
 def names(*arguments: str, **options: object) -> list[str]:
-    return [os.path.normpath(path) for path in find_media(arguments, **options)]  # type: ignore[arg-type]
+    return [os.path.normpath(str(path)) for path in find_media(arguments, **options)]  # type: ignore[arg-type]
 
 
 def test_a_folder_gives_its_media_in_stable_order(tree: Path) -> None:
@@ -142,6 +142,44 @@ def test_what_cannot_be_listed_or_read_is_given(tree: Path, monkeypatch: pytest.
     assert names(".") == [*expected, "Sub2/d.avi", "sub/z.png", "sub/deep"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_what_a_folder_lists_but_does_not_let_in_is_given(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "sub/notes.txt").touch()
+    (tree / "gone.jpg").symlink_to("sub/z.png/no-folder")
+    (tree / "gone.txt").symlink_to("sub/z.png/no-folder")
+    real = os.stat
+
+    def guarded(path: Any, *rest: Any, **options: Any) -> os.stat_result:
+        if os.path.dirname(os.path.normpath(path)).endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    survey = Survey()
+    found = names(".", "sub/notes.txt", "no\0name", survey=survey)
+    expected = [*IN_TREE[:3], "gone.jpg", *IN_TREE[3:6], "sub/notes.txt", "sub/z.png"]
+    assert found == [*expected, "sub/deep/er/c.webm", "no\0name"]
+    assert survey.repeated == 1
+
+
+def test_what_a_pattern_cannot_enter_is_given(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        if "sub" in path:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names("**/*.webm") == ["sub"]
+    assert names("**", "**/*.avi")[-2:] == ["Sub2/d.avi", "sub"]
+    assert names(f"{tree}/**/*.avi") == [f"{tree}/Sub2/d.avi", f"{tree}/sub"]
+    # Those that are no folders are not meant.
+    assert names("*/**/*.avi") == ["Sub2/d.avi", "sub"]
+
+
 def test_the_first_path_comes_before_other_folders_are_listed(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +253,8 @@ def test_any_name_survives_a_list(tmp_path_factory: pytest.TempPathFactory, item
     folder = tmp_path_factory.getbasetemp()
     wanted = [b"no-such-folder/" + item for item in items]
     (folder / "list0").write_bytes(b"".join(item + b"\0" for item in wanted))
-    found = [os.fsencode(p) for p in find_media([], files_from=str(folder / "list0"), null_separated=True)]
+    stream = find_media([], files_from=str(folder / "list0"), null_separated=True)
+    found = [os.fsencode(str(path)) for path in stream]
     assert len(set(found)) == len(found)
     assert set(found) <= set(wanted)
     assert {os.path.normpath(item) for item in found} == {os.path.normpath(item) for item in wanted}
@@ -226,7 +265,7 @@ def test_a_big_folder_is_quick(tmp_path: Path) -> None:
         (tmp_path / f"{i:05d}.jpg").touch()
     found = list(find_media([str(tmp_path)]))
     assert len(found) == 1000
-    assert found == sorted(found)
+    assert found == sorted(map(str, found))
 
 
 KINDS = {"pcx": "PCX", "sgi": "SGI", "dds": "DDS", "qoi": "QOI", "msp": "MSP"}

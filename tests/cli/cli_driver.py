@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dfdetect.batch.sources import NotYet
 from dfdetect.results import Box, FaceQuality, FaceScore, Label, ModelStamp, Reason, ScanResult, TrackResult
 from dfdetect.settings import Settings
 
@@ -23,10 +24,18 @@ PROBABILITIES = {Label.REAL: 0.05, Label.UNCERTAIN: 0.5, Label.FAKE: 0.93}
 
 
 def scan_many(
-    paths: Iterable[str], settings: Settings, *, jobs: int | None = None, ordered: bool = False, **rest: Any
+    paths: Iterable[str | NotYet],
+    settings: Settings,
+    *,
+    jobs: int | None = None,
+    ordered: bool = False,
+    **rest: Any,
 ) -> Iterator[ScanResult]:
     """What `dfdetect.batch.pool.scan_many` gives, from the words in the files."""
     for path in paths:
+        if isinstance(path, NotYet):
+            path.wait()
+            continue
         yield result_of(path, settings)
 
 
