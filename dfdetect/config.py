@@ -18,6 +18,7 @@ import dataclasses
 import difflib
 import os
 import re
+import sys
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -129,7 +130,8 @@ def find_config(folder: str | os.PathLike[str] = os.curdir) -> Config | None:
         for name in FILES:
             path = place / name
             # Not the methods of `Path`, which raise for a folder that may not be entered.
-            if os.path.isfile(path) and (config := _read(path)) is not None:
+            ours = place == start or _is_trusted(path, start)
+            if os.path.isfile(path) and ours and (config := _read(path)) is not None:
                 return dataclasses.replace(config, found=True)
     return None
 
@@ -247,6 +249,8 @@ def from_toml(kind: Kind, value: object) -> Any:
             raise ValueError(value) from error
     if kind is Kind.TIME and isinstance(value, str):
         return seconds(value)
+    if "\0" in str(value):
+        raise ValueError(value)  # in no path and no name
     if kind is Kind.TEXT and isinstance(value, str):
         return value
     if kind is Kind.LIST:
@@ -264,9 +268,21 @@ def _upwards(folder: Path) -> Iterator[Path]:
     except RuntimeError:  # a system account without one
         home = None
     for count, place in enumerate(chain, start=1):
-        if place == home or os.path.exists(place / ".git"):
+        if place == home or _is_trusted(place / ".git", folder):
             return iter(chain[:count])
     return iter(chain[:1])
+
+
+def _is_trusted(path: Path, folder: Path) -> bool:
+    """Whether it is there, and was made by this user, the system's, or whoever owns the working directory.
+
+    Else anybody could steer the scans of all that work below a folder shared with others.
+    """
+    try:
+        owner, ours = os.stat(path).st_uid, os.stat(folder).st_uid
+    except OSError:
+        return False
+    return sys.platform == "win32" or owner in (os.geteuid(), 0, ours)
 
 
 def _section(path: Path) -> str:

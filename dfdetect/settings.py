@@ -60,7 +60,7 @@ class Settings:
     trust_list: str | None = None
     """PEM file of certificates whose Content Credentials are trusted; None: trust is not checked."""
     timeout: float = 300.0
-    """Seconds that one file may take in a batch."""
+    """Seconds that one file may take."""
     max_pixels: int = 268_435_456
     """Pictures with more pixels are refused as a decompression bomb."""
     seed: int = 0

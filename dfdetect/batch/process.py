@@ -32,6 +32,9 @@ _UNSAFE_TO_FORK = ("torch", "onnxruntime", "openvino")
 _hiding = threading.Lock()
 """Two threads that start workers at once would each keep what the other has hidden."""
 
+_starting = threading.Lock()
+"""For as long as the environment is not the user's."""
+
 _parent_ends: set[Connection] = set()
 """The parent's ends of all open pipes; a forked child closes them (see `worker_main`)."""
 
@@ -67,7 +70,27 @@ def prepare(method: StartMethod) -> None:
         # Spawning starts this helper process on the first occasion, which would let interrupts through.
         from multiprocessing import resource_tracker
 
-        resource_tracker.ensure_running()
+        with _modules_not_from_here():
+            resource_tracker.ensure_running()
+
+
+@contextlib.contextmanager
+def _modules_not_from_here() -> Iterator[None]:
+    """Python processes that start inside do not look for modules in the working directory.
+
+    It may hold what is to be judged; a worker gets the path of this process once it runs.
+    """
+    name = "PYTHONSAFEPATH"
+    with _starting:
+        before = os.environ.get(name)
+        os.environ[name] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
 
 
 @contextlib.contextmanager
@@ -116,7 +139,7 @@ class Worker:
             target=worker_main, args=(theirs, job, inherited), name="dfdetect-worker", daemon=True
         )
         try:
-            with _main_unseen(factory), warnings.catch_warnings():
+            with _main_unseen(factory), _modules_not_from_here(), warnings.catch_warnings():
                 # Python warns of any second thread; `choose_start_method` looks closer.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 self._process.start()

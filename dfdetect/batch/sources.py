@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
@@ -271,12 +272,19 @@ def _read_list(name: str, null_separated: bool, impatient: Callable[[], bool]) -
     separator = b"\0" if null_separated else b"\n"
     try:
         if name == "-":
+            wait_for_input(sys.stdin.buffer)
             yield from _names(sys.stdin.buffer, separator, impatient)
         else:
             with open(name, "rb") as file:
                 yield from _names(file, separator, impatient)
     except OSError as error:
         raise InputError(f"the list of files '{name}' cannot be read: {error.strerror or error}") from error
+
+
+def wait_for_input(file: BinaryIO) -> None:
+    """Let reading wait for what is still to come: a program may have handed down a pipe that does not."""
+    with contextlib.suppress(OSError, AttributeError):  # no file of the system
+        os.set_blocking(file.fileno(), True)
 
 
 def _names(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> Iterator[str | NotYet]:

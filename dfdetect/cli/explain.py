@@ -30,8 +30,9 @@ Examples:
   dfdetect explain photo.jpg
   dfdetect explain clip.mp4 --out clip.annotated.mp4 --start 0:10 --end 0:20
 
-Exit status as of dfdetect scan: 0 not called fake, 1 called fake, 2 wrong usage, 3 the file could not be
-read, 4 internal error, 130 interrupted. Whatever the verdict, a file that can be read is drawn.""",
+Exit status: 0 not called fake, 1 called fake, 2 wrong usage, 3 the file could not be read, 4 internal
+error, 130 interrupted; fail_on, strict and baseline do not count. Whatever the verdict, a file that can be
+read is drawn.""",
 )
 @click.argument("file", metavar="FILE", type=click.Path(readable=False))
 @click.option(

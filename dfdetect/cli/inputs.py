@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import glob
 import itertools
 import os
@@ -16,7 +17,14 @@ from typing import BinaryIO
 
 import click
 
-from dfdetect.batch.sources import MEDIA_SUFFIXES, NotYet, Survey, find_media, looks_like_media
+from dfdetect.batch.sources import (
+    MEDIA_SUFFIXES,
+    NotYet,
+    Survey,
+    find_media,
+    looks_like_media,
+    wait_for_input,
+)
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
 from dfdetect.reports.words import plural, printable
@@ -187,13 +195,17 @@ def _spooled(stream: BinaryIO) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="dfdetect-stdin-"))
+            wait_for_input(stream)
             shutil.copyfileobj(stream, file, 1 << 20)
             file.flush()
         except OSError as error:
             with contextlib.suppress(OSError):  # closing writes what is left, and fails once more
                 stack.close()
+            why = error.strerror or error
+            if error.errno in (errno.EBADF, errno.EISDIR, errno.EIO):
+                raise InputError(f"standard input cannot be read: {why}") from error
             raise InputError(
-                f"standard input cannot be kept in a temporary file: {error.strerror or error}; "
+                f"standard input cannot be kept in a temporary file: {why}; "
                 "set TMPDIR to a folder with room for it"
             ) from error
         yield file.name

@@ -244,24 +244,41 @@ def _configure(context: click.Context, option: click.Parameter, value: str | Non
         chosen = {name: value for name, value in config.values.items() if name in options}
         for name, content in chosen.items():
             _check(context, options[name], content, f"{config.where(name)}: {name}")
-        if config.found and "report" in chosen:
-            _check_places(config)
         defaults = {str(options[name].name): content for name, content in chosen.items()}
         context.default_map = {**(context.default_map or {}), **defaults}
     _check_environment(context)
 
 
+def check_report_places(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Callback of ``--report``: where its value comes from a file that was found, `_check_places`."""
+    config: Config | None = context.meta.get(CONFIG)
+    source = context.get_parameter_source(str(option.name))
+    if config is not None and config.found and source is ParameterSource.DEFAULT_MAP:
+        _check_places(config)
+    return value
+
+
 def _check_places(config: Config) -> None:
-    """Refuse reports beyond the folder of a file that nobody has named, which may be somebody else's."""
+    """Refuse reports that a file which nobody has named, and which may be somebody else's, must not write:
+    beyond its folder, in hidden places (``.git/hooks``), over what is no file.
+    """
     folder = os.path.realpath(config.path.parent)
     for item in config.values["report"]:
         path = item.partition("=")[2]
-        if not Path(os.path.realpath(os.path.expanduser(path))).is_relative_to(folder):
-            raise SettingsError(
-                f"{config.where('report')}: the report '{printable(path)}' lies outside the folder of this "
-                "file, which nobody has named; to have it written name the file, with --config "
-                f"{printable(shlex.quote(str(config.path)))}, or leave it out of account with --no-config"
-            )
+        place = Path(os.path.realpath(os.path.expanduser(path)))
+        if not place.is_relative_to(folder):
+            wrong = "lies outside the folder of this file"
+        elif any(part.startswith(".") for part in place.relative_to(folder).parts):
+            wrong = "lies in a hidden place"
+        elif os.path.lexists(place) and not place.is_dir() and not place.is_file():
+            wrong = "is no ordinary file"
+        else:
+            continue
+        raise SettingsError(
+            f"{config.where('report')}: the report '{printable(path)}' {wrong}, and nobody has named this "
+            "file; to have it written name the file, with --config "
+            f"{printable(shlex.quote(str(config.path)))}, or leave it out of account with --no-config"
+        )
 
 
 def _weaker(context: click.Context, one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dfdetect.cli.common import FormatFile, Function, current_talk
-from dfdetect.cli.options import jobs_option
+from dfdetect.cli.options import check_report_places, jobs_option
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
 from dfdetect.reports.summary import FailOn
@@ -108,6 +108,7 @@ def output_options(function: Function) -> Function:
                 "reports",
                 type=_ReportPlace(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
                 multiple=True,
+                callback=check_report_places,
                 envvar="DFDETECT_REPORT",
                 metavar="FORMAT=FILE",
                 help="Write a report to FILE too, in any of the formats; may be given several times.",

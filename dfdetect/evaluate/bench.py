@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import site
 import statistics
 import sys
 import tempfile
@@ -35,6 +36,8 @@ REPEAT = 5
 CURVE_FRAMES = (1, 2, 4, 8, 16, 32, 64)
 CURVE_SECONDS = (10, 60, 300, 1200, 3600)
 _DONE = (ExitCode.CLEAN, ExitCode.FOUND, ExitCode.UNJUDGED)
+# Without -P code in the current folder would be run for ours.
+_MODULE = (sys.executable, "-P", "-m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +209,20 @@ def run_bench(wanted: Wanted, settings: Settings) -> Bench:
 
 
 def scan_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` in which ``dfdetect scan`` has these settings, whatever the user has configured."""
+    """`environ` in which ``dfdetect scan`` has these settings, whatever the user has configured.
+
+    A new interpreter finds this package in it, also where it was found in the current folder.
+    """
     env = {name: value for name, value in environ.items() if not name.upper().startswith(PREFIX)}
     env[PREFIX + "NO_CONFIG"] = "1"
     default = Settings().as_dict()
     for name, value in settings.as_dict().items():
         if value != default[name]:
             env[PREFIX + name.upper()] = str(int(value) if isinstance(value, bool) else value)
+    home = os.path.realpath(Path(__file__).parents[2])
+    # Installed packages are found anyway, and before the standard library they could hide parts of it.
+    if home not in map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()]):
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [home, env.get("PYTHONPATH")]))
     return env
 
 
@@ -260,18 +270,18 @@ def _alternate(bench: _Bench, path: str, reference: bool) -> tuple[Runs, Runs | 
 
 def _scan(bench: _Bench, path: str, **changes: int) -> Run:
     env = scan_environment(bench.settings.replace(**changes), os.environ) if changes else bench.env
-    return _checked(run_command([sys.executable, "-m", "dfdetect", "scan", path], env), "the scan", _DONE)
+    return _checked(run_command([*_MODULE, "dfdetect", "scan", path], env), "the scan", _DONE)
 
 
 def _reference(bench: _Bench, path: str) -> Run:
     words = [path, "--frames", str(bench.settings.frames), "--threads", str(bench.settings.threads)]
-    command = [sys.executable, "-m", "dfdetect.evaluate.bench_reference", *words]
+    command = [*_MODULE, "dfdetect.evaluate.bench_reference", *words]
     return _checked(run_command(command, bench.env), "the reference", (0,))
 
 
 def _stages(bench: _Bench, path: str) -> tuple[tuple[StageTime, ...], list[dict[str, Any]]]:
     target = bench.folder / "stages.json"
-    program = [sys.executable, "-m", "dfdetect.evaluate.bench_stages", str(target)]
+    program = [*_MODULE, "dfdetect.evaluate.bench_stages", str(target)]
     done = run_command([*program, "scan", "--jobs", "0", path], bench.env)
     run = _checked(done, "the scan", _DONE)
     found = json.loads(target.read_text("utf-8"))

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.errors import InputError
 from dfdetect.evaluate import metrics
+from dfdetect.evaluate.fitting import require_scikit_learn
 from dfdetect.evaluate.pipeline import (
     CANDIDATES,
     PLATT,
@@ -136,12 +137,9 @@ def make_folds(
     """Indices of the files held out in each of at most `count` folds; whole sources or groups (`by`) stay
     together.  Raises `InputError` when no fair split exists.
     """
-    try:
-        from sklearn.model_selection import StratifiedGroupKFold
-    except ImportError as error:
-        raise MissingExtraError(
-            f'calibrating needs scikit-learn ({error}); run: pip install "dfdetect[train]"'
-        ) from error
+    require_scikit_learn()
+    from sklearn.model_selection import StratifiedGroupKFold
+
     units = _linked(records) if by == "source" else [r.group for r in records]
     count = min(count, len(set(units)))
     seed = int(rng.integers(2**31))

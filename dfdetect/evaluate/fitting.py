@@ -89,17 +89,24 @@ def fit_platt(
     return Platt(float(slope / spread), float(bias - slope * mean / spread) if offset else 0.0)
 
 
+def require_scikit_learn() -> None:
+    """Raise `MissingExtraError` where it is not installed: before the work that needs it in the end."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"calibrating needs scikit-learn ({error}); run: pip install scikit-learn"
+        ) from error
+
+
 def fit_isotonic(logits: Floats, labels: Labels) -> Isotonic:
     """Isotonic regression ``[n]`` → probability at prior one half; needs both classes.
 
     Its ends are kept off 0 and 1 by as much as so many files of a class can show (Laplace's rule).
     """
-    try:
-        from sklearn.isotonic import IsotonicRegression
-    except ImportError as error:
-        raise MissingExtraError(
-            f'calibrating needs scikit-learn ({error}); run: pip install "dfdetect[train]"'
-        ) from error
+    require_scikit_learn()
+    from sklearn.isotonic import IsotonicRegression
+
     fakes = int(np.sum(labels))
     least, most = 1 / (len(labels) - fakes + 2), 1 - 1 / (fakes + 2)
     model = IsotonicRegression(y_min=least, y_max=most, out_of_bounds="clip")

@@ -16,6 +16,7 @@ from dfdetect.errors import InputError
 from dfdetect.evaluate.calibrate import MIN_FILES, Options, check_enough, fit_calibration
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.copies import Copy, cut_short, scan_copies, usual_level
+from dfdetect.evaluate.fitting import require_scikit_learn
 from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, scan_labelled
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
@@ -64,6 +65,7 @@ def calibrate_folder(
     labels or results that cannot be used; the folder is then as it was, as after Ctrl-C.
     """
     refuse_shipped(settings.model)
+    require_scikit_learn()
     labelled = read_labels(labels)
     if results is None:
         _refuse_few(labels, labelled)

@@ -7,6 +7,7 @@ memory at a time, however long the video is.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -198,28 +199,36 @@ class VideoWriter:
         self._durations: dict[int, int] = {}
 
     def write(self, image: NDArray[np.uint8], time: float) -> None:
-        """The next picture, shown at `time` seconds from the first one on.  Times must increase."""
+        """The next picture, shown at `time` seconds from the first one on.  Times must increase.
+
+        A picture in the same `TICK` as the last one is left out.  Raises `InputError` for times that MP4
+        cannot hold, as `finish` and the end of the context do.
+        """
         width, height = self._size
         if image.shape != (height, width, 3):
             raise ValueError(f"a picture of this video is [{height}, {width}, 3], not {list(image.shape)}")
         ticks = round(time / TICK)
-        if self._waiting is not None:
-            if ticks <= self._waiting[1]:
-                raise ValueError(f"pictures must come in order of time, not {time} s after a later one")
-            self._gap = ticks - self._waiting[1]
-            self._encode(self._gap)
-        self._waiting = (self._frame(image, ticks), ticks)
-        if self._tracks is not None:
-            self._tracks.catch_up(time)
+        if self._waiting is not None and ticks == self._waiting[1]:
+            return
+        with _times_told():
+            if self._waiting is not None:
+                if ticks < self._waiting[1]:
+                    raise ValueError(f"pictures must come in order of time, not {time} s after a later one")
+                self._gap = ticks - self._waiting[1]
+                self._encode(self._gap)
+            self._waiting = (self._frame(image, ticks), ticks)
+            if self._tracks is not None:
+                self._tracks.catch_up(time)
 
     def finish(self, end: float | None = None) -> None:
         """Write the rest; the last picture is shown until `end` (default: as long as the one before)."""
-        if self._waiting is not None:
-            known = end is not None and round(end / TICK) > self._waiting[1]
-            self._encode(round((end or 0.0) / TICK) - self._waiting[1] if known else self._gap)
-        if self._tracks is not None:
-            self._tracks.catch_up(float("inf"))
-        self._mux(None)
+        with _times_told():
+            if self._waiting is not None:
+                known = end is not None and round(end / TICK) > self._waiting[1]
+                self._encode(round((end or 0.0) / TICK) - self._waiting[1] if known else self._gap)
+            if self._tracks is not None:
+                self._tracks.catch_up(float("inf"))
+            self._mux(None)
 
     def __enter__(self) -> Self:
         return self
@@ -228,8 +237,9 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._container.close()
-        except FFmpegError:
+            with _times_told():
+                self._container.close()
+        except (FFmpegError, InputError):
             if error is None:
                 raise
 
@@ -254,6 +264,19 @@ class VideoWriter:
         for packet in self._video.encode(frame):
             packet.duration = self._durations.pop(packet.pts)  # the encoder has forgotten it
             self._container.mux(packet)
+
+
+@contextlib.contextmanager
+def _times_told() -> Iterator[None]:
+    """Say what is wrong where FFmpeg only finds something invalid: pictures too far apart for MP4."""
+    try:
+        yield
+    except (FFmpegError, OverflowError) as error:
+        if isinstance(error, FFmpegError) and error.errno != errno.EINVAL:  # e.g. a full disk
+            raise
+        raise InputError(
+            "the times of this video cannot be written to MP4: they lie too far apart"
+        ) from error
 
 
 def _add_h264(container: Any, rate: Fraction) -> Any:

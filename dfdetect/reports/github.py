@@ -90,7 +90,7 @@ def _annotation(finding: Finding) -> str:
 def _in_repository(path: str) -> str:
     """The path relative to the repository, which need not be the current folder; elsewhere as it is."""
     root = os.environ.get("GITHUB_WORKSPACE", "")
-    inner = os.path.relpath(path, root) if root else path
+    inner = os.path.relpath(path, root) if root and path else path
     outside = inner == os.pardir or inner.startswith(os.pardir + os.sep)
     return path if outside else inner.replace(os.sep, "/")
 

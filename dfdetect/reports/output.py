@@ -8,7 +8,6 @@ import io
 import os
 import re
 import secrets
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +63,8 @@ class ReportFile:
                 self._held = _duplicate(raw)
                 self.stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
             if old:
-                os.chmod(self._place, stat.S_IMODE(self.target.stat().st_mode))
+                # Never executable: a report in the place of a script must not be run.
+                os.chmod(self._place, self.target.stat().st_mode & 0o666)
         except OSError as error:
             folder = self.target.parent
             hint = "" if os.path.isdir(folder) else f"; the folder '{printable(str(folder))}' does not exist"

@@ -55,7 +55,7 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
         "model": None if result.model is None else _model(result.model),
         "detector": None if result.detector is None else _model(result.detector),
         "settings": {key: _value(value) for key, value in result.settings.items()},
-        "tool_version": result.tool_version,
+        "tool_version": text(result.tool_version),
         "elapsed": _number(result.elapsed, 3),
         "schema_version": result.schema_version,
     }
@@ -139,8 +139,8 @@ def _notes(notes: tuple[Note, ...]) -> list[dict[str, str]]:
 def _model(model: ModelStamp) -> dict[str, Any]:
     return {
         "name": text(model.name),
-        "version": model.version,
-        "engine": model.engine,
+        "version": text(model.version),
+        "engine": text(model.engine),
         "sha256": {text(name): model.sha256[name] for name in sorted(model.sha256)},
     }
 

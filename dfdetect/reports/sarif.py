@@ -223,6 +223,8 @@ def file_uri(path: str) -> str:
     """
     from urllib.parse import quote
 
+    if not path:
+        return ""
     try:
         relative = os.path.relpath(path)
         outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)

@@ -8,6 +8,7 @@ Reading is strict: a missing or mistyped field raises `ModelError` with the file
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -130,9 +131,9 @@ def is_plain_name(name: object) -> bool:
     return isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def read_card(folder: Path) -> ModelCard:
+def read_card(folder: str | os.PathLike[str]) -> ModelCard:
     """Read and check ``folder/card.json``; raises `ModelError` naming the file and the field."""
-    path = folder / CARD_FILE
+    path = Path(folder) / CARD_FILE
     return parse_card(read_json(path), path)
 
 

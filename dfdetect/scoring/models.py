@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -364,9 +365,11 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside the target and rename, so that a reader never sees half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # A name that nobody can foresee: others may be allowed to put a link into this folder.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        part.write_bytes(content)
+        with part.open("xb") as stream:
+            stream.write(content)
         os.replace(part, path)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror or error}") from error

@@ -111,8 +111,8 @@ def test_workers_follow_a_killed_parent_even_when_hung(
 @pytest.mark.parametrize("ignored", [False, True])
 def test_only_the_parent_decides_what_a_closed_terminal_means(ignored: bool) -> None:
     *command, text = script(["ok-1", "hang-1", "ok-2", "sleep-1-x", "ok-3"], "fork")
-    if ignored:  # as under nohup
-        text = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + text
+    meaning = "SIG_IGN" if ignored else "SIG_DFL"  # ignored as under nohup, which may also run the tests
+    text = f"import signal; signal.signal(signal.SIGHUP, signal.{meaning})\n" + text
     with running([*command, text], ready="ok-2") as (parent, workers):
         os.killpg(parent.pid, signal.SIGHUP)
         if ignored:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -56,6 +57,35 @@ def test_every_file_gets_its_result(method: str) -> None:
     workers = {result.message for result in results.values()}
     assert 1 <= len(workers) <= 2
     assert f"pid {os.getpid()} " not in str(workers)
+
+
+PLANTED = """open("planted", "w").close()
+raise ImportError("not this one")
+"""
+SPAWNING = """
+from dfdetect.batch.pool import scan_many
+from dfdetect.settings import Settings
+
+if __name__ == "__main__":
+    (result,) = scan_many(["missing.jpg"], Settings(model="light"), jobs=1, start_method="spawn")
+    print(result.reason.value)
+"""
+
+
+def test_no_code_comes_from_the_working_directory(tmp_path: Path) -> None:
+    scanned = tmp_path / "scanned"
+    scanned.mkdir()
+    for name in ("multiprocessing", "json", "numpy"):
+        (scanned / f"{name}.py").write_text(PLANTED)
+    script = (
+        tmp_path / "program.py"
+    )  # as an installed command: its own folder is searched, not the present one
+    script.write_text(SPAWNING)
+    run = subprocess.run(
+        [sys.executable, str(script)], cwd=scanned, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.stdout == "missing\n", run.stderr
+    assert not (scanned / "planted").exists()
 
 
 def test_a_hanging_file_costs_that_file_and_its_time() -> None:

@@ -118,3 +118,15 @@ def test_an_error_of_the_list_comes_after_its_files(sink: BinaryIO) -> None:
     assert next(stream).path == "sleep-0.2-a"
     with pytest.raises(InputError, match="--null"):
         next(stream)
+
+
+def test_a_pipe_that_does_not_wait_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", buffering=0) as late:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+        timer = threading.Timer(0.3, lambda: (late.write(b"ok-1\nok-2\n"), late.close()))
+        timer.start()
+        names = [name for name in find_media([], files_from="-") if not isinstance(name, NotYet)]
+        timer.join()
+    assert names == ["ok-1", "ok-2"]

@@ -65,6 +65,13 @@ def test_a_photo_to_a_file(scratch: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [path.name for path in Path().iterdir()] == ["a.json"]
 
 
+def test_code_in_the_current_folder_is_not_run(scratch: Path) -> None:
+    Path("dfdetect").mkdir()
+    Path("dfdetect/__init__.py").write_text("open('run', 'w')\n", "utf-8")
+    assert main(["bench", str(PHOTO), "--repeat", "1", "--model", "light", "--report", "json=a.json"]) == 0
+    assert sorted(os.listdir()) == ["a.json", "dfdetect"]
+
+
 def test_made_media_to_standard_output(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--only", "photo", "--repeat", "1", "--model", "light"]) == 0
     output = capsys.readouterr()

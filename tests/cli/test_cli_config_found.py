@@ -4,6 +4,7 @@ else, and does nothing unseen.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,55 @@ def test_one_that_changes_nothing_is_not_worth_a_word(capsys: Capture) -> None:
     Path("dfdetect.toml").write_text("")
     assert main(["scan", "fake.jpg"]) == 1
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (".git/hooks/pre-commit", "lies in a hidden place"),
+        (".profile", "lies in a hidden place"),
+        ("pipe", "is no ordinary file"),
+    ],
+)
+def test_it_writes_no_report_where_it_could_do_harm(path: str, why: str, capsys: Capture) -> None:
+    Path(".git/hooks").mkdir(parents=True)
+    os.mkfifo("pipe")
+    Path("dfdetect.toml").write_text(f'report = "csv={path}"\n')
+    assert main(["scan", "fake.jpg"]) == 2
+    assert f"the report '{path}' {why}" in capsys.readouterr().err
+
+
+def test_what_others_put_above_the_working_directory_does_not_hold(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".git").mkdir()
+    Path("dfdetect.toml").write_text('fail_on = "never"\n')
+    Path("sub").mkdir()
+    monkeypatch.chdir("sub")
+    monkeypatch.setenv("HOME", "/elsewhere")
+    assert main(["scan", "../fake.jpg"]) == 0
+    if os.geteuid() != 0:
+        pytest.skip("files cannot be given to others")
+    os.chown("../.git", 65534, 65534)
+    assert main(["scan", "../fake.jpg"]) == 1
+    os.chown("../.git", 0, 0)
+    os.chown("../dfdetect.toml", 65534, 65534)
+    assert main(["scan", "../fake.jpg"]) == 1
+    os.chown(".", 65534, 65534)  # all of it is one other user's, as in a container
+    assert main(["scan", "../fake.jpg"]) == 0
+
+
+def test_no_path_holds_a_nul(capsys: Capture) -> None:
+    for line in ('report = "json=a\\u0000b"', 'baseline = "a\\u0000b"'):
+        Path("dfdetect.toml").write_text(line + "\n")
+        assert main(["scan", "fake.jpg"]) == 2
+        assert "internal error" not in capsys.readouterr().err
+
+
+def test_what_the_command_line_replaces_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dfdetect.toml").write_text('report = "csv=../victim.txt"\n')
+    assert main(["scan", "fake.jpg", "--report", "json=own.json"]) == 1
+    monkeypatch.setenv("DFDETECT_REPORT", "json=other.json")
+    assert main(["scan", "fake.jpg"]) == 1
+    assert VICTIM.read_text() == "precious"
+    assert {"own.json", "other.json"} <= {path.name for path in Path().iterdir()}

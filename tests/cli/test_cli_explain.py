@@ -194,6 +194,40 @@ def test_a_video_becomes_a_video(place: Path) -> None:
         explain("c.mp4", "c.png", FAST)
 
 
+def remux(path: Path, unit: Fraction, step: int) -> Path:
+    """The pictures of the sample clip, `step` units apart."""
+    options = {"video_track_timescale": str(1 / unit)}
+    with (
+        av.open(str(DATA / "moving.mp4")) as source,
+        av.open(str(path), "w", format="mp4", options=options) as target,
+    ):
+        stream: Any = target.add_stream_from_template(source.streams.video[0])
+        stream.time_base = unit
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for n, packet in enumerate(packets):
+            packet.stream, packet.time_base = stream, unit
+            packet.pts = packet.dts = n * step
+            packet.duration = 0
+            target.mux(packet)
+    return path
+
+
+def test_pictures_a_microsecond_apart(place: Path) -> None:
+    remux(place / "c.mp4", Fraction(1, 1_000_000), 1)
+    explain("c.mp4", settings=FAST)
+    times, _, _ = read(place / "c.explained.mp4")
+    assert len(times) > 3
+
+
+def test_pictures_years_apart_are_told_and_leave_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remux(place / "c.mp4", Fraction(1), 2**28)
+    assert main(["explain", "c.mp4", *LIGHT, "--frames", "3"]) == 2
+    assert "the times of this video cannot be written to MP4" in capsys.readouterr().err
+    assert [path.name for path in place.iterdir()] == ["c.mp4"]
+
+
 @pytest.mark.parametrize("stage", ["scanning", "following faces", "drawing"])
 def test_an_interruption_leaves_nothing(stage: str, place: Path) -> None:
     clip(place / "c.mp4")

@@ -31,6 +31,7 @@ def test_a_closed_terminal_leaves_what_is_done(tmp_path: Path, words: list[str])
     ours, theirs = os.openpty()
 
     def own_terminal() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run by nohup
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ pytest.importorskip("sklearn")
 
 from dfdetect.cli.main import main
 from dfdetect.detector import Detector
-from dfdetect.errors import InputError, ModelError
+from dfdetect.errors import InputError, MissingExtraError, ModelError
 from dfdetect.evaluate import recalibrate
 from dfdetect.evaluate.recalibrate import calibrate_folder
 from dfdetect.evaluate.selftest import run_selftest
@@ -267,3 +268,11 @@ def test_an_altered_network_is_not_calibrated(folder: Path, stored: tuple[Path, 
     with pytest.raises(ModelError, match=r"model\.onnx is not the file"):
         calibrate_folder(labels, Settings(model=str(folder)), 0.1, results=results)
     assert content(folder) == before
+
+
+def test_a_missing_package_is_told_before_anything_is_scanned(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingExtraError, match="pip install scikit-learn"):
+        calibrate_folder(tmp_path / "not even looked for.csv", Settings(model=str(folder)))

@@ -162,11 +162,23 @@ def test_colours_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
     assert np.abs(frame.image[middle].astype(int) - picture[middle]).max() <= 6
 
 
+def test_pictures_closer_than_the_clock_can_tell_are_left_out(tmp_path: Path) -> None:
+    times = [n / 1_000_000 for n in range(20)]
+    frames = written(tmp_path / "v.mp4", list(numbered(20)), times)
+    assert [read_number(frame.image) for frame in frames] == [0, 2, 5, 7, 10, 13, 16, 19]
+
+
+@pytest.mark.parametrize("gap", [2.0**28, 2.0**50])
+def test_times_that_mp4_cannot_hold_are_told(gap: float, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="times of this video cannot be written to MP4"):
+        written(tmp_path / "v.mp4", list(numbered(4)), [n * gap for n in range(4)])
+
+
 def test_wrong_pictures_are_refused(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "v.mp4", (96, 64)) as writer:
         writer.write(quarters(), 0.5)
         with pytest.raises(ValueError, match="order of time"):
-            writer.write(quarters(), 0.5)
+            writer.write(quarters(), 0.4)
         with pytest.raises(ValueError, match=r"\[64, 96, 3\]"):
             writer.write(quarters(64, 96), 1.0)
         writer.finish()

@@ -72,6 +72,12 @@ def test_only_ten_and_a_line_that_says_so() -> None:
     assert found[-1][2].endswith("in 4.2 s; only the 10 worst are annotated")
 
 
+def test_an_empty_path_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_WORKSPACE", "/tmp")
+    missing = unjudged("", Reason.MISSING, "there is no such file")
+    assert "there is no such file" in render("github", [missing], ReportOptions(fail_on=FailOn.ERROR))
+
+
 def test_errors_follow_fail_on(results: list[ScanResult]) -> None:
     def kinds(level: FailOn) -> list[str]:
         return [kind for kind, *_ in commands(render("github", results, ReportOptions(fail_on=level)))]

@@ -137,10 +137,14 @@ def test_a_report_keeps_the_permissions_of_the_file_it_replaces(
     tmp_path: Path, results: list[ScanResult]
 ) -> None:
     (tmp_path / "a.csv").touch(mode=0o600)
+    (tmp_path / "b.csv").touch()
+    (tmp_path / "b.csv").chmod(0o755)
     reports = ReportSet()
-    reports.to_file("csv", str(tmp_path / "a.csv"))
+    for name in ("a", "b"):
+        reports.to_file("csv", str(tmp_path / f"{name}.csv"))
     feed(reports, results[:1])
     assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "b.csv").stat().st_mode & 0o777 == 0o644, "a report is never executable"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes and descriptors are POSIX's")

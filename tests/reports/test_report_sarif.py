@@ -152,6 +152,10 @@ def test_places_are_relative_uris(path: str, uri: str) -> None:
     assert file_uri(os.path.abspath(path)) == uri
 
 
+def test_an_empty_path_is_no_place() -> None:
+    assert file_uri("") == ""  # of an unset variable on the command line; the scan calls it missing
+
+
 def test_a_file_elsewhere_has_an_absolute_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -142,6 +142,15 @@ def test_write_card_hashes_what_is_there(tmp_path: Path) -> None:
     assert not [p for p in folder.iterdir() if p.suffix == ".part"]
 
 
+def test_a_link_laid_in_the_folder_is_not_written_through(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "m")
+    (tmp_path / "mine").write_text("mine")
+    (folder / f".card.json.{os.getpid()}.part").symlink_to(tmp_path / "mine")
+    write_card(folder, read_card(folder))
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (folder / "card.json").is_symlink()
+
+
 def test_card_that_would_not_read_back_is_not_written(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "m")
     before = (folder / "card.json").read_text()
