@@ -9,7 +9,8 @@ The file is the first of ``dfdetect.toml`` (keys at the top level), ``pyproject.
 above it, up to the root of the repository (which holds ``.git``) or the home directory.  Outside both only
 the working directory is searched: what lies in a folder shared with others must not steer a scan.  Relative
 paths in a file are relative to it.  Besides the settings it may hold the options of ``dfdetect scan`` named
-in `OUTPUT`; the reports of a file that nobody has named must lie in its folder.
+in `OUTPUT`; the reports of a file that nobody has named must lie in its folder, and one above the working
+directory counts only if it and ``.git`` belong to the user, the system or the working directory's owner.
 """
 
 from __future__ import annotations
@@ -249,15 +250,18 @@ def from_toml(kind: Kind, value: object) -> Any:
             raise ValueError(value) from error
     if kind is Kind.TIME and isinstance(value, str):
         return seconds(value)
-    if "\0" in str(value):
-        raise ValueError(value)  # in no path and no name
-    if kind is Kind.TEXT and isinstance(value, str):
+    if kind is Kind.TEXT and _is_text(value):
         return value
     if kind is Kind.LIST:
         items = [value] if isinstance(value, str) else value
-        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+        if isinstance(items, list) and all(map(_is_text, items)):
             return items
     raise ValueError(value)
+
+
+def _is_text(value: object) -> bool:
+    """A string without NUL, which is in no path and no name."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _upwards(folder: Path) -> Iterator[Path]:

@@ -139,7 +139,8 @@ class Worker:
             target=worker_main, args=(theirs, job, inherited), name="dfdetect-worker", daemon=True
         )
         try:
-            with _main_unseen(factory), _modules_not_from_here(), warnings.catch_warnings():
+            safely = _modules_not_from_here() if method == "spawn" else contextlib.nullcontext()
+            with _main_unseen(factory), safely, warnings.catch_warnings():
                 # Python warns of any second thread; `choose_start_method` looks closer.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 self._process.start()

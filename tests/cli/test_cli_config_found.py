@@ -122,7 +122,7 @@ def test_what_others_put_above_the_working_directory_does_not_hold(
 
 
 def test_no_path_holds_a_nul(capsys: Capture) -> None:
-    for line in ('report = "json=a\\u0000b"', 'baseline = "a\\u0000b"'):
+    for line in ('report = "json=a\\u0000b"', 'report = ["json=a\\u0000b"]', 'baseline = "a\\u0000b"'):
         Path("dfdetect.toml").write_text(line + "\n")
         assert main(["scan", "fake.jpg"]) == 2
         assert "internal error" not in capsys.readouterr().err
