@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     FOUND = 1
     """At least one file reached ``--fail-on`` (by default: a fake), or does not reproduce its record."""
     USAGE = 2
-    """Wrong usage: options, settings, a model folder, or nothing to scan."""
+    """Wrong usage: options, settings, a model folder, nothing to scan, or output that cannot be written."""
     UNJUDGED = 3
     """An input could not be read, or, with ``--strict``, could not be judged."""
     INTERNAL = 4

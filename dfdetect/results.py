@@ -80,7 +80,7 @@ _JUDGING = frozenset(
 class Note(NamedTuple):
     """Something that a reader of the verdict must know, e.g. that the file is truncated.
 
-    `code` is stable and for machines (``truncated``, ``hdr``, ``interlaced``, ``small_faces`` …),
+    `code` is stable and for machines (``truncated``, ``hdr``, ``interlaced``, ``faces_dropped`` …),
     `text` is a sentence for people.
     """
 

@@ -22,7 +22,7 @@ LINES = [
     for kind, block in BLOCKS
     if kind == ""
     for line in block.splitlines()
-    if re.match(r"(dfdetect|find) ", line) and "\n$" not in line
+    if re.match(r"(dfdetect|find) ", line)
 ]
 RUN = [
     line

@@ -51,7 +51,7 @@ environment, the environment the file; 'dfdetect config' shows what is in force 
 Exit status:
   0    nothing reached --fail-on, or a baseline accepts what did
   1    something did (a fake, unless --fail-on says otherwise)
-  2    wrong usage, setting or model, or nothing to scan
+  2    wrong usage, setting or model, nothing to scan, or output that could not be written (outranks 1)
   3    an input could not be read, or with --strict could not be judged
   4    internal error
   130  interrupted, or the reader of the output went away
@@ -78,8 +78,9 @@ def scan(
 ) -> ExitCode:
     """Judge photos and videos: real, fake or uncertain.
 
-    PATH is a file, a folder (searched through all its subfolders), a pattern such as 'clips/*.mp4',
-    or '-' for a file on standard input. What a file is, is found from its content.
+    PATH is a file, a folder (searched with its subfolders, but for hidden ones and links to folders),
+    a pattern such as 'clips/*.mp4', or '-' for a file on standard input. What a file is, is found from
+    its content.
     """
     output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
     settings = settings_from({**words, **dict.fromkeys(output.needs, True)})

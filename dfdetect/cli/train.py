@@ -32,7 +32,11 @@ A run that was killed goes on where it was when it is started again with the sam
 @click.option(
     "--fold", type=click.IntRange(min=0), help="Hold out the sources of this fold and measure on them."
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights to start from (ImageNet).")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Pretrained weights: a state dict, or CLIP's 8-bit ONNX file.",
+)
 @click.option(
     "--mesh", type=click.Path(path_type=Path), help="468-landmark network, for forgeries on the fly."
 )

@@ -22,7 +22,7 @@ _SAMPLES = "dfdetect._samples"
 TOLERANCE = 0.05
 EIGHT_BIT_TOLERANCE = 0.5
 """For networks with 8-bit activations: a difference in the last bit of a float, as between two processors or
-engines, turns some roundings over, and the score moves by about .1 (standard deviation)."""
+engines, turns some roundings over: a face's logit then moves by about .2 (standard deviation)."""
 
 Scan = Callable[[Path], ScanResult]
 

@@ -142,11 +142,6 @@ class Annotator:
                     break
 
 
-def annotate(image: NDArray[np.uint8], result: ScanResult, time: float = 0.0) -> NDArray[np.uint8]:
-    """One picture with what the scan found drawn into it: RGB ``[h, w, 3]`` in, a taller one out."""
-    return Annotator(result, (image.shape[1], image.shape[0])).draw(image, time)
-
-
 class _Heat:
     """The heat maps of one segment, over time."""
 

@@ -18,7 +18,6 @@ from dfdetect.errors import InputError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-SIZE = 224
 
 
 class Encoder:

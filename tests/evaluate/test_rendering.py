@@ -6,9 +6,9 @@ import builtins
 import dataclasses
 import io
 import json
-import os
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,26 +28,34 @@ GOLDEN = Path(__file__).parent / "golden"
 NASTY = '<script>alert(1)</script>|[x](http://e.example)"\x1b[31m`*_\u202e\n{{ 7 * 7 }}'
 
 
-def check_golden(name: str, text: str) -> None:
-    """Compare with a file of the tree; ``UPDATE_GOLDEN=1`` writes it."""
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+Golden = Callable[[str, str], None]
 
 
-def test_markdown_is_as_it_was() -> None:
+@pytest.fixture
+def check_golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with a file of the tree; ``--update-golden`` writes it."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("update_golden"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return check
+
+
+def test_markdown_is_as_it_was(check_golden: Golden) -> None:
     check_golden("evaluation.md", FORMS["markdown"].render(evaluation((), ("gone_1.jpg", "gone_2.jpg"))))
 
 
-def test_json_is_as_it_was() -> None:
+def test_json_is_as_it_was(check_golden: Golden) -> None:
     whole = evaluation()
     files, faces = whole.slices[:2], whole.slices[-1:]
     short = dataclasses.replace(whole, slices=(*files, *faces), curves=(), shortcuts=whole.shortcuts[:1])
     check_golden("evaluation.json", FORMS["json"].render(short))
 
 
-def test_terminal_is_as_it_was() -> None:
+def test_terminal_is_as_it_was(check_golden: Golden) -> None:
     stream = io.StringIO()
     show(evaluation(), stream, color=False)
     check_golden("evaluation.txt", stream.getvalue())

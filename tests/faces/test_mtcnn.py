@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
+from dfdetect.faces.export import README
 from dfdetect.faces.levels import Level, pyramid, warm
 from dfdetect.faces.mtcnn import Mtcnn, Thresholds, suppress
 from dfdetect.faces.pooling import Pooler, bins
@@ -195,6 +196,11 @@ class TestModelFolder:
         card = json.loads((MODEL / "card.json").read_text("utf-8"))
         assert card["licence"] == "MIT"
         assert card["origin"].startswith("facenet-pytorch 2.5.3")
+
+    def test_the_exporter_writes_the_shipped_page_with_its_licence(self) -> None:
+        page = (MODEL / "README.md").read_text("utf-8")
+        assert page == README
+        assert "Copyright (c) 2019 Timothy Esler" in page
 
     def test_export_reproduces_the_shipped_files(self, tmp_path: Path) -> None:
         need("torch", "torchvision", "facenet_pytorch", "onnx")

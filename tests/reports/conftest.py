@@ -1,4 +1,4 @@
-"""`pytest tests/reports --update-golden` rewrites the golden files; look at the diff before keeping it."""
+"""Sample results and the schema for the tests of reports."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ import pytest
 from report_samples import samples
 
 from dfdetect.results import ScanResult
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/reports/golden")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from report_samples import judged, media, score, track, unjudged
 
 from dfdetect.faces.follow import Segment
 from dfdetect.media.writing import fits
-from dfdetect.reports.annotate import NARROWEST, Annotator, annotate
+from dfdetect.reports.annotate import NARROWEST, Annotator
 from dfdetect.reports.caption import NO_PROOF, Caption, person_words, track_colour
 from dfdetect.reports.lettering import DARK, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.results import Box, Label, MediaKind, Reason, ScanResult
@@ -76,7 +76,9 @@ def line(text: str, pixels: int, colour: tuple[int, int, int]) -> NDArray[np.uin
 def test_the_picture_keeps_its_size_above_the_strip(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
     before = image.copy()
-    drawn = annotate(image, unjudged("a.jpg", Reason.NO_FACE, "No face.", media(MediaKind.PHOTO)))
+    drawn = Annotator(unjudged("a.jpg", Reason.NO_FACE, "No face.", media(MediaKind.PHOTO)), size).draw(
+        image, 0.0
+    )
     assert drawn.shape[1] == size[0]
     assert size[1] < drawn.shape[0] < size[1] + max(300, 0.6 * size[0])
     assert np.array_equal(drawn[: size[1]], image), "nothing is drawn where nobody was found"
@@ -95,7 +97,7 @@ def test_any_size(width: int, height: int) -> None:
 @pytest.mark.parametrize("size", [(320, 240), (3840, 2160)])
 def test_the_warning_can_be_read_whole(size: tuple[int, int]) -> None:
     """At phone size in letters of at least 11 pixels, at 4K in larger ones."""
-    drawn = annotate(grey(*size), photo_result(0.93))
+    drawn = Annotator(photo_result(0.93), size).draw(grey(*size), 0.0)
     letter = max(11, round(0.85 * max(12, round(27.36 + 0.01 * (math.sqrt(size[0] * size[1]) - 1440)))))
     pixels = 11 if size[0] == 320 else letter
     for text in wrap(NO_PROOF, pixels, size[0] - 20, 3):
@@ -111,7 +113,7 @@ def test_what_does_not_fit_is_drawn_smaller() -> None:
 
 
 def test_a_box_and_a_label_in_the_person_s_colour() -> None:
-    drawn = annotate(grey(640, 480), photo_result(0.93, 0.05))
+    drawn = Annotator(photo_result(0.93, 0.05), (640, 480)).draw(grey(640, 480), 0.0)
     for id in (1, 2):
         box = score(0.0, 0.0, 100.0 * id).box
         middle = round((box.y0 + box.y1) / 2)
@@ -129,7 +131,7 @@ def test_labels_hide_no_face_and_no_other_label() -> None:
         for t, box in zip(people.tracks, faces, strict=True)
     )
     image = grey(320, 240)
-    drawn = annotate(image, dataclasses.replace(people, tracks=tracks))
+    drawn = Annotator(dataclasses.replace(people, tracks=tracks), (320, 240)).draw(image, 0.0)
     for box in faces:
         inside = drawn[round(box.y0) + 22 : round(box.y1) - 4, round(box.x0) + 5 : round(box.x1) - 4]
         assert (inside == 128).all(), "at most a number in the corner"
