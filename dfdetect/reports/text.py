@@ -31,11 +31,11 @@ _COLORS = {
     UNREADABLE: "35",
 }
 _DIM = "2"
-_INDENT = " " * 19
+_INDENT = " " * 24
 
 
 class TextReport(Report):
-    """``fake         93 %  clip.mp4``: the answer, the probability of being fake, the file.
+    """``fake         93 % fake  clip.mp4``: the answer, the probability of being fake, the file.
 
     With verbosity -1 there are only findings (at or above ``fail_on``) and unreadable files, and no
     summary; with 1 and more, the message, the media, the notes and every person.
@@ -60,8 +60,8 @@ class TextReport(Report):
 
     def _lines(self, result: ScanResult) -> list[str]:
         word = label_words(result.label, result.reason)
-        line = f"{self._paint(f'{word:<10}', _COLORS[word])}  {percent(result.fake_probability):>5}  "
-        line += printable(result.path)
+        share = percent(result.fake_probability) + (" fake" if result.label is not None else "")
+        line = f"{self._paint(f'{word:<10}', _COLORS[word])}  {share:>10}  {printable(result.path)}"
         if result.reason is not None:
             line += self._paint(f"  {why(result)}", _DIM)
         elif rest := unseen(result):

@@ -66,8 +66,8 @@ def test_written_findings_are_accepted(capsys: Capture) -> None:
     capsys.readouterr()
     assert main(["scan", ".", "--baseline", "known.json"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "fake         93 %  ./fake.jpg  accepted by the baseline"
-    assert lines[2] == "real          5 %  ./real.jpg"
+    assert lines[0] == "fake         93 % fake  ./fake.jpg  accepted by the baseline"
+    assert lines[2] == "real          5 % fake  ./real.jpg"
     assert "5 files: 1 fake, 1 uncertain, 1 real, 1 not judged (1 no face), 1 unreadable" in lines[-2]
     assert lines[-1] == "2 accepted by the baseline"
     assert main(["scan", ".", "--baseline", "known.json", "-q"]) == 0
