@@ -65,12 +65,21 @@ def read_labels(path: str | Path) -> list[Labelled]:
 def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table of labels, each with the number of its line; blank lines are passed over."""
     text = _text(table)
+    rows: list[tuple[int, list[str]]] = []
     try:
         separator, columns = _head(table, text)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        rows = [(reader.line_num, [value.strip() for value in row]) for row in reader][1:]
+        # Strict, since a quotation mark without its second would else swallow all rows after it.
+        lines = csv.reader(
+            io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+        )
+        rows += ((lines.line_num, [value.strip() for value in row]) for row in lines)
     except csv.Error as error:
-        raise InputError(f"cannot read labels from {table}: {error}") from error
+        line = rows[-1][0] + 1 if rows else 1
+        raise InputError(
+            f"cannot read labels from {table}: in the row that begins in line {line}, {error}; "
+            "a quotation mark opens a value only with a second one at its end"
+        ) from error
+    del rows[:1]
     for name in columns:
         if name and columns.count(name) > 1:  # spreadsheets leave empty names behind; they say nothing
             raise InputError(f"{table} has more than one column named {name!r}; keep the one that is meant")

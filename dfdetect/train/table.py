@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,18 +63,39 @@ def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
     by where they are.
 
     Columns used: file, label, family, method, medium, source, group, x0, y0, x1, y1, pair.
-    Raises `InputError` when a file or a column is missing.
+    Raises `InputError` when a file, a column, a value or a face's landmarks are missing or damaged.
     """
     root = Path(folder)
     space = space or _space(root)
     try:
-        with open(root / "faces.csv", newline="", encoding="utf-8") as stream:
+        with open(root / "faces.csv", newline="", encoding="utf-8-sig") as stream:  # Excel writes a mark
             records = list(csv.DictReader(stream))
         with np.load(root / "five.npz") as archive:
             five = dict(zip(archive["name"].tolist(), archive["five"].astype(np.float32), strict=True))
-        return [_row(root, space, record, five[record["file"]]) for record in records]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{root} is not a folder of face crops (faces.csv, five.npz): {error!r}") from error
+    except KeyError as error:
+        raise _unusable(root, f"five.npz: {error.args[0]}") from error
+    except (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile) as error:
+        raise _unusable(root, str(error) or "five.npz is empty") from error
+    rows = []
+    for record in records:
+        name = record.get("file")
+        try:
+            rows.append(_row(root, space, record, five[record["file"]]))
+        except KeyError as error:
+            lacks = (
+                f"faces.csv has no column {error}" if error.args[0] != name else f"five.npz has no {error}"
+            )
+            raise _unusable(root, lacks) from error
+        except (TypeError, ValueError) as error:
+            short = None in record.values()
+            raise _unusable(
+                root, f"faces.csv, row of {name}: {'the line ends early' if short else error}"
+            ) from error
+    return rows
+
+
+def _unusable(root: Path, why: str) -> InputError:
+    return InputError(f"{root} is not a folder of face crops (faces.csv, five.npz): {why}")
 
 
 def _space(root: Path) -> str:
@@ -84,7 +106,7 @@ def _space(root: Path) -> str:
 def _row(root: Path, space: str, record: dict[str, str], five: NDArray[np.float32]) -> FaceRow:
     if record["label"] not in ("real", "fake"):
         raise ValueError(f"{record['file']}: label must be real or fake, not {record['label']!r}")
-    family = record["family"]
+    family = record["family"] if record["label"] == "fake" else "real"
     return FaceRow(
         path=str(root / record["file"]),
         name=f"{space}/{record['file']}",

@@ -59,6 +59,10 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: s
     [
         ("file,label\n\n\na.jpg,maybe\n", "line 4: label must be"),
         ('file,label,note\n"a.jpg",real,"two\nlines"\n\nb.jpg,maybe,\n', "line 5: label must be"),
+        (
+            'file,label,note\na.jpg,fake,\nb.jpg,real,"cut\nc.jpg,real,\n',
+            "row that begins in line 3, .*quotation",
+        ),
         ("file,label\n\na.jpg,real\n\na.jpg,real\n", "line 5: 'a.jpg' is listed in line 3 already$"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,44 @@ def test_reads_rows_with_pairs_and_landmarks(folder: Path) -> None:
 def test_a_folder_without_a_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"faces\.csv"):
         read_faces(tmp_path)
+
+
+def test_a_table_that_a_spreadsheet_saved_is_read(folder: Path, tmp_path: Path) -> None:
+    marked = Path(shutil.copytree(folder, tmp_path / "marked"))
+    table = marked / "faces.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert [row.fake for row in read_faces(marked)] == [row.fake for row in read_faces(folder)]
+
+
+def test_a_real_is_of_no_kind_of_forgery(folder: Path, tmp_path: Path) -> None:
+    named = Path(shutil.copytree(folder, tmp_path / "named"))
+    table = named / "faces.csv"
+    head, *lines = table.read_text().splitlines()
+    at = head.split(",").index("family")
+    cells = [line.split(",") for line in lines]
+    table.write_text("\n".join([head, *(",".join([*c[:at], "ffhq", *c[at + 1 :]]) for c in cells)]))
+    assert {(row.fake, row.family) for row in read_faces(named)} == {(False, "real"), (True, "edit")}
+
+
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_damaged_landmarks_are_named(folder: Path, tmp_path: Path, left: float) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    whole = (broken / "five.npz").read_bytes()
+    (broken / "five.npz").write_bytes(whole[: int(left * len(whole))])
+    with pytest.raises(InputError, match=r"not a folder of face crops.*: \S"):
+        read_faces(broken)
+
+
+def test_a_line_that_ends_early_and_a_face_without_landmarks_are_named(folder: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    table = broken / "faces.csv"
+    text = table.read_text().rstrip()
+    table.write_text(",".join(text.split(",")[:-4]))
+    with pytest.raises(InputError, match="the line ends early"):
+        read_faces(broken)
+    table.write_text(f"{text}\nother_{text.splitlines()[-1]}\n")
+    with pytest.raises(InputError, match=r"five\.npz has no 'other_"):
+        read_faces(broken)
 
 
 @given(st.text(max_size=30), st.integers(2, 9))
