@@ -31,6 +31,7 @@ from dfdetect.settings import DETECTORS, ENGINES, Settings
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"engine": ENGINES, "detector": DETECTORS}
 _METAVARS = {"model": "NAME|FOLDER", "device": "DEVICE", "trust_list": "FILE"}
+_METAVARS |= dict.fromkeys(("start", "end"), "[[H:]M:]S")
 
 
 if TYPE_CHECKING:
