@@ -308,6 +308,13 @@ def test_a_face_between_the_samples_is_found(tmp_path: Path, face: NDArray[np.ui
     assert all(4.9 <= item.time <= 5.6 for item in result.tracks[0].faces)
 
 
+def test_a_face_from_the_end_on_that_was_asked_for_is_not_judged(
+    tmp_path: Path, face: NDArray[np.uint8]
+) -> None:
+    result = Detector(model="light", end=1.0).scan(write_appearance(tmp_path / "late.mp4", face, 20, 10, 20))
+    assert (result.reason, result.tracks) == (Reason.NO_FACE, ())
+
+
 def test_somebody_who_lies_in_a_part_of_the_video_is_found(tmp_path: Path, face: NDArray[np.uint8]) -> None:
     """Samples at .5, 1.5, … s; only the second to fourth show a face, and on its side."""
     path = write_appearance(tmp_path / "lying.mp4", np.rot90(face), 80, 10, 40)

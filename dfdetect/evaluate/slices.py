@@ -159,8 +159,12 @@ def quarters(values: Floats, edges: Floats) -> Indices:
 
 
 def quarter_names(edges: Floats) -> tuple[str, ...]:
-    """One name for each quarter."""
-    low, middle, high = (f"{edge:.3g}" for edge in edges)
+    """One name for each quarter, with as many digits as tell edges apart, at least three."""
+    apart = len(np.unique(edges))
+    for digits in range(3, 18):  # 17 tell all numbers apart
+        low, middle, high = (f"{edge:.{digits}g}" for edge in edges)
+        if len({low, middle, high}) == apart:
+            break
     return (f"below {low}", f"{low}–{middle}", f"{middle}–{high}", f"from {high}")
 
 

@@ -38,7 +38,7 @@ _SHORTEST, _USUAL = 11, 100
 class Animation:
     """What is known of an animation before a picture is made."""
 
-    delays: tuple[int, ...]
+    delays: tuple[float, ...]
     """How long each picture is shown, in milliseconds; fewer than two: nothing moves."""
     stands_beside: bool = False
     """Before them the file holds one that is no part of the animation, for programs that show none (PNG)."""
@@ -51,7 +51,7 @@ def find_animation(source: Source, container: str) -> Animation:
     walk = _WALKS.get(container)
     if walk is None:
         return Animation(())
-    delays: list[int] = []
+    delays: list[float] = []
     stands_beside = goes_on = False
     try:
         with source.buffered() as file:
@@ -79,7 +79,8 @@ class AnimationMedia(Media):
     def __init__(self, source: Source, container: str, animation: Animation, settings: Settings) -> None:
         super().__init__()
         self._source, self._container, self._settings = source, container, settings
-        ends = np.cumsum(np.asarray(animation.delays, np.float64)) / 1000.0
+        # To the microsecond: the picture after sixty times 1/60 s comes at 1 s, not a trace before it.
+        ends = np.round(np.cumsum(np.asarray(animation.delays, np.float64)) / 1000.0, 6)
         self._beside = int(animation.stands_beside)
         self._times: NDArray[np.float64] = np.concatenate((np.zeros(self._beside + 1), ends[:-1]))
         self._duration = float(ends[-1])
@@ -121,7 +122,7 @@ class AnimationMedia(Media):
 
     def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
         """Further pictures inside `windows`."""
-        yield from self._read(choose_closer(self._times, windows, count, self._given))
+        yield from self._read(choose_closer(self._times, windows, count, self._given, self._settings))
 
     def every_frame(self) -> Iterator[Frame]:
         """All pictures of the animation between start and end."""
@@ -208,7 +209,7 @@ def _webp(file: io.BufferedReader) -> Iterator[int]:
         file.seek(start + length + (length & 1))
 
 
-def _png(file: io.BufferedReader) -> Iterator[int | None]:
+def _png(file: io.BufferedReader) -> Iterator[float | None]:
     """None stands for a picture that is no part of the animation; Pillow counts it as the first."""
     animated = begun = False
     file.seek(8)
@@ -225,13 +226,13 @@ def _png(file: io.BufferedReader) -> Iterator[int | None]:
         elif header[4:] == b"fcTL":
             begun = True
             data = file.read(26)
-            yield 1000 * int.from_bytes(data[20:22], "big") // (int.from_bytes(data[22:24], "big") or 100)
+            yield 1000 * int.from_bytes(data[20:22], "big") / (int.from_bytes(data[22:24], "big") or 100)
         elif header[4:] == b"IEND":
             return
         file.seek(start + length + 4)
 
 
-_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[int | None]]] = {
+_WALKS: dict[str, Callable[[io.BufferedReader], Iterator[float | None]]] = {
     "gif": gif.delays,
     "webp": _webp,
     "png": _png,

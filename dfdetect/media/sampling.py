@@ -86,12 +86,21 @@ def inside(times: Times, duration: float, settings: Settings) -> Picks:
 
 
 def choose_closer(
-    times: Times, windows: Sequence[tuple[float, float]], count: int, given: Picks | Sequence[int]
+    times: Times,
+    windows: Sequence[tuple[float, float]],
+    count: int,
+    given: Picks | Sequence[int],
+    settings: Settings,
 ) -> Picks:
-    """Indices of up to `count` further pictures inside `windows`, evenly among those not yet `given`."""
+    """Indices of up to `count` further pictures inside `windows`, evenly among those not yet `given`.
+
+    Both ends of a window belong to it, ``settings.end`` does not: as for `choose`.
+    """
     inside = np.zeros(len(times), bool)
     for start, end in windows:
         inside |= (times >= start - _EXACT) & (times <= end + _EXACT)
+    if settings.end is not None:
+        inside &= times < settings.end
     inside[np.asarray(given, np.intp)] = False
     candidates = np.flatnonzero(inside)
     if count <= 0 or not len(candidates):

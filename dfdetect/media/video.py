@@ -7,7 +7,7 @@ Large files whose claimed length proves true are sampled by jumps (`rover`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,8 @@ class VideoMedia(Media):
             return
         rows, times, _ = _timeline(survey)
         given = np.flatnonzero(np.isin(survey.pts[rows], list(self._given)))
-        yield from self._listed(survey, plan_runs(survey, rows[choose_closer(times, windows, count, given)]))
+        picks = choose_closer(times, windows, count, given, self._settings)
+        yield from self._listed(survey, plan_runs(survey, rows[picks]))
 
     def every_frame(self) -> Iterator[Frame]:
         """All pictures between start and end; see `Media.every_frame`."""
@@ -317,8 +318,8 @@ class VideoMedia(Media):
             raise self._outside(duration)
         most = round((window[1] - window[0]) * (self._rate or 60.0)) + 1
         times = wanted_times(window, self._settings, most)
-        yield from self._followed(rover, times, (window[1] - window[0]) / len(times))
-        if self._count < len(times):
+        at_end = yield from self._followed(rover, times, (window[1] - window[0]) / len(times))
+        if self._count < len(times) and not at_end:
             self._note(
                 "damaged", f"Of {len(times)} places looked at, {len(times) - self._count} gave no picture."
             )
@@ -331,10 +332,19 @@ class VideoMedia(Media):
         finally:
             opened.close()
 
-    def _followed(self, rover: Rover, times: NDArray[np.float64], spacing: float) -> Iterator[Frame]:
+    def _followed(
+        self, rover: Rover, times: NDArray[np.float64], spacing: float
+    ) -> Generator[Frame, None, bool]:
+        """Frames at `times`, none from `Settings.end` on; gives whether that was reached."""
+        end = self._settings.end
         for frame in rover.frames(times.tolist(), spacing=spacing, skip=set(self._given)):
             assert frame.pts is not None
-            yield self._hand_out(rover.seconds(frame.pts), frame.pts, frame)
+            time = rover.seconds(frame.pts)
+            # Only when there is another: a window between two pictures still shows something.
+            if end is not None and time >= end and self._count:
+                return True
+            yield self._hand_out(time, frame.pts, frame)
+        return False
 
     def _hand_out(self, time: float, pts: int, frame: VideoFrame) -> Frame:
         """Convert `frame` to an upright picture and keep what it tells about the file."""

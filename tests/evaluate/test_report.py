@@ -106,6 +106,19 @@ def test_sizes_and_compression_are_cut_as_stated() -> None:
     assert names(found, By.CODEC) == ["jpeg"]
 
 
+def test_quarters_that_lie_close_together_are_listed_once_each() -> None:
+    """Uncompressed pictures differ by the size of their header: all edges are 24.0 to three digits."""
+    pairs = [
+        scanned(k % 2 == 1, (k % 7) - 3 + 0.01 * k, name=f"{k}", size=30_000 + k // 2) for k in range(40)
+    ]
+    found = measured(pairs)
+    listed = names(found, By.COMPRESSION)
+    assert listed == ["below 24.004", "24.004–24.008", "24.008–24.011", "from 24.011"]
+    assert [part(found, By.COMPRESSION, name).files for name in listed] == [10] * 4
+    same = measured([scanned(k % 2 == 1, 0.01 * k, name=f"{k}") for k in range(40)])
+    assert names(same, By.COMPRESSION) == ["from 0.8"]
+
+
 def test_files_and_faces_are_told_apart() -> None:
     """Two long fakes that are missed weigh more by faces than by files."""
     pairs = [scanned(False, 0.01 * k, name=f"r{k}", kind=MediaKind.VIDEO, frames=2) for k in range(10)]

@@ -47,6 +47,24 @@ def test_uneven_delays(form):
     assert info.duration == pytest.approx(1.0)
 
 
+def test_delays_of_a_png_are_fractions_of_a_second():
+    """120 pictures of 1/60 s were 1.92 s, each cut to milliseconds; 1/91 s is too short for browsers."""
+    for rate, seconds in ((60, 2.0), (91, 12.0)):
+        data = bytearray(animation("PNG", 120))
+        place = data.find(b"fcTL")
+        while place >= 0:
+            data[place + 24 : place + 28] = struct.pack(">HH", 1, rate)
+            checked = bytes(data[place : place + 30])
+            data[place + 30 : place + 34] = struct.pack(">I", zlib.crc32(checked))
+            place = data.find(b"fcTL", place + 1)
+        frames, info = read(bytes(data), frames=120)
+        assert info.duration == seconds
+        assert info.frame_rate == 120 / seconds
+        half = [frame.time for frame in frames][60]
+        assert half == seconds / 2
+        assert len(read(bytes(data), frames=120, end=half)[0]) == 60
+
+
 def test_forgotten_delays_are_shown_as_browsers_do():
     _, info = read(animation("GIF", 4, 0))
     assert info.duration == pytest.approx(0.4)
@@ -97,6 +115,9 @@ def test_window_and_closer():
         assert len(closer) == 3
         assert all(1.0 <= frame.time <= 2.0 for frame in closer)
         assert not {read_number(frame.image) for frame in closer} & set(before)
+    with open_media(data, Settings(frames=4, end=2.0)) as media:
+        frames = [*media.frames(), *media.closer([(1.0, 2.0)], 99)]
+        assert max(read_number(frame.image) for frame in frames) == 19
     with pytest.raises(MediaError) as caught:
         read(data, start=100.0)
     assert caught.value.reason is Reason.NO_PICTURE

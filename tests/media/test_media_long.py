@@ -35,6 +35,29 @@ def test_closer_frames_are_new_and_in_their_windows():
         assert list(media.closer([(1.0, 1.4)], 4)) == []
 
 
+def test_a_closer_look_ends_before_the_end_that_was_asked_for():
+    with open_media(video(numbered(50), gop=25), Settings(frames=8, end=1.0)) as media:
+        frames = [*media.frames(), *media.closer([(0.0, 1.0)], 100)]
+    assert sorted(read_number(frame.image) for frame in frames) == list(range(25))
+
+
+@pytest.mark.parametrize("count", [4, 16])
+def test_jumps_end_before_the_end_that_was_asked_for(count, monkeypatch):
+    """Ten pictures lie in the second before the end, whether fewer or more are wanted."""
+    monkeypatch.setattr(video_module, "ORDINARY_SECONDS", 30.0)
+    monkeypatch.setattr(video_module, "SHORT_SECONDS", 30.0)
+    monkeypatch.setattr(video_module, "take_survey", None)
+    data = video(numbered(600), rate=10, gop=50, options={"bf": "0"})
+    with open_media(data, Settings(frames=count, start=20, end=21)) as media:
+        first = list(media.frames())
+        closer = list(media.closer([(20.0, 21.0)], 16))
+        assert not media.info.notes
+    assert len(first) >= min(count, 9)
+    assert {read_number(frame.image) for frame in first + closer} <= set(range(200, 210))
+    with open_media(data, Settings(start=20.52, end=20.56)) as media:
+        assert len(list(media.frames())) == 1, "what is shown between two pictures"
+
+
 @pytest.mark.parametrize("form", ["mp4", "matroska", "mpegts"])
 def test_long_files_are_sampled_by_jumps(form, monkeypatch):
     monkeypatch.setattr(video_module, "ORDINARY_SECONDS", 30.0)

@@ -89,16 +89,18 @@ def test_window_beyond_the_end():
     assert choose(np.zeros(1), 0.0, Settings(frames=16)).tolist() == [0]
 
 
-@given(gaps, counts, st.data())
-def test_closer_pictures_are_new_and_inside(gaps, count, data):
+@given(gaps, counts, st.one_of(st.none(), st.floats(0.1, 60)), st.data())
+def test_closer_pictures_are_new_and_inside(gaps, count, end, data):
     times, duration = timeline(gaps)
-    given_before = choose(times, duration, Settings(frames=8))
+    settings = Settings(frames=8, end=end)
+    given_before = choose(times, duration, settings)
     start = data.draw(st.floats(0, duration))
     windows = [(start, start + 1.0), (start + 0.5, start + 2.0)]
-    picks = choose_closer(times, windows, count, given_before)
+    picks = choose_closer(times, windows, count, given_before, settings)
     assert not set(picks) & set(given_before)
     assert (np.diff(picks) > 0).all()
     inside = (times >= start - 1e-6) & (times <= start + 2.0 + 1e-6)
+    inside &= times < (end or np.inf)
     assert inside[picks].all()
     inside[given_before] = False
     assert len(picks) == min(count, inside.sum())
