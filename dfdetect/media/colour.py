@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PQ, HLG = 16, 18
 """Transfer characteristics as numbered by ITU-T H.273."""
+MAPPED = "High dynamic range was mapped to standard range."
+"""What a note (`hdr`) says where `tone_map` was used."""
 BACKGROUND = 128
 """Grey that shows through transparent pixels: neither end of the scale, no colour."""
 
@@ -40,12 +42,13 @@ def is_hdr(transfer: int) -> bool:
     return transfer in (PQ, HLG)
 
 
-def tone_map(image: NDArray[np.uint16], transfer: int) -> NDArray[np.uint8]:
-    """Turn RGB code values ``[h, w, 3]`` (16 bits, BT.2020) into 8-bit SDR RGB by the curve above."""
+def tone_map(image: NDArray[np.uint16] | NDArray[np.uint8], transfer: int) -> NDArray[np.uint8]:
+    """Turn RGB code values ``[h, w, 3]`` (8 or 16 bits, BT.2020) into 8-bit SDR RGB by the curve above."""
     table, curve = _light(transfer), _curve()
     out = np.empty(image.shape, np.uint8)
     for row in range(0, len(image), _ROWS):  # in strips: a 4K picture in floats would take 100 MB
-        light = table[image[row : row + _ROWS].reshape(-1, 3)]
+        code = image[row : row + _ROWS].reshape(-1, 3)
+        light = table[code if image.dtype == np.uint16 else code.astype(np.uint16) * 257]
         if transfer == HLG:
             luma = light @ np.array([0.2627, 0.6780, 0.0593], np.float32)
             light *= (1000.0 / _PAPER_WHITE) * np.maximum(luma, 1e-6)[:, None] ** 0.2

@@ -1,15 +1,21 @@
-"""Pictures behind the first one in a JPEG or PNG, which only programs that look for them show.
+"""What stands behind the first picture of a JPEG or PNG, which only programs that look for it show.
 
-Only what stands between the pictures is read: marks, lengths and sizes.  What follows a photo may also be
-a preview or a trailer of the camera, so that it counts as a picture only if it is whole and large enough.
+Only what stands between the pictures is read: marks, lengths and sizes, and in a JPEG also the index of its
+pictures (CIPA DC-007).  What follows a photo may also be a preview, a map of its brightness (gain map) or a
+trailer of the camera, so that it counts as a picture only if it is whole, large enough and none of these.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from dfdetect.media.sniff import Family, sniff
 
 if TYPE_CHECKING:
     from dfdetect.media.source import Source
@@ -25,67 +31,121 @@ _JPEG_BEGINS, _PNG_BEGINS = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # In a picture's data 0xFF is followed by 0 or the number of a restart; anything else ends the data.
 _JPEG_MARK = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
-
-def count_following(source: Source, container: str) -> int:
-    """Whole pictures in a row from the beginning of a JPEG or PNG, without previews; 1 for other formats."""
-    first, count = None, 1
-    for size in _sizes(source, container):
-        if first is None:
-            first = size
-            continue
-        pixels = size[0] * size[1]
-        count += pixels > _SMALL or pixels * _SMALL_SHARE >= first[0] * first[1]
-        if count >= MOST_FOLLOWED:
-            break
-    return count
+_APP1, _APP2 = 0xE1, 0xE2
+_INDEX, _INDEX_ENTRIES, _PREVIEWS = b"MPF\0", 0xB002, 0x01
+# What Adobe and Google, ISO 21496-1 and Apple write into a gain map (the first two also into its picture).
+_GAIN_MAP = re.compile(
+    rb"http://ns\.adobe\.com/hdr-gain-map/|urn:iso:std:iso:ts:21496:-1|urn:com:apple:photo:2020:aux:hdrgainmap"
+)
+_BOX_OF_TYPE = re.compile(rb"\0\0..ftyp", re.DOTALL)
 
 
-def _sizes(source: Source, container: str) -> Iterator[Size]:
-    """The size of each picture in a row; ends where none follows."""
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What was found."""
+
+    pictures: int = 1
+    """Whole pictures with the first one, without previews and gain maps."""
+    video: bool = False
+    """A video stands behind one of them, as in a motion photo."""
+
+
+@dataclass(slots=True)
+class _Picture:
+    """What is known of a picture so far."""
+
+    pixels: int = 0
+    gain_map: bool = False
+    """It, or one that belongs to it, is a gain map."""
+    index: dict[int, int] = field(default_factory=dict)
+    """Where other pictures begin in the file, and of what type its index says they are."""
+
+
+def find_following(source: Source, container: str) -> Following:
+    """Look behind the first picture of a JPEG or PNG; for other formats there is nothing."""
     walk, begins = _WALKS.get(container, (None, b""))
     if walk is None:
-        return
-    try:
-        with source.buffered() as file:
-            while (size := walk(file)) is not None:
-                yield size
-                at = file.tell()
-                gap = file.read(_FILLING).find(begins)
-                if gap < 0:
-                    return
-                file.seek(at + gap)
-    except OSError:  # the picture itself may still be readable
-        return
+        return Following()
+    first, pictures, video, at = _Picture(), 0, False, 0
+    places: list[int] = []
+    with suppress(OSError), source.buffered() as file:  # the picture itself may still be readable
+        while pictures < MOST_FOLLOWED:
+            file.seek(at)
+            found = _Picture()
+            whole = walk(file, found)
+            if not at:
+                first, pictures, places = found, 1, sorted(found.index)
+            elif whole and first.index.get(at, 0) >> 16 != _PREVIEWS and _counts(found, first):
+                pictures += 1
+            end = max(file.tell(), at + 1)
+            filling = file.read(_FILLING) if whole else b""
+            video = video or _has_video(filling)
+            gap, place = filling.find(begins), bisect_left(places, end)
+            nexts = [*places[place : place + 1], *([end + gap] if gap >= 0 else [])]
+            if not nexts:
+                break
+            at = min(nexts)
+    return Following(max(1, pictures), video)
 
 
-def _jpeg(file: io.BufferedReader) -> Size | None:
-    """Go behind the JPEG that begins here: its size; None if it is cut off."""
-    size = None
+def _counts(found: _Picture, first: _Picture) -> bool:
+    """Whether what was `found` behind the `first` picture is one to look at."""
+    large = found.pixels > _SMALL or found.pixels * _SMALL_SHARE >= first.pixels
+    return large and not found.gain_map
+
+
+def _has_video(filling: bytes) -> bool:
+    """Whether an MP4 or QuickTime file begins in `filling`."""
+    begins = (match.start() for match in _BOX_OF_TYPE.finditer(filling))
+    return any(sniff(filling[at:]).family is Family.VIDEO for at in begins)
+
+
+def _jpeg(file: io.BufferedReader, found: _Picture) -> bool:
+    """Go behind the JPEG that begins here; False if it is cut off."""
     if file.read(2) != _JPEG_BEGINS[:2]:
-        return None
+        return False
     while True:
         mark = file.read(2)
         while mark == b"\xff\xff":
             mark = b"\xff" + file.read(1)
         if len(mark) < 2 or mark[0] != 0xFF or mark[1] == 0xD8:
-            return None
+            return False
         if mark[1] == 0xD9:
-            return size
+            return found.pixels > 0
         if mark[1] == 0x01 or 0xD0 <= mark[1] <= 0xD7:
             continue
         length = int.from_bytes(file.read(2), "big") - 2
-        data = file.read(min(max(length, 0), 8))
-        if length < 2 or len(data) < min(length, 8):
-            return None
+        if length < 2:
+            return False
+        start, wanted = file.tell(), length if mark[1] in (_APP1, _APP2) else min(length, 8)
+        data = file.read(wanted)
+        if len(data) < wanted:
+            return False
         if mark[1] in _JPEG_SIZES:
-            size = int.from_bytes(data[3:5], "big"), int.from_bytes(data[1:3], "big")
+            found.pixels = int.from_bytes(data[3:5], "big") * int.from_bytes(data[1:3], "big")
+        elif mark[1] == _APP2 and data.startswith(_INDEX) and not found.index:
+            found.index = _read_index(data[len(_INDEX) :], start + len(_INDEX))
+        elif mark[1] in (_APP1, _APP2) and _GAIN_MAP.search(data):
+            found.gain_map = True
         file.seek(length - len(data), io.SEEK_CUR)
         if mark[1] == 0xDA and not _behind_scan(file):
-            return None
+            return False
+
+
+def _read_index(data: bytes, base: int) -> dict[int, int]:
+    """Places and types of the further pictures in an index whose places count from `base` on."""
+    order: Literal["little", "big"] = "big" if data[:2] == b"MM" else "little"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], order)
+
+    fields = number(4, 4)
+    for at in range(fields + 2, min(fields + 2 + 12 * number(fields, 2), len(data)), 12):
+        if number(at, 2) == _INDEX_ENTRIES:
+            begin = number(at + 8, 4)
+            entries = range(begin, min(begin + number(at + 4, 4), len(data)) - 15, 16)
+            return {base + number(e + 8, 4): number(e, 4) & 0xFFFFFF for e in entries if number(e + 8, 4)}
+    return {}
 
 
 def _behind_scan(file: io.BufferedReader) -> bool:
@@ -100,24 +160,23 @@ def _behind_scan(file: io.BufferedReader) -> bool:
     return False
 
 
-def _png(file: io.BufferedReader) -> Size | None:
-    """Go behind the PNG that begins here: its size; None if it is not whole."""
+def _png(file: io.BufferedReader, found: _Picture) -> bool:
+    """Go behind the PNG that begins here; False if it is not whole."""
     if file.read(8) != _PNG_BEGINS:
-        return None
-    size = None
+        return False
     while len(header := file.read(8)) == 8:
         length = int.from_bytes(header[:4], "big")
         if header[4:] == b"IHDR":
             data = file.read(8)
-            size = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big")
+            found.pixels = int.from_bytes(data[:4], "big") * int.from_bytes(data[4:], "big")
             length -= len(data)
         file.seek(length + 4, io.SEEK_CUR)
         if header[4:] == b"IEND":
-            return size
-    return None
+            return found.pixels > 0
+    return False
 
 
-_WALKS: dict[str, tuple[Callable[[io.BufferedReader], Size | None], bytes]] = {
+_WALKS: dict[str, tuple[Callable[[io.BufferedReader, _Picture], bool], bytes]] = {
     "jpeg": (_jpeg, _JPEG_BEGINS),
     "png": (_png, _PNG_BEGINS),
 }

@@ -34,6 +34,8 @@ _MOST_THREADS = 4
 _OPTIONS = {"protocol_whitelist": "none"}
 # Tags that are no UTF-8 must not keep a video from being read; since PyAV 19 they never do.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+_LATE = 0.5
+"""Seconds by which the picture may begin later than the container without a word about it."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,15 @@ class Opened:
     stream: VideoStream
     view: View
     streams: int
+
+    @property
+    def late(self) -> float:
+        """Seconds from the container's beginning to that of the picture; 0 if too few to speak of."""
+        begins = self.container.start_time
+        if self.stream.start_time is None or begins is None or not self.stream.time_base:
+            return 0.0
+        late = float(self.stream.start_time * self.stream.time_base) - begins / 1_000_000
+        return late if late > _LATE else 0.0
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """All packets of the picture stream in the order of the file; damaged places are passed over."""
@@ -121,6 +132,8 @@ def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> 
         )
     if sniffed.family is Family.UNKNOWN:
         raise _not_media(title)
+    if not container.streams.audio:
+        raise MediaError(Reason.NO_PICTURE, f"{title} holds neither picture nor sound: get the file again")
     raise MediaError(Reason.NO_PICTURE, f"{title} has sound but no picture: nothing to look at")
 
 

@@ -1,11 +1,11 @@
-"""How many pictures a still file holds: pages of a TIFF, what others have beside the first."""
+"""How many pictures the format of a still file counts: pages of a TIFF, what others have beside the first."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from dfdetect.media.following import MOST_FOLLOWED, count_following
+from dfdetect.media.following import MOST_FOLLOWED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 MOST_PAGES = MOST_FOLLOWED
 """Pages are counted no further, so that a chain without end costs nothing."""
-# Not PSD, whose layers make up one picture, nor ICO, which holds one picture in several sizes.
-_COUNTED_BY_PILLOW = frozenset({"jpeg", "avif", "heic"})
+# Not JPEG, whose index counts previews too (see `following`), PSD, whose layers make up one picture, nor ICO,
+# which holds one picture in several sizes.
+_COUNTED_BY_PILLOW = frozenset({"avif", "heic"})
 
 
 def count_pages(image: Image, container: str, source: Source) -> int:
     """Pictures in the file that `image` was opened from, 1 where the format does not tell."""
     if container == "tiff":
         return _tiff_pages(source)
-    pages = int(getattr(image, "n_frames", 1)) if container in _COUNTED_BY_PILLOW else 1
-    return pages if pages > 1 else count_following(source, container)
+    return int(getattr(image, "n_frames", 1)) if container in _COUNTED_BY_PILLOW else 1
 
 
 def _tiff_pages(source: Source) -> int:

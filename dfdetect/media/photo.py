@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from dfdetect.errors import MediaError
 from dfdetect.media import gif
 from dfdetect.media.base import Media
-from dfdetect.media.colour import flatten
+from dfdetect.media.colour import MAPPED, flatten, is_hdr, tone_map
+from dfdetect.media.following import find_following
 from dfdetect.media.pages import MOST_PAGES, count_pages
+from dfdetect.media.transfer import find_transfer
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ _ORIENTATION = {
     7: (90, True),
     8: (270, False),
 }
+# Pillow's words for files that may be sound.
+_UNREAD_KIND = re.compile(r"unknown pixel mode|unknown data organization|Unsupported BMP")
 _pillow = threading.Lock()
 
 
@@ -81,12 +85,7 @@ def open_image(
     except Exception as error:  # Pillow's plugins raise whatever their parsers meet
         spared = _open_without_metadata(file, container, title, settings)
         if spared is None:
-            early = ends_early(source, container)
-            raise MediaError(
-                Reason.TRUNCATED if early else Reason.UNREADABLE,
-                f"{title} begins like {container.upper()} but {'ends early' if early else 'is damaged'}:"
-                f" copy or download it again ({error})",
-            ) from error
+            raise _refused(error, file, container, source, settings) from error
         text = "Data beside the picture (such as a colour profile or a text) is damaged or too large"
         note("metadata", f"{text}; the picture itself was read.")
         image = spared
@@ -99,6 +98,41 @@ def _open(file: BinaryIO, container: str, title: str, settings: Settings, *, tol
 
     with pillow_flags(title, settings, tolerant=tolerant):
         return pillow.open(file, formats=_PLUGINS[container])
+
+
+def _refused(
+    error: Exception, file: BinaryIO, container: str, source: Source, settings: Settings
+) -> MediaError:
+    """The error for a picture whose header Pillow did not take."""
+    cause, name = _said_by_plugin(error, file, container, source.title, settings), container.upper()
+    early = ends_early(source, container)
+    if _UNREAD_KIND.search(cause) and not early:
+        return MediaError(
+            Reason.UNSUPPORTED,
+            f"{source.title} is {name} of a kind that is not read here: convert it to PNG ({cause})",
+        )
+    return MediaError(
+        Reason.TRUNCATED if early else Reason.UNREADABLE,
+        f"{source.title} begins like {name} but {'ends early' if early else 'is damaged'}:"
+        f" copy or download it again ({cause})",
+    )
+
+
+def _said_by_plugin(error: Exception, file: BinaryIO, container: str, title: str, settings: Settings) -> str:
+    """What the plugin of the format says where Pillow's own `error` is only that none could read the file."""
+    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
+
+    if not isinstance(error, UnidentifiedImageError):
+        return str(error)
+    plugin = _PLUGINS[container][0]  # that for JPEG opens MPO as well
+    try:
+        file.seek(0)
+        with pillow_flags(title, settings):
+            pillow.OPEN[plugin][0](file, "")
+    except Exception as said:
+        return str(said)
+    return "it is not recognised"
 
 
 def _open_without_metadata(file: BinaryIO, container: str, title: str, settings: Settings) -> Image | None:
@@ -144,10 +178,17 @@ class PhotoMedia(Media):
         self._rotation = 0
         with source.buffered() as file:
             image = open_image(file, container, source, settings, self._note)
-            self._size, pages = image.size, count_pages(image, container, source) + beside
+            self._size, counted = image.size, count_pages(image, container, source)
+        following = find_following(source, container)
+        pages = max(counted, following.pictures) + beside
         if pages > 1:
             number = f"{pages}" if pages < MOST_PAGES else f"{MOST_PAGES} or more"
             self._note("pages", f"Only the first of {number} pictures in this file was looked at.")
+        if following.video:
+            self._note(
+                "video_follows",
+                "A video follows the picture in this file and was not looked at; take it out and scan it.",
+            )
 
     def frames(self) -> Iterator[Frame]:
         """The picture, once."""
@@ -216,7 +257,12 @@ class PhotoMedia(Media):
                 clockwise, mirrored = orientation(image)
             self._rotation = clockwise
             image = flatten(image)  # under the same name, so that what was read is freed
-            return turn(np.asarray(image), clockwise, mirrored)
+            pixels: NDArray[np.uint8] = np.asarray(image)
+            transfer = find_transfer(self._source, self._container)
+            if is_hdr(transfer):
+                self._note("hdr", MAPPED)
+                pixels = tone_map(pixels, transfer)
+            return turn(pixels, clockwise, mirrored)
 
 
 def ends_early(source: Source, container: str) -> bool:

@@ -48,7 +48,7 @@ def inspect(source: Source, container: str) -> Structure:
 def _mp4(file: io.BufferedReader, size: int) -> Structure:
     whole, index, encrypted = True, False, False
     mirrored: set[int] = set()
-    for kind, start, end in _boxes(file, 0, size):
+    for kind, start, end in boxes(file, 0, size):
         if end > size:
             whole = False
         if kind in (b"moov", b"moof"):
@@ -58,7 +58,7 @@ def _mp4(file: io.BufferedReader, size: int) -> Structure:
     return Structure(whole and index, encrypted, index, frozenset(mirrored))
 
 
-def _boxes(file: io.BufferedReader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: io.BufferedReader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
     """Type, start of the contents and end of every box in ``[start, stop)``."""
     at = start
     for _ in range(_MOST_BOXES):
@@ -80,7 +80,7 @@ def _boxes(file: io.BufferedReader, start: int, stop: int) -> Iterator[tuple[byt
 def _mp4_tracks(file: io.BufferedReader, start: int, stop: int, mirrored: set[int], depth: int) -> bool:
     """True when a track is encrypted; adds the numbers of mirrored tracks.  Looks `depth` boxes deep."""
     encrypted = False
-    for kind, body, end in _boxes(file, start, stop):
+    for kind, body, end in boxes(file, start, stop):
         if kind in _MP4_PARENTS and depth:
             encrypted |= _mp4_tracks(file, body, min(end, stop), mirrored, depth - 1)
         elif kind == b"tkhd":
@@ -88,7 +88,7 @@ def _mp4_tracks(file: io.BufferedReader, start: int, stop: int, mirrored: set[in
             if a * d - b * c < 0:
                 mirrored.add(number)
         elif kind == b"stsd":
-            for entry, _, _ in _boxes(file, body + 8, min(end, stop)):
+            for entry, _, _ in boxes(file, body + 8, min(end, stop)):
                 encrypted |= entry in _MP4_ENCRYPTED
     return encrypted
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
 from dfdetect.media.base import Media
+from dfdetect.media.colour import MAPPED
 from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
 from dfdetect.media.opening import Opened, explain, open_video
 from dfdetect.media.photo import check_pixels, out_of_memory
@@ -70,6 +71,10 @@ class VideoMedia(Media):
         # The length of the whole file may be that of its sound.
         self._claims_length = bool(stream.duration) or len(container.streams) == 1
         self._opened: Opened | None = opened
+        self._late = opened.late
+        if self._late:
+            text = f"The picture begins {self._late:.1f} s into the file; times count from there."
+            self._note("late_start", text)
         if opened.streams > 1 and sniffed.format not in _WITH_THUMBNAILS:
             self._note(
                 "streams",
@@ -269,10 +274,13 @@ class VideoMedia(Media):
             )
 
     def _outside(self, duration: float) -> MediaError:
+        late = (
+            f" (times count from the first picture, {self._late:.1f} s into the file)" if self._late else ""
+        )
         return MediaError(
             Reason.NO_PICTURE,
             f"{self._source.title} is {duration:.2f} s long, nothing lies after start"
-            f" ({self._settings.start or 0:g} s): choose an earlier start",
+            f" ({self._settings.start or 0:g} s): choose an earlier start{late}",
         )
 
     def _listed(self, survey: Survey, runs: list[Run]) -> Iterator[Frame]:
@@ -356,7 +364,7 @@ class VideoMedia(Media):
             self._rotation = orientation.clockwise
             self._size = (picture.image.shape[1], picture.image.shape[0])
         if picture.hdr:
-            self._note("hdr", "High dynamic range was mapped to standard range.")
+            self._note("hdr", MAPPED)
         if picture.interlaced:
             self._note("interlaced", "The video is interlaced; of pictures with combs one field was used.")
         self._given.add(pts)

@@ -76,8 +76,12 @@ class _Reversed:
 
 _HARM = ("truncated", "damaged")
 """Codes of the notes that may be why no face was found or none could be judged."""
-_UNSEEN = ("pages", "streams", "truncated", "damaged", "wrong_header", "faces_dropped")
-"""Codes of the notes that say that the answer does not speak for all that the file holds."""
+_UNSEEN = (
+    *("pages", "streams", "video_follows", "late_start"),
+    *("truncated", "damaged", "wrong_header", "faces_dropped"),
+)
+"""Codes of the notes that say that the answer does not speak for all that the file holds, or its times for
+those of a player."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 

@@ -1,4 +1,5 @@
 import io
+import struct
 import wave
 
 import numpy as np
@@ -120,6 +121,16 @@ def test_sound_only():
     Image.fromarray(quarters()).save(cover, "JPEG")
     for data in (sound(), buffer.getvalue(), song_with_cover(cover.getvalue())):
         assert failing(data).reason is Reason.NO_PICTURE
+
+
+def test_neither_picture_nor_sound():
+    header = struct.pack(">I4s12xII80x", 108, b"mvhd", 1000, 1).ljust(108, b"\0")
+    empty = (
+        struct.pack(">I4s4s4x4s", 20, b"ftyp", b"isom", b"isom") + struct.pack(">I4s", 116, b"moov") + header
+    )
+    error = failing(empty)
+    assert error.reason is Reason.NO_PICTURE
+    assert error.message == "the data holds neither picture nor sound: get the file again"
 
 
 def test_bombs_are_refused():

@@ -2,6 +2,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from make import codes, corners, png_chunk, png_header, quarters
@@ -90,6 +91,60 @@ def test_sixteen_bits_are_scaled_and_not_cut_off():
     for form in ("PNG", "TIFF"):
         frame, _ = read(encode(Image.fromarray(ramp), form))
         assert np.abs(frame.image[0, :, 0].astype(int) - np.arange(256)).max() <= 1
+
+
+def hdr_avif(number: int, belongs: bool = True) -> bytes:
+    """An AVIF of one grey whose transfer characteristics, if they are those of its picture, are `number`."""
+    data = bytearray(encode(Image.fromarray(np.full((64, 64, 3), 100, np.uint8)), "AVIF", quality=100))
+    place = data.index(b"colrnclx") + 10
+    data[place : place + 2] = struct.pack(">H", number)
+    if not belongs:
+        last = data.index(b"ipma") + 4 + 4 + 4 + 2 + 1 + 3
+        assert data[last] == 4  # the fourth property, which names the colours
+        data[last] = 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize(("transfer", "level"), [(16, 107), (18, 104)])
+def test_high_dynamic_range_is_mapped(transfer, level):
+    picture = encode(Image.fromarray(np.full((64, 64, 3), 100, np.uint8)), "PNG")
+    named = png_chunk(b"cICP", bytes((9, transfer, 0, 1)))
+    for data in (picture[:33] + named + picture[33:], hdr_avif(transfer)):
+        frame, info = read(data)
+        assert [tuple(n) for n in info.notes] == [("hdr", "High dynamic range was mapped to standard range.")]
+        assert int(frame.image[32, 32].mean()) == pytest.approx(level, abs=2)
+
+
+def test_what_is_not_named_as_high_dynamic_range_is_not_mapped():
+    picture = encode(Image.fromarray(np.full((64, 64, 3), 100, np.uint8)), "PNG")
+    named, late = png_chunk(b"cICP", bytes((1, 13, 0, 1))), png_chunk(b"cICP", bytes((9, 16, 0, 1)))
+    cut = hdr_avif(16).replace(b"ipma", b"free")  # which then belongs to nothing
+    for data in (
+        picture[:33] + named + picture[33:],
+        picture[:-12] + late + picture[-12:],
+        hdr_avif(13),
+        hdr_avif(16, belongs=False),
+    ):
+        frame, info = read(data)
+        assert not info.notes
+        assert int(frame.image[32, 32].mean()) == pytest.approx(100, abs=2)
+    assert failure(cut).reason is Reason.UNREADABLE
+
+
+def test_a_sound_picture_of_a_kind_that_is_not_read_is_not_called_damaged():
+    floats = np.random.default_rng(0).random((64, 64, 3), np.float32)
+    error = failure(cv2.imencode(".tiff", floats)[1].tobytes())
+    assert error.reason is Reason.UNSUPPORTED
+    assert error.message == (
+        "the data is TIFF of a kind that is not read here: convert it to PNG (unknown pixel mode)"
+    )
+
+
+def test_why_a_picture_cannot_be_read_is_told_without_names_of_the_program():
+    error = failure(with_block(b"PLTE", bytes(9), wrong=True))
+    assert error.reason is Reason.UNREADABLE
+    assert "begins like PNG but is damaged" in error.message
+    assert "<" not in error.message
 
 
 def test_alpha_is_laid_on_grey():

@@ -1,5 +1,6 @@
 import io
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -85,6 +86,44 @@ def test_times_count_from_the_first_picture():
         assert frames[0].time == 0
         assert [read_number(frame.image) for frame in frames] == list(range(20))
         assert info.duration == pytest.approx(0.8, abs=0.05)
+
+
+def with_sound(path: Path, form: str, late: float) -> bytes:
+    """A second of pictures that begin `late` seconds after the sound."""
+    with av.open(str(path), "w", format=form) as container:
+        pictures, sound = container.add_stream("libx264", rate=25), container.add_stream("aac", rate=44100)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        tone = np.sin(np.arange(int(44100 * (late + 1))) / 20).astype(np.float32)[None]
+        samples = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+        samples.sample_rate, samples.pts = 44100, 0
+        container.mux([*sound.encode(samples), *sound.encode(None)])
+        for number, picture in enumerate(numbered(25)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(late * 25) + number, Fraction(1, 25)
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska", "mpegts"])
+def test_a_picture_that_begins_late_is_told_since_times_count_from_it(form, tmp_path):
+    data = with_sound(tmp_path / "late", form, 5.0)
+    frames, info = read_video(data)
+    assert frames[0].time == pytest.approx(0.0, abs=0.1)
+    told = "The picture begins 5.0 s into the file; times count from there."
+    assert [tuple(note) for note in info.notes] == [("late_start", told)]
+    error = failing(data, start=5.0)
+    assert error.reason is Reason.NO_PICTURE
+    assert error.message.endswith("earlier start (times count from the first picture, 5.0 s into the file)")
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska", "mpegts"])
+def test_a_picture_that_begins_with_the_sound_or_little_later_is_not_told(form, tmp_path):
+    for late in (0.0, 0.2):
+        data = with_sound(tmp_path / "late", form, late)
+        assert codes(read_video(data)[1]) == []
+        assert failing(data, start=5.0).message.endswith("choose an earlier start")
 
 
 def test_window_and_rate():

@@ -227,7 +227,9 @@ def test_faces_that_were_not_looked_at_are_told_once_and_counted_right() -> None
         assert text.count(note) == text.count("not looked at") == 1
 
 
-@pytest.mark.parametrize("code", ["truncated", "damaged", "wrong_header", "faces_dropped"])
+@pytest.mark.parametrize(
+    "code", ["video_follows", "late_start", "truncated", "damaged", "wrong_header", "faces_dropped"]
+)
 def test_what_an_answer_does_not_speak_for_is_told_beside_it(code: str) -> None:
     people = (track(1, Label.REAL, 0.1, (0.0,), (-2.0,)),)
     result = judged("a.mp4", Label.REAL, 0.1, people, media(MediaKind.VIDEO))
