@@ -17,6 +17,9 @@ from dfdetect.numbers import is_number
 DEFAULT_MODEL = "standard"
 ENGINES = ("onnxruntime", "openvino", "torch")
 DETECTORS = ("mtcnn", "facenet-pytorch")
+DEFAULT_FRAMES = 8
+LEAST_PRIOR = 1e-5
+"""Nearer to 0 (or, from above, to 1) a prior would move a band beyond where probabilities end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Settings:
     """Smallest face height in pixels that is judged."""
     max_faces: int = 32
     """At most this many faces of a frame are judged, the largest first."""
-    frames: int = 8
+    frames: int = DEFAULT_FRAMES
     """Frames sampled over the whole length of a video."""
     fps: float | None = None
     """Sample this many frames a second instead of a fixed number; None: use `frames`."""
@@ -50,7 +53,7 @@ class Settings:
     threshold: float | None = None
     """Call a file fake from this probability on; None: the model's own calibrated band."""
     prior: float | None = None
-    """Share of fakes expected among the scanned files (0–1); None: as calibrated."""
+    """Share of fakes expected among the scanned files (0.00001–0.99999); None: as calibrated."""
     heatmaps: bool = False
     """Keep the class-activation map of every face."""
     pictures: bool = False
@@ -156,10 +159,10 @@ def _check(s: Settings) -> None:
             raise SettingsError(f"{name} must be less than 2^63")
     if s.threads > MOST_THREADS:
         fail("threads", f"at most {MOST_THREADS}")
-    for name in ("threshold", "prior"):
-        value = getattr(s, name)
-        if value is not None and not (is_number(value) and 0.0 < value < 1.0):
-            fail(name, "between 0 and 1 (both excluded)")
+    if s.threshold is not None and not (is_number(s.threshold) and 0.0 < s.threshold < 1.0):
+        fail("threshold", "between 0 and 1 (both excluded)")
+    if s.prior is not None and not (is_number(s.prior) and LEAST_PRIOR <= s.prior <= 1 - LEAST_PRIOR):
+        fail("prior", "between 0.00001 and 0.99999")
     if s.fps is not None and not (is_number(s.fps) and 0 < s.fps <= 1000):
         fail("fps", "a positive number of frames a second")
     if s.start is not None and not (is_number(s.start) and s.start >= 0):

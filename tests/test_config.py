@@ -234,7 +234,7 @@ def test_environment_outranks_the_file(project: Path) -> None:
         ("DFDETECT_FRAMES", "many", "DFDETECT_FRAMES must be a whole number, not 'many'"),
         ("DFDETECT_FRAMES", "0", "DFDETECT_FRAMES: frames must be a whole number of at least 1"),
         ("DFDETECT_STRICT", "maybe", "DFDETECT_STRICT must be true or false"),
-        ("DFDETECT_PRIOR", "nan", "DFDETECT_PRIOR: prior must be between 0 and 1"),
+        ("DFDETECT_PRIOR", "nan", "DFDETECT_PRIOR: prior must be between 0.00001 and 0.99999"),
         ("DFDETECT_MINFACE", "48", "did you mean DFDETECT_MIN_FACE?"),
         ("DFDETECT_FAILON", "fake", "did you mean DFDETECT_FAIL_ON?"),
         ("DFDETECT_THRESHHOLD", "1", "did you mean DFDETECT_THRESHOLD?"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dfdetect.results import FaceScore, TrackResult
+from dfdetect.results import TrackResult
+from dfdetect.verdict.messages import run_around
 
 MIN_FACES = 4
 """With fewer scored faces a change over time cannot be told from noise."""
@@ -11,7 +12,7 @@ GAP = 2.0
 
 
 def peak(track: TrackResult) -> tuple[float, float] | None:
-    """First and last second of the longest run of high scores, None where the scores are even.
+    """First and last second of the run of high scores around the highest, None where the scores are even.
 
     The faces are split at the middle between the lowest and the highest logit.  This says where to
     look, not more: single faces are not calibrated.
@@ -24,15 +25,5 @@ def peak(track: TrackResult) -> tuple[float, float] | None:
     low = [logit for logit in logits if logit <= middle]
     if not high or not low or sum(high) / len(high) - sum(low) / len(low) < GAP:
         return None
-    run = max(_runs(track.faces, middle), key=len)
-    return run[0].time, run[-1].time
-
-
-def _runs(faces: tuple[FaceScore, ...], middle: float) -> list[list[FaceScore]]:
-    runs: list[list[FaceScore]] = [[]]
-    for face in faces:
-        if face.logit > middle:
-            runs[-1].append(face)
-        elif runs[-1]:
-            runs.append([])
-    return runs
+    first, last = run_around([logit > middle for logit in logits], logits.index(max(logits)))
+    return track.faces[first].time, track.faces[last].time

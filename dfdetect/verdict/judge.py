@@ -13,11 +13,11 @@ import numpy as np
 
 from dfdetect.errors import ModelError
 from dfdetect.results import FaceQuality, FaceScore, Label, MediaKind, Note, Reason, TrackResult
-from dfdetect.settings import Settings
-from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
+from dfdetect.settings import DEFAULT_FRAMES, Settings
+from dfdetect.verdict.calibration import Calibration, to_probability
 from dfdetect.verdict.messages import JudgedPerson, Limits, judged_message, person_note, unjudged_message
 from dfdetect.verdict.novelty import novelty_figures, novelty_note
-from dfdetect.verdict.track import TrackScores
+from dfdetect.verdict.track import Floats, TrackScores
 
 # Which reason is named when several hold for equally many faces: the one that is easiest to mend first.
 _ORDER = (Reason.FACE_TOO_SMALL, Reason.FACE_TOO_DARK, Reason.FACE_TOO_BLURRED)
@@ -149,6 +149,9 @@ class Judge:
         if usual is None:
             return None, []
         figures = novelty_figures(TrackScores.from_faces(faces))
+        if self._settings.fps is not None or self._settings.frames > DEFAULT_FRAMES:
+            # Who asks for more frames than calibrating looks at must not be told to trust the answer less.
+            figures = usual.without_surplus(figures)
         share = usual.share(figures)
         return share, [novelty_note(kind, usual.words(figures))] if share >= self._calibration.alarm else []
 
@@ -188,7 +191,7 @@ class Judge:
         start, end = _span(person.evidence)
         return TrackResult(
             id=person.evidence.id,
-            label=self._label(kind, logit - penalty, probability),
+            label=self._label(kind, logit - penalty),
             reason=None,
             fake_probability=probability,
             logit=logit,
@@ -198,12 +201,14 @@ class Judge:
             faces_found=_faces_found(person.evidence),
         )
 
-    def _label(self, kind: MediaKind, logit: float, probability: float) -> Label:
+    def _label(self, kind: MediaKind, logit: float) -> Label:
         low, high = self.band(kind)
+        prior = self._settings.prior
         if self._settings.threshold is None:
             # Just as good at any prior (see `band`), but free of rounding at the calibrated one.
             low, high = self._calibration.bands[kind]
-            probability = to_probability(self._calibration.log_odds(logit, kind))
+            prior = None
+        probability = to_probability(self._calibration.log_odds(logit, kind, prior))
         if probability >= high:
             return Label.FAKE
         return Label.REAL if probability < low else Label.UNCERTAIN
@@ -212,18 +217,27 @@ class Judge:
         self, kind: MediaKind, person: _Sorted, result: TrackResult, penalty: float
     ) -> JudgedPerson:
         """What the message needs of a person: among others when its frames look fake on their own."""
-        bound = to_log_odds(self.band(kind)[1])
-        odds = [
-            self._calibration.log_odds(s.logit - penalty, kind, self._settings.prior) for s in person.usable
-        ]
+        alone = self._alone(TrackScores.from_faces(person.usable)) - penalty
+        peak = int(np.argmax([s.logit for s in person.usable]))
         return JudgedPerson(
             id=result.id,
             label=result.label or Label.UNCERTAIN,
             probability=result.fake_probability or 0.0,
             times=tuple(s.time for s in person.usable),
-            suspicious=tuple(o >= bound for o in odds),
-            peak=person.usable[int(np.argmax(odds))].time,
+            suspicious=tuple(self._label(kind, float(logit)) is Label.FAKE for logit in alone),
+            peak=person.usable[peak].time,
         )
+
+    def _alone(self, track: TrackScores) -> Floats:
+        """For each face the logit of a person all of whose faces had its score: what calibrators speak of.
+
+        It is the face's own but for a learned aggregator.  All of them are straight lines there.
+        """
+        still, one = (
+            self._calibration.aggregator(dataclasses.replace(track, logits=np.full(len(track), value)))
+            for value in (0.0, 1.0)
+        )
+        return still + (one - still) * track.logits
 
     def _answer(
         self,
@@ -241,6 +255,7 @@ class Judge:
         if top.logit is None or top.fake_probability is None:
             raise AssertionError("a judged person has a logit and a probability")
         band = self.band(kind)
+        persons = sorted(persons, key=lambda p: p.id != top.id)
         unjudged = [(t.id, t.reason) for t in tracks if t.reason is not None]
         novelty, unusual = self._novelty(kind, usable[top.id])
         return Verdict(
@@ -272,7 +287,7 @@ class Judge:
             reason = _most(sum((person.failed for person in found), Counter()))
         limits = Limits(
             min_face=self._settings.min_face,
-            largest=max((p.evidence.largest for p in found if p.evidence.largest), default=None),
+            largest=_largest_small(found, self._settings.min_face),
             faces=sum(_faces_found(p.evidence) for p in found),
             usable_frames=max((len(p.usable) for p in found), default=0),
             needed_frames=need,
@@ -291,6 +306,16 @@ def _reason(person: _Sorted) -> Reason:
 
 def _most(failed: Counter[Reason]) -> Reason:
     return max(_ORDER, key=lambda reason: (failed[reason], -_ORDER.index(reason)))
+
+
+def _largest_small(found: Sequence[_Sorted], min_face: int) -> float | None:
+    """Height of the largest face that is too small; None where nobody has measured it.
+
+    Of somebody who has a larger face, too, only the size of that one is known.
+    """
+    sizes = [p.evidence.largest or math.inf for p in found if p.failed[Reason.FACE_TOO_SMALL]]
+    largest = max(sizes, default=math.inf)
+    return largest if largest < min_face else None
 
 
 def _unjudged_track(person: _Sorted, reason: Reason) -> TrackResult:

@@ -44,7 +44,7 @@ class Limits:
 
     min_face: int
     largest: float | None
-    """Height in pixels of the largest scored face; None when none was scored."""
+    """Height in pixels of the largest face that is too small; None where it is not known."""
     faces: int
     usable_frames: int
     needed_frames: int
@@ -61,10 +61,11 @@ def judged_message(
 ) -> str:
     """Which side is fake, how sure, who and, for a video, when.  `found` counts unjudged persons too.
 
-    `beyond`: there were more faces, which were not looked at.  The probabilities and `band` are at the
-    `prior`; None: at the calibrated one.  A band without width is a threshold.
+    The first of `persons` is the one whose answer is the file's.  `beyond`: there were more faces, which were
+    not looked at.  The probabilities and `band` are at the `prior`; None: at the calibrated one.
+    A band without width is a threshold.
     """
-    top = max(persons, key=lambda p: (p.probability, -p.id))
+    top = persons[0]
     if top.label is Label.FAKE:
         said = _fakes(kind, persons, top, found, beyond)
     elif top.label is Label.REAL:
@@ -81,7 +82,7 @@ def unjudged_message(kind: MediaKind, reason: Reason, limits: Limits) -> str:
     if reason is Reason.NO_FACE:
         return f"No face was found, so nothing can be said; give a {media} in which a face can be seen."
     if reason is Reason.FACE_TOO_SMALL:
-        size = f" ({limits.largest:.0f} pixels high at most)" if limits.largest is not None else ""
+        size = f" ({math.floor(limits.largest)} pixels high at most)" if limits.largest is not None else ""
         subject = "The face is" if one else "The faces are"
         return (
             f"{subject} too small to be judged{size}: at least {limits.min_face} pixels are needed; "
@@ -170,10 +171,24 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def run_around(high: Sequence[bool], place: int) -> tuple[int, int]:
+    """First and last place of the run of high faces around `place`; `place` alone where it is not high.
+
+    Around the highest face this is when a person looks fake most clearly, in the sentence as in the reports:
+    a longer run of lower scores must not hide it.
+    """
+    first = last = place
+    while high[place] and first > 0 and high[first - 1]:
+        first -= 1
+    while high[place] and last + 1 < len(high) and high[last + 1]:
+        last += 1
+    return first, last
+
+
 def _fakes(
     kind: MediaKind, persons: Sequence[JudgedPerson], top: JudgedPerson, found: int, beyond: bool
 ) -> str:
-    fakes = [p.id for p in persons if p.label is Label.FAKE]
+    fakes = sorted(p.id for p in persons if p.label is Label.FAKE)
     if len(fakes) == 1:
         who = _the_face(beyond).capitalize() if found == 1 else f"Person {top.id} of {_count(found, beyond)}"
         return f"{who} looks fake{_when(kind, top)}"
@@ -183,7 +198,7 @@ def _fakes(
 
 
 def _doubtful(persons: Sequence[JudgedPerson], top: JudgedPerson, found: int, beyond: bool) -> str:
-    doubtful = [p.id for p in persons if p.label is Label.UNCERTAIN]
+    doubtful = sorted(p.id for p in persons if p.label is Label.UNCERTAIN)
     if len(doubtful) == 1:
         who = _the_face(beyond) if found == 1 else f"person {top.id} of {_count(found, beyond)}"
         return f"Cannot say whether {who} is real or fake"
@@ -236,22 +251,11 @@ def _when(kind: MediaKind, person: JudgedPerson) -> str:
         return ""
     if sum(person.suspicious) >= _THROUGHOUT * len(person.times):
         return " throughout"
-    start, end = _longest_run(person)
-    if end > start:
-        return f", most clearly from {clock(start)} to {clock(end)}"
+    first, last = run_around(person.suspicious, person.times.index(person.peak))
+    start, end = clock(person.times[first]), clock(person.times[last])
+    if start != end:
+        return f", most clearly from {start} to {end}"
     return f", most clearly at {clock(person.peak)}"
-
-
-def _longest_run(person: JudgedPerson) -> tuple[float, float]:
-    """First and last time of the longest run of frames that look fake on their own; 0, 0 without one."""
-    best = run = (0.0, 0.0)
-    inside = False
-    for time, fake in zip(person.times, person.suspicious, strict=True):
-        if fake:
-            run = (run[0], time) if inside else (time, time)
-            best = max(best, run, key=lambda r: r[1] - r[0])
-        inside = fake
-    return best
 
 
 def _all_judged(judged: int, found: int, beyond: bool) -> str:

@@ -58,6 +58,14 @@ class Novelty:
     distances: tuple[float, ...]
     """Quantiles (evenly spaced from the least to the greatest) of the distances of files not fitted on."""
 
+    def without_surplus(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """The figures of a person who is seen in no more frames than is usual."""
+        found = dict(figures)
+        if "log_count" in self.names:
+            usual = float(self.centre[self.names.index("log_count")])
+            found["log_count"] = min(found["log_count"], usual)
+        return found
+
     def scaled(self, figures: Mapping[str, float]) -> Floats:
         """``[k]``: the figures in scales from their centre."""
         raw = np.array([figures[name] for name in self.names], np.float64)

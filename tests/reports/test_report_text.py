@@ -287,11 +287,11 @@ def test_quiet_shows_what_counts_as_a_finding(results: list[ScanResult]) -> None
     assert render("text", results[2:3], ReportOptions(verbosity=-1)) == ""
 
 
-def test_peak_finds_the_longest_suspicious_stretch() -> None:
-    logits = [-2.0, -2.0, 3.0, 3.0, 3.0, -2.0, 3.0, -2.0]
+def test_peak_finds_the_stretch_around_the_highest_score() -> None:
+    logits = [2.5, 2.5, 2.5, 2.5, -2.0, 2.0, 3.0, 2.0, -2.0]
     faces = tuple(score(float(i), logit) for i, logit in enumerate(logits))
     person = dataclasses.replace(track(1, Label.FAKE, 0.9, (0.0,), (1.0,)), faces=faces)
-    assert peak(person) == (2.0, 4.0)
+    assert peak(person) == (5.0, 7.0)
 
 
 @given(st.lists(st.floats(-20, 20), max_size=30))

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from verdict_cases import GOOD, calibration, judge, person, score
 
 from dfdetect.errors import ModelError
+from dfdetect.reports.timeline import peak
 from dfdetect.results import FaceQuality, Label, MediaKind, Reason
-from dfdetect.settings import Settings
+from dfdetect.scoring.models import load_model
+from dfdetect.settings import LEAST_PRIOR, Settings
 from dfdetect.verdict.judge import Judge, TrackEvidence, Verdict
 
 PHOTO, VIDEO = MediaKind.PHOTO, MediaKind.VIDEO
@@ -116,6 +118,24 @@ def test_counted_faces_weigh_as_scored_ones() -> None:
     assert (verdict.tracks[0].start, verdict.tracks[0].end) == (1.0, 5.0)
 
 
+def test_the_size_that_is_told_is_of_a_face_that_is_too_small() -> None:
+    def said(*persons: TrackEvidence) -> str:
+        verdict = judge(PHOTO, *persons)
+        assert verdict.reason is Reason.FACE_TOO_SMALL
+        return verdict.message
+
+    tiny, almost = (
+        TrackEvidence(number, (), 1, faces_small=1, largest=size) for number, size in ((1, 20.4), (2, 39.6))
+    )
+    blurred = TrackEvidence(3, (), 1, faces_blurred=1, largest=210.0)
+    assert "The face is too small to be judged (39 pixels high at most): at least 40" in said(almost)
+    assert "(20 pixels high at most): at least 40" in said(tiny, blurred)
+    assert "(39 pixels high at most): at least 40" in said(tiny, almost, blurred)
+    # Of somebody who comes nearer only the largest face was measured.
+    comes = TrackEvidence(4, (), 3, faces_small=2, faces_blurred=1, largest=210.0)
+    assert "The faces are too small to be judged: at least 40" in said(tiny, comes)
+
+
 def test_bad_frames_are_left_out() -> None:
     good = [score(-4.0, t) for t in (0.0, 1.0, 2.0)]
     bad = [score(25.0, t + 0.5, BLURRED) for t in (0.0, 1.0, 2.0)]
@@ -154,6 +174,58 @@ def test_video_says_when() -> None:
     assert verdict.label is Label.FAKE
     assert "most clearly from 6.0 s to 11.5 s" in verdict.message
     assert "throughout" in judge(VIDEO, person(1, *wild)).message
+
+
+@pytest.mark.parametrize(
+    ("logits", "said", "reported"),
+    [
+        # A long run just above the limit does not hide where the scores are highest.
+        ((1.3, 1.4, -1.0, -1.0, -1.0, 6.0, 6.0, -1.0), "from 5.0 s to 6.0 s", (5.0, 6.0)),
+        ((1.3, 1.4, -1.0, -1.0, -1.0, 12.0, -1.0, -1.0), "at 5.0 s", (5.0, 5.0)),
+        ((7.0, -3.0, -3.0, 5.0, 5.0, 5.0, -3.0, -3.0), "at 0.0 s", (0.0, 0.0)),
+        # Also beyond the least and greatest probability.
+        ((30.0, -20.0, -20.0, 90.0, -20.0, -20.0), "at 3.0 s", (3.0, 3.0)),
+    ],
+)
+def test_sentence_and_report_say_the_same_moment(
+    logits: tuple[float, ...], said: str, reported: tuple[float, float]
+) -> None:
+    values = calibration(aggregator={"kind": "mean"})
+    verdict = judge(VIDEO, person(1, *logits, step=1.0), values=values)
+    assert f"looks fake, most clearly {said}: " in verdict.message
+    assert peak(verdict.tracks[0]) == reported
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "logits", "said"),
+    [
+        # Every frame is as fake as the person, whose probability is over 90 %.
+        ({"weights": {"mean": 1.0}, "bias": 4.0}, [-1.0, -0.9] * 4, "looks fake throughout"),
+        ({"weights": {"mean": 2.0}, "bias": -3.0}, [1.5] * 5 + [9.0] * 3, "clearly from 2.5 s to 3.5 s"),
+    ],
+)
+def test_a_learned_aggregator_has_its_own_scale(
+    aggregator: dict[str, Any], logits: list[float], said: str
+) -> None:
+    values = calibration(aggregator={"kind": "linear", **aggregator})
+    assert said in judge(VIDEO, person(1, *logits), values=values).message
+
+
+def test_an_aggregator_that_picks_frames_leaves_the_others_as_they_are() -> None:
+    values = calibration(aggregator={"kind": "top_mean", "share": 0.25})
+    message = judge(VIDEO, person(1, *[-1.0] * 6, 6.0, 6.0), values=values).message
+    assert "most clearly from 3.0 s to 3.5 s" in message
+
+
+def test_of_persons_of_one_probability_the_same_speaks_everywhere() -> None:
+    isotonic = {"kind": "isotonic", "x": [-1.0, 1.0], "y": [0.05, 0.95]}
+    values = calibration(calibrator={"photo": isotonic, "video": isotonic})
+    verdict = judge(PHOTO, person(1, 2.0), person(2, 9.0), values=values)
+    assert verdict.tracks[0].fake_probability == verdict.tracks[1].fake_probability
+    assert verdict.logit == 9.0
+    assert "Both persons look fake, most of all person 2:" in verdict.message
+    three = judge(PHOTO, person(1, 2.0), person(2, -9.0), person(3, 9.0), values=values)
+    assert "Persons 1 and 3 of 3 look fake, most of all person 3:" in three.message
 
 
 @pytest.mark.parametrize(
@@ -349,3 +421,17 @@ def test_calibrated_prior_changes_nothing(kind: MediaKind, values: list[float]) 
     plain, same = judge(kind, person(1, *values)), judge(kind, person(1, *values), prior=0.5)
     assert plain.fake_probability == pytest.approx(same.fake_probability)
     assert plain.label is same.label
+
+
+@pytest.mark.parametrize("name", ["light", "standard"])
+@given(kinds, st.floats(-60, 60), st.sampled_from([LEAST_PRIOR, 1 - LEAST_PRIOR]))
+def test_shipped_models_keep_label_and_band_together_at_any_prior(
+    name: str, kind: MediaKind, logit: float, prior: float
+) -> None:
+    verdict = judge(kind, person(1, logit, logit), values=load_model(name).calibration, prior=prior)
+    assert verdict.fake_probability is not None
+    assert verdict.band is not None
+    low, high = verdict.band
+    assert 1e-6 < low < high < 1 - 1e-6, "within the scale of probabilities"
+    assert (verdict.fake_probability < low) == (verdict.label is Label.REAL)
+    assert (verdict.fake_probability >= high) == (verdict.label is Label.FAKE)

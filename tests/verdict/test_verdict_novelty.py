@@ -15,7 +15,9 @@ from verdict_cases import GOOD, calibration, judge, person, track
 
 from dfdetect.errors import ModelError
 from dfdetect.results import FaceQuality, MediaKind
+from dfdetect.settings import Settings
 from dfdetect.verdict.calibration import Calibration
+from dfdetect.verdict.judge import Judge
 from dfdetect.verdict.novelty import novelty_figures
 
 PHOTO, VIDEO = MediaKind.PHOTO, MediaKind.VIDEO
@@ -28,6 +30,13 @@ SIZE_AND_BRIGHTNESS: dict[str, Any] = {
     "low": [math.log(60), 0.27],
     "high": [math.log(240), 0.73],
     "distances": [0.0, 1.0, 2.0, 4.0],
+}
+# The usual person is seen in 8 frames.
+COUNTS: dict[str, Any] = {
+    "centre": [math.log(8), 0.5],
+    "scale": [0.3, 0.1],
+    "low": [math.log(3), 0.27],
+    "high": [math.log(16), 0.73],
 }
 VALUES = calibration(novelty={"alarm": 0.99, "photo": SIZE_AND_BRIGHTNESS})
 
@@ -88,6 +97,24 @@ def test_unknown_where_the_calibration_does_not_say() -> None:
     assert judge(VIDEO, person(1, 3.0, 3.0), values=VALUES).novelty is None
     assert judge(PHOTO, person(1, 3.0)).novelty is None
     assert judge(PHOTO, values=VALUES).novelty is None, "nobody judged"
+
+
+@pytest.mark.parametrize(
+    ("settings", "unusual"),
+    [({}, True), ({"frames": 9}, False), ({"fps": 2.0}, False), ({"frames": 4}, True)],
+)
+def test_more_frames_are_unusual_only_where_nobody_asked_for_them(
+    settings: dict[str, float], unusual: bool
+) -> None:
+    values = calibration(
+        novelty={"video": {**SIZE_AND_BRIGHTNESS, "figures": ["log_count", "brightness"], **COUNTS}}
+    )
+    own = Judge(values, Settings.from_mapping(settings))
+    eight, many, few = (own.judge(VIDEO, [person(1, *[3.0] * n)], n) for n in (8, 48, 2))
+    assert eight.novelty == 0.0
+    assert many.novelty == (1.0 if unusual else 0.0)
+    assert [note.code for note in many.notes] == ["unlike_calibration"] * unusual
+    assert "fewer frames than in 99 % of them" in few.notes[0].text
 
 
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=9), st.floats(40, 4000), st.floats(0, 1))
