@@ -70,6 +70,10 @@ def facts(evaluation: Evaluation) -> tuple[Fact, ...]:
                 f"no figure below: {names}{more}",
             )
         )
+    unread = _without_medium(evaluation)
+    if unread:
+        text = f"the medium of {plural(unread, 'file')} is not known; in the tables below they count under 'all' alone"
+        out.append(Fact("unreadable", text))
     if about.prior is not None:
         out.append(Fact("prior", _prior(about.prior, about.origin)))
     out.append(
@@ -290,6 +294,12 @@ def _prior(prior: float, origin: Origin) -> str:
     if origin is Origin.STORED:  # by a calibration that is not known: they cannot be moved back
         return f"{text}; ECE and Brier, which weigh reals and fakes alike, say little of such"
     return f"{text}; ranks, ECE and Brier are of those at the calibration's own prior"
+
+
+def _without_medium(evaluation: Evaluation) -> int:
+    """Labelled files that are no photo and no video for all that is known: those that could not be read."""
+    of_files = [part for part in evaluation.slices if part.level is Level.FILE]
+    return evaluation.files - sum(part.files for part in of_files if part.by is By.MEDIUM)
 
 
 def _judged(evaluation: Evaluation) -> str:
