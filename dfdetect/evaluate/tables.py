@@ -72,8 +72,8 @@ def facts(evaluation: Evaluation) -> tuple[Fact, ...]:
         )
     unread = _without_medium(evaluation)
     if unread:
-        text = f"the medium of {plural(unread, 'file')} is not known; in the tables below they count under 'all' alone"
-        out.append(Fact("unreadable", text))
+        text = f"the medium of {plural(unread, 'file')} is not known"
+        out.append(Fact("unreadable", f"{text}; in the tables below they count under 'all' alone"))
     if about.prior is not None:
         out.append(Fact("prior", _prior(about.prior, about.origin)))
     out.append(
