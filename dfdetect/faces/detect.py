@@ -2,12 +2,15 @@
 
 MTCNN's cost goes with the inverse square of the smallest face searched for, and it misses faces that lie on
 their side.  So a picture is first searched for faces that are large enough to be judged; only when there is
-none, for rolled faces and then for tiny ones, so that *no face* and *too small* can be told apart.
+none, for rolled faces and then for tiny ones, so that *no face* and *too small* can be told apart.  Where the
+upright faces are small, a large rolled one is searched for as well: it may be what the picture shows, and
+they a passer-by or the little portrait of who posted it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,6 +30,11 @@ _SURE, _SURE_SMALL, _SMALL = 0.95, 0.975, 96
 _SHARE_OF_MIN = 0.8  # somewhat smaller faces are found as well, so that who decides sees them
 _USUAL = _SHARE_OF_MIN * 40  # pixels: what models are calibrated with, the default of `Settings.min_face`
 _SURE_ROLLED = 0.98  # turned pictures are looked at three times as often, and seldom hold a face
+
+# Beside upright faces a rolled one counts only if it touches none of them, has so many times the side of the
+# largest and is this sure, and is searched for only where that one has at most this share of the short side.
+# Of 326 photos and 343 frames of 184 videos 2 and 25 are searched so; none got a false face.
+_CLEARLY_LARGER, _SURE_BESIDE, _ROOM = 1.25, 0.99, 1 / 5
 
 _TINY = 14  # pixels: below, MTCNN finds nothing reliable
 _MOST_PIXELS = 8_000_000  # larger pictures are shrunk to this before anything else
@@ -85,6 +93,8 @@ def create_detector(settings: Settings) -> FaceDetector:
 class PatientDetector:
     """Searches upright, then rolled, then for tiny faces, and stops as soon as it has found any.
 
+    Upright faces that are small in the picture do not stop it from searching for a larger rolled one.
+
     `min_face` is the height in pixels of the smallest face that is of use; somewhat smaller ones are
     still found at once, so that the one who decides sees them.  The levels are those of the default for any
     `min_face`, fewer or more of them, so that the others get the same boxes, or nearly.
@@ -115,8 +125,9 @@ class PatientDetector:
         if coarse:
             least = _level_for(at_least * scale, least)
         faces = self._search(shrunk, least)
-        if not faces and not coarse:
-            faces = self._search_rolled(shrunk, max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE))
+        if not coarse:
+            rolled_size = max(min_size, min(shrunk.shape[:2]) * _ROLLED_SHARE)
+            faces = self._search_rolled(shrunk, rolled_size, faces) + faces
             smallest = _affordable(shrunk, _TINY, _TINY_PIXELS)
             if not faces and tiny and smallest < least:
                 faces = self._search(shrunk, smallest)
@@ -125,21 +136,30 @@ class PatientDetector:
     def _search(self, image: Image, min_size: float) -> list[Face]:
         return [f for f in self._searcher.detect(image, min_size) if _is_sure(f)]
 
-    def _search_rolled(self, image: Image, min_size: float) -> list[Face]:
-        """Faces of the turn (by 90, 270 or 180 degrees) that shows the surest one."""
-        if min_size > min(image.shape[:2]):
+    def _search_rolled(self, image: Image, min_size: float, upright: Sequence[Face]) -> list[Face]:
+        """Faces of the turn (by 90, 270 or 180 degrees) that shows the largest one.
+
+        Beside `upright` faces only those that are clearly larger, and touch none of them.
+        """
+        largest, short = max(map(_side, upright), default=0.0), min(image.shape[:2])
+        min_size = max(min_size, _CLEARLY_LARGER * largest)
+        if min_size > short or largest > _ROOM * short:
             return []
         factor = int(min_size / _ROLLED_SIDE)
         if factor > 1:
-            image, min_size = _divided(image, factor), min_size / factor
-            return [_scaled(f, factor) for f in self._search_rolled(image, min_size)]
+            upright = [_scaled(f, 1 / factor) for f in upright]
+            faces = self._search_rolled(_divided(image, factor), min_size / factor, upright)
+            return [_scaled(f, factor) for f in faces]
+        sure = _SURE_BESIDE if upright else _SURE_ROLLED
         best: list[Face] = []
         for turns in (1, 3, 2):
             turned = np.ascontiguousarray(np.rot90(image, turns))
             least = _affordable(turned, min_size, _SEARCH_PIXELS)
-            faces = [f for f in self._search(turned, least) if f.probability >= _SURE_ROLLED]
+            found = [f for f in self._search(turned, least) if f.probability >= sure]
+            faces = [turn_back(f, turns, image.shape[0], image.shape[1]) for f in found]
+            faces = [f for f in faces if all(_stands_out(f, other) for other in upright)]
             if faces and (not best or _largest(faces) > _largest(best)):
-                best = [turn_back(f, turns, image.shape[0], image.shape[1]) for f in faces]
+                best = faces
         return best
 
 
@@ -183,6 +203,18 @@ def _scaled(face: Face, factor: float) -> Face:
 
 def _is_sure(face: Face) -> bool:
     return face.probability >= (_SURE if face.box.height >= _SMALL else _SURE_SMALL)
+
+
+def _stands_out(face: Face, other: Face) -> bool:
+    """Whether it is clearly larger than the other one, and does not touch it."""
+    a, b = face.box, other.box
+    apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
+    return apart and _side(face) >= _CLEARLY_LARGER * _side(other)
+
+
+def _side(face: Face) -> float:
+    """Of the square that is as large as its box, however it is turned."""
+    return math.sqrt(face.box.width * face.box.height)
 
 
 def _largest(faces: list[Face]) -> float:

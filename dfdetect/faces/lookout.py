@@ -7,7 +7,8 @@ size that the last full search has found, and in full as soon as anybody is miss
 
 Where nobody has been found, a full search goes on to faces that lie on their side, and then to those that are
 too small to be judged.  The last is half of the work and no more than a reason for not judging: it is done in
-every fourth frame only.
+every fourth frame only.  Beside upright faces that are small in the picture it looks for a large one on its
+side as well; while that one is known every frame is searched in full, since nothing less shows it.
 """
 
 from __future__ import annotations

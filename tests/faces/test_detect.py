@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MissingExtraError
 from dfdetect.faces import detect
 from dfdetect.faces.detect import FaceDetector, PatientDetector, create_detector, turn_back
-from dfdetect.results import Box, Face
+from dfdetect.results import Box, Face, ModelStamp
 from dfdetect.settings import Settings
 
 from .conftest import need
@@ -55,6 +55,111 @@ def test_rolled_face_of_a_large_picture_is_mapped_back(
     back = turn_back(rolled, 1, *picture.shape[:2])
     np.testing.assert_allclose(back.box, upright.box, atol=0.03 * upright.box.height)
     np.testing.assert_allclose(back.landmarks, upright.landmarks, atol=0.02 * upright.box.height)
+
+
+def beside_a_small_copy(
+    large: NDArray[np.uint8], copy: NDArray[np.uint8], size: int, shape: tuple[int, int] = (760, 720)
+) -> NDArray[np.uint8]:
+    """`large`, and in the upper left corner of the same picture a copy of `copy`, `size` pixels high."""
+    picture = np.full((*shape, 3), 235, np.uint8)
+    picture[200 : 200 + large.shape[0], 100 : 100 + large.shape[1]] = large
+    picture[:size, :size] = cv2.resize(copy, (size, size), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_rolled_face_is_found_beside_a_small_upright_one(
+    detector: FaceDetector, astronaut: NDArray[np.uint8], turns: int
+) -> None:
+    upright = astronaut[:, 60:]
+    (alone,) = detector.detect(upright)
+    picture = beside_a_small_copy(np.rot90(upright, turns), astronaut[20:220, 120:320], 100)
+    large, small = detector.detect(picture)
+    moved = Face(Box(*np.subtract(large.box, [100, 200] * 2)), large.landmarks - np.float32([100, 200]), 1.0)
+    back = turn_back(moved, turns, *upright.shape[:2])
+    np.testing.assert_allclose(back.box, alone.box, atol=8)
+    np.testing.assert_allclose(back.landmarks, alone.landmarks, atol=6)
+    assert small.box.x1 <= 100
+    assert small.box.y1 <= 100
+
+
+def test_rolled_face_beside_a_small_upright_one_in_a_large_picture(
+    detector: FaceDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    picture = beside_a_small_copy(np.rot90(astronaut), astronaut[20:220, 120:320], 100)
+    boxes = [np.array(face.box) for face in detector.detect(picture)]
+    assert len(boxes) == 2
+    picture = cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)  # is shrunk, then halved
+    assert picture.shape[0] * picture.shape[1] > 8_000_000
+    for face, box in zip(detector.detect(picture), boxes, strict=True):
+        np.testing.assert_allclose(face.box, 4 * box, atol=40)
+
+
+def test_rolled_face_that_is_no_larger_than_an_upright_one_is_left_out(
+    detector: FaceDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    picture = beside_a_small_copy(np.rot90(astronaut), astronaut[20:220, 120:320], 190)
+    (face,) = detector.detect(picture)
+    assert face.box.x1 <= 190
+
+
+class Searched:
+    """Finds `faces` in the upright picture and `rolled` in every turned one; counts the searches."""
+
+    stamp = ModelStamp("searched", "1", {})
+
+    def __init__(self, faces: list[Face], rolled: list[Face]) -> None:
+        self.faces, self.rolled = faces, rolled
+        self.searches = 0
+
+    def detect(self, image: NDArray[np.uint8], min_size: float) -> list[Face]:
+        self.searches += 1
+        return self.rolled if image[0, 0, 0] == 0 else self.faces
+
+
+def square(x: float, y: float, size: float, probability: float = 1.0) -> Face:
+    return Face(Box(x, y, x + size, y + size), np.zeros((5, 2), np.float32), probability)
+
+
+UPRIGHT = [square(10, 10, 50), square(70, 10, 40)]
+CORNER = np.zeros((480, 480, 3), np.uint8)
+CORNER[0, 0] = 255  # so that the picture and its turned copies can be told apart
+
+
+@pytest.mark.parametrize(
+    ("rolled", "kept"),
+    [
+        (square(200, 200, 100), True),
+        (square(200, 200, 55), False),
+        (square(200, 200, 100, 0.985), False),
+        (square(330, 330, 100), True),
+    ],
+    ids=["larger", "as large", "unsure", "further off"],
+)
+def test_which_rolled_face_counts_beside_upright_ones(rolled: Face, kept: bool) -> None:
+    found = PatientDetector(Searched(UPRIGHT, [rolled]), 40).detect(CORNER)
+    assert len(found) == 2 + kept
+    assert found[-2:] == UPRIGHT
+    areas = [f.box.width * f.box.height for f in found]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_an_upright_face_is_not_found_once_more_in_the_turned_picture() -> None:
+    around = square(5, 5, 470)  # touches them however it is turned
+    assert PatientDetector(Searched(UPRIGHT, [around]), 40).detect(CORNER) == UPRIGHT
+
+
+@pytest.mark.parametrize(("size", "searches"), [(60, 4), (120, 1), (300, 1)])
+def test_the_picture_is_turned_only_where_upright_faces_are_small(size: float, searches: int) -> None:
+    searcher = Searched([square(10, 10, size)], [])
+    assert len(PatientDetector(searcher, 40).detect(CORNER)) == 1
+    assert searcher.searches == searches
+
+
+def test_a_coarser_search_does_not_turn_the_picture_either() -> None:
+    searcher = Searched(UPRIGHT, [])
+    PatientDetector(searcher, 40).detect(CORNER, 100.0)
+    assert searcher.searches == 1
 
 
 @pytest.mark.parametrize("side", [512, 2448])  # of the larger one the finest levels would cost too much
