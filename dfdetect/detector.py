@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 import threading
 import time
@@ -92,7 +93,8 @@ class Detector:
 
         `name` is what the result calls it (default: the path).  A file that cannot be read or judged gives a
         result with a `reason`; only wrong use raises: `TypeError` for what is no source, `DfdetectError` in a
-        process that was forked after an earlier scan.
+        process that was forked after an earlier scan.  `Settings.timeout` holds only in worker processes
+        (`scan_many`, the command line): here nothing can end a decoder that hangs.
         """
         self._check_process()
         clock = time.perf_counter()
@@ -229,8 +231,9 @@ def _after_networks(frames: Iterator[Frame], aside: Aside) -> Generator[Frame]:
 def _name(source: Source) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
-    # `filename` only of what has no `name`: a GzipFile, which has both, warns.
-    named = source.name if hasattr(source, "name") else getattr(source, "filename", None)
+    # An upload's `name` may be that of the field of its form.  A GzipFile has both, and warns of `filename`.
+    names = ("name",) if isinstance(source, io.IOBase) else ("filename", "name")
+    named = next((value for name in names if (value := getattr(source, name, None))), None)
     text = os.fsdecode(named) if isinstance(named, (str, bytes, os.PathLike)) else ""
     return text or f"<{type(source).__name__}>"
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import pydoc
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import threading
 import warnings
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import dfdetect
 from dfdetect import Detector, Label, Reason, ScanResult
 from dfdetect.errors import ModelError, SettingsError
 from dfdetect.media.video import VideoMedia
@@ -177,6 +180,9 @@ def test_what_has_a_name_is_called_by_it(detector: Detector, tmp_path: Path) -> 
     content = (DATA / "coffee.jpg").read_bytes()
     assert detector.scan(Image.open(io.BytesIO(content))).path == "<JpegImageFile>"
     assert detector.scan(Image.open(DATA / "coffee.jpg")).path == str(DATA / "coffee.jpg")
+    upload = io.BufferedReader(io.BytesIO(b"no picture"))
+    form = SimpleNamespace(name="field", filename="holiday.jpg", read=upload.read)
+    assert detector.scan(form).path == "holiday.jpg", "not the name of the field of the form"
     with warnings.catch_warnings(), gzip.open(io.BytesIO(gzip.compress(b"no picture"))) as packed:
         warnings.simplefilter("error")
         assert detector.scan(packed).path == "<GzipFile>"
@@ -233,6 +239,11 @@ def test_a_scan_imports_no_torch() -> None:
         "sys.exit(any(m in sys.modules for m in ('torch', 'sklearn', 'matplotlib')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0
+
+
+def test_what_is_public_is_listed() -> None:
+    assert {"Detector", "Settings", "ScanResult"} <= set(dir(dfdetect))
+    assert "Detector" in pydoc.render_doc(dfdetect, renderer=pydoc.plaintext)
 
 
 def test_importing_dfdetect_is_light() -> None:

@@ -117,7 +117,18 @@ def _scan_here(
             continue
         if detector is None:
             detector = build(factory, settings)
-        yield scan_one(detector, os.fsdecode(path), settings)
+        yield scan_one(detector, _decoded(path), settings)
+
+
+def _decoded(path: object) -> str:
+    """A path as text; contents and open files, which `Detector.scan` takes, are none.
+
+    Contents are told from the bytes of a path by a zero, which no path can have and every photo has.
+    """
+    if isinstance(path, (str, os.PathLike)) or (isinstance(path, bytes) and b"\0" not in path):
+        return os.fsdecode(path)
+    what = "contents" if isinstance(path, bytes) else type(path).__name__
+    raise TypeError(f"scan_many takes paths, not {what}: use Detector.scan for that")
 
 
 class _Input:
@@ -156,7 +167,7 @@ class _Input:
             if isinstance(path, NotYet):
                 self.silent = path
                 return None
-            path = os.fsdecode(path)
+            path = _decoded(path)
         except StopIteration:
             self._paths = None
             return None

@@ -140,9 +140,10 @@ class Worker:
         )
         try:
             safely = _modules_not_from_here() if method == "spawn" else contextlib.nullcontext()
-            with _main_unseen(factory), safely, warnings.catch_warnings():
-                # Python warns of any second thread; `choose_start_method` looks closer.
-                warnings.simplefilter("ignore", DeprecationWarning)
+            # Python warns of any second thread; `choose_start_method` looks closer.  Not `catch_warnings`:
+            # what that puts back may be the filters of another thread, for good.
+            warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+            with _main_unseen(factory), safely:
                 self._process.start()
         except BaseException:
             self._close_connection()

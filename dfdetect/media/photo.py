@@ -294,7 +294,7 @@ def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> I
 
     Raises `MediaError` for what Pillow finds too large.  It must look itself, for it decodes some pictures
     (ICO, what a GIF is to be cleared to) before it tells their size.  Its warnings about odd tags would only
-    litter standard error.
+    litter standard error, or be errors to a program that makes errors of warnings.
     """
     from PIL import Image, ImageFile
 
@@ -302,10 +302,10 @@ def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> I
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
         Image.MAX_IMAGE_PIXELS = (settings.max_pixels + 1) // 2  # it refuses what is twice as large
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant or before[1]
+        # Not `catch_warnings`: what that puts back may be the filters of another thread, for good.
+        warnings.filterwarnings("ignore", module=r"PIL\b")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
+            yield
         except Image.DecompressionBombError as error:
             counted = re.search(r"[0-9]+(?= pixels)", str(error))
             claim = f"{counted[0]} pixels, more" if counted else "more pixels"

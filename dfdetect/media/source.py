@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import inspect
 import io
 import os
 import stat
@@ -272,8 +273,8 @@ def _of_file(file: Any) -> Source:
             start = file.tell()
             size = max(0, file.seek(0, io.SEEK_END) - start)
             file.seek(start)
-            if not isinstance(file.read(0), bytes):
-                raise TypeError("the file object is in text mode: open it with mode 'rb'")
+            if not isinstance(chunk := file.read(0), bytes):
+                raise _no_bytes(chunk)
     except OSError as error:
         raise _from_os(error, "the stream") from error
 
@@ -293,7 +294,7 @@ def _spooled(file: Any) -> Source:
     try:
         while chunk := file.read(_COPY_BYTES):
             if not isinstance(chunk, bytes):
-                raise TypeError("the file object is in text mode: open it with mode 'rb'")
+                raise _no_bytes(chunk)
             spool.write(chunk)
         size = spool.tell()
     except BaseException:
@@ -302,6 +303,18 @@ def _spooled(file: Any) -> Source:
 
     shared = SharedFile(spool, close=False)
     return Source("the stream", size, False, lambda: View(shared, 0, size), spool.close)
+
+
+def _no_bytes(read: object) -> TypeError:
+    """The error for a file object that has `read` something else than bytes."""
+    if isinstance(read, str):
+        return TypeError("the file object is in text mode: open it with mode 'rb'")
+    if inspect.iscoroutine(read):
+        read.close()
+        return TypeError(
+            "the file object is asynchronous: pass what `await file.read()` gives, or the file below it"
+        )
+    return TypeError(f"the file object reads {type(read).__name__}, not bytes: open it as a binary file")
 
 
 def _nothing() -> None:

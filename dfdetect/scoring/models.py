@@ -237,7 +237,10 @@ def restored_on_failure(folder: Path) -> Iterator[None]:
 
 
 def packaged(package: str) -> Path | None:
-    """The folder of a package of data that comes with dfdetect; None where it is not on the disk."""
+    """The folder of a package of data that comes with dfdetect; None where there is none.
+
+    Raises `ModelError` when the package is in a zip archive.
+    """
     try:
         root = resources.files(package)
     except ModuleNotFoundError:
@@ -245,8 +248,11 @@ def packaged(package: str) -> Path | None:
         if package not in sys.modules:
             return None
         root = resources.files(package)
-    with resources.as_file(root) as path:
-        return path if path.is_dir() else None
+    if not isinstance(root, Path):
+        raise ModelError(
+            "dfdetect cannot run from a zip archive, its models must be files: install it unpacked"
+        )
+    return root if root.is_dir() else None
 
 
 def _enter_source_folders() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import multiprocessing
 import os
 import subprocess
@@ -34,6 +35,13 @@ def scan(paths: list[str], settings: Settings = QUICK, **options: object) -> dic
     results = list(scan_many(paths, settings, **options))  # type: ignore[arg-type]
     assert sorted(result.path for result in results) == sorted(paths)
     return {result.path: result for result in results}
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0\0", io.BytesIO(b"\xff\xd8")])
+def test_contents_and_open_files_are_no_paths(jobs: int, content: object) -> None:
+    with pytest.raises(TypeError, match="use Detector"):
+        list(scan_many([content], QUICK, jobs=jobs, detector_factory=fakes.fake))  # type: ignore[list-item]
 
 
 def children() -> list[int]:

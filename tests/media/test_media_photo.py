@@ -1,5 +1,6 @@
 import io
 import struct
+import warnings
 import zlib
 
 import cv2
@@ -324,3 +325,20 @@ def test_heic_names_what_to_install():
         assert "pillow-heif" in error.message
     else:
         assert failure(heic).reason is Reason.UNREADABLE
+
+
+def test_warnings_of_others_are_left_alone():
+    """`catch_warnings` that overlaps with another thread's leaves the filters of one of them for good."""
+    before = list(warnings.filters)
+    content = io.BytesIO()
+    Image.fromarray(quarters()).save(content, "PNG")
+    with (
+        open_media(content.getvalue(), Settings()) as media,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        list(media.frames())
+        warnings.warn("mine", stacklevel=1)
+    assert [str(warning.message) for warning in caught] == ["mine"]
+    rest = [one for one in warnings.filters if "PIL" not in str(one[3])]
+    assert rest == [one for one in before if "PIL" not in str(one[3])]

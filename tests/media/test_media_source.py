@@ -124,6 +124,21 @@ def test_wrong_types_are_the_callers_fault(tmp_path):
         open_media(text, Settings(frames=16))
 
 
+class Upload:
+    """As web frameworks hand them out: its `read` may be asynchronous."""
+
+    async def read(self, size=-1):
+        return b""
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_reads_no_bytes_is_named():
+    with pytest.raises(TypeError, match="asynchronous: pass what"):
+        open_media(Upload(), Settings(frames=16))
+    with pytest.raises(TypeError, match="reads list, not bytes"):
+        open_media(SimpleNamespace(read=lambda size: [1]), Settings(frames=16))
+
+
 def test_odd_names(tmp_path):
     for name in ("名前 é.jpg", "%03d.png", "a:b.mp4", "-", "pipe:0", b"\xff\xfe.jpg"):
         path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from dfdetect.scoring.models import (
     hash_file,
     list_models,
     load_model,
+    packaged,
     refuse_shipped,
     save_calibration,
     shipped_folders,
@@ -215,6 +217,16 @@ def test_shipped_folders_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(ModelError, match="shipped models cannot be listed: Too many open files"):
         load_model("light")
+
+
+def test_models_in_a_zip_archive_are_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
+        archive.writestr("zipped_models/__init__.py", "")
+    monkeypatch.syspath_prepend(tmp_path / "app.zip")
+    with pytest.raises(ModelError, match="cannot run from a zip archive"):
+        packaged("zipped_models")
 
 
 def test_detector_cannot_be_loaded_as_a_model() -> None:
