@@ -63,7 +63,11 @@ def common_options(function: Function) -> Function:
         _say_config(talk)
         if talk.verbosity < 0:
             click.get_current_context().meta[_STDERR] = sys.stderr
-            with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+            # Escaping like the true standard error, which takes names that are not UTF-8.
+            with (
+                open(os.devnull, "w", encoding="utf-8", errors="backslashreplace") as nowhere,
+                contextlib.redirect_stderr(nowhere),
+            ):
                 return function(*values, **words)
         return function(*values, **words)
 

@@ -24,6 +24,7 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: of this process) and return the exit status."""
     _open_closed_streams()
+    _escape_what_streams_lack()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _guarded(words)
@@ -50,6 +51,14 @@ def _open_closed_streams() -> None:
             sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
         if sys.stderr is None:
             sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+
+
+def _escape_what_streams_lack() -> None:
+    """A character that the encoding of the output lacks is escaped, instead of ending a command."""
+    for stream in (sys.stdout, sys.stderr):
+        # Replaced by something simpler, closed, or with words of a caller that cannot be written.
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _guarded(words: list[str]) -> ExitCode:

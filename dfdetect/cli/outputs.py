@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import click
 
 from dfdetect.batch.sources import looks_like_media
+from dfdetect.cli.stdout import document_stdout, is_stdout
 from dfdetect.errors import InputError
 from dfdetect.interrupts import interrupts_held
 from dfdetect.reports.output import ReportFile
@@ -29,7 +30,8 @@ class Outputs(Generic[T]):
     """The reports asked for (``--report``); that they can be written is known before any work.
 
     A context manager: its end puts every file in its place, an error leaves none.  Raises `InputError` for a
-    report that would overwrite one of the `spared` paths, a photo, a video, or another report.
+    report that would overwrite one of the `spared` paths, a photo, a video, or another report, also one that
+    goes to standard output.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Outputs(Generic[T]):
             raise click.UsageError("standard output takes one report; write the others to files")
         self._spared = {os.path.realpath(path) for path in spared}
         self._taken: set[str] = set()
+        self._to_stdout = any(path == STDOUT for _, path in reports)
         self._entries: list[tuple[Form[T], ReportFile | None]] = []
         try:
             for name, path in reports:
@@ -60,7 +63,9 @@ class Outputs(Generic[T]):
         for form, file in self._entries:
             text = form.render(found)
             if file is None:
-                click.echo(text, nl=False)
+                stream = document_stdout()
+                stream.write(text)
+                stream.flush()
             else:
                 file.stream.write(text)
         if not self._entries:
@@ -81,7 +86,7 @@ class Outputs(Generic[T]):
             raise InputError(f"the report '{printable(path)}' would overwrite an input or another output")
         if os.path.isfile(path) and looks_like_media(path):
             raise InputError(f"the report '{printable(path)}' would overwrite a photo or a video")
-        if place in self._taken:
+        if place in self._taken or (self._to_stdout and is_stdout(path)):
             raise InputError(f"two reports would be written to '{printable(path)}'; give each its own file")
         self._taken.add(place)
         return ReportFile(path)

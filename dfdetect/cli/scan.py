@@ -16,6 +16,7 @@ from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
 from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
+from dfdetect.cli.stdout import document_stdout, is_stdout
 from dfdetect.config import Config
 from dfdetect.errors import ExitCode, InputError
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
@@ -104,6 +105,7 @@ def _scan(
 ) -> Summary:
     spare_algebra_threads()
     _spare(inputs, output, settings.trust_list, config)
+    _spare_stdout(output)
     paths = inputs.find()
     with (
         _journal(inputs, settings, output) as journal,
@@ -193,6 +195,16 @@ def _spare(inputs: Inputs, output: Output, *read: str | None) -> None:
         inputs.spare_journal(output.resume, (*read, output.baseline), written)
 
 
+def _spare_stdout(output: Output) -> None:
+    """Refuse two outputs in one file, of which one would be lost: what is written, and standard output."""
+    for path in (output.write_baseline, output.resume, *(path for _, path in output.reports)):
+        if path and is_stdout(path):
+            raise InputError(
+                f"standard output goes to '{printable(path)}', which would be written too: "
+                "give each its own file"
+            )
+
+
 def _report(
     results: Iterable[ScanResult],
     inputs: Inputs,
@@ -276,7 +288,7 @@ def _new_baseline(output: Output) -> Iterator[ReportFile | None]:
 
 
 def _reports(output: Output) -> ReportSet:
-    stream = _stdout()
+    stream = _stdout(output)
     reports = ReportSet()
     reports.to_stream(output.format, stream, output.options(wants_color(output.color, stream)))
     for name, path in output.reports:
@@ -292,10 +304,7 @@ def _talk(summary: Summary, output: Output, hints: list[str]) -> None:
         say(f"dfdetect: {plural(summary.unreadable, 'file')} of {summary.files} could not be read")
 
 
-def _stdout() -> TextIO:
-    """Standard output; characters that its encoding lacks are escaped instead of ending the scan."""
-    if sys.stdout is None:  # closed by the caller
-        return open(os.devnull, "w", encoding="utf-8")
-    with contextlib.suppress(AttributeError):  # replaced by something simpler
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    return sys.stdout
+def _stdout(output: Output) -> TextIO:
+    if output.format == "text" and sys.stdout is not None:
+        return sys.stdout  # in the encoding of the terminal; `dfdetect.cli.main` has what that lacks escaped
+    return document_stdout()

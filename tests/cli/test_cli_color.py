@@ -152,13 +152,13 @@ def test_quiet_silences_whoever_talks_but_no_error(capsys: Capture, monkeypatch:
     @click.command()
     @common_options
     def talkative() -> None:
-        print("progress", file=sys.stderr)
+        print("progress of \udcff.jpg", file=sys.stderr)
         say("done")
         click.echo("result")
 
     monkeypatch.setattr(commands, "get_command", lambda context, name: talkative)
     assert main(["scan"]) == 0
-    assert capsys.readouterr() == ("result\n", "progress\ndone\n")
+    assert capsys.readouterr() == ("result\n", "progress of \\udcff.jpg\ndone\n")
     for words in (["scan", "-q"], ["-q", "scan"], ["scan", "--quiet"]):
         assert main(words) == 0
         assert capsys.readouterr() == ("result\n", "")
