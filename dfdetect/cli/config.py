@@ -13,6 +13,7 @@ from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options
 from dfdetect.cli.options import config_name, config_options, origin, settings_from
 from dfdetect.config import Config, foreign_names, kinds
 from dfdetect.errors import ExitCode, ModelError
+from dfdetect.reports.plain import plain_value
 from dfdetect.reports.words import printable
 
 _ORIGINS = {
@@ -58,7 +59,8 @@ def config(context: click.Context, as_json: bool) -> ExitCode:
     ignored = sorted(foreign_names(os.environ))
     if as_json:
         path = None if found is None else os.path.abspath(found.path)
-        click.echo(json.dumps({"config": path, "settings": entries, "ignored": ignored}, indent=2))
+        document = plain_value({"config": path, "settings": entries, "ignored": ignored})
+        click.echo(json.dumps(document, indent=2))
         return ExitCode.CLEAN
     click.echo(f"configuration file: {'none' if found is None else found.title}\n")
     width = max(map(len, entries))

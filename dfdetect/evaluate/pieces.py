@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from dfdetect.reports.plain import text
 from dfdetect.reports.words import printable
 
 
@@ -15,19 +16,24 @@ def row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def code(text: str) -> str:
+def code(words: str) -> str:
     """Text from outside as a span of code, which Markdown and HTML leave alone, also in a table."""
-    return "`" + printable(text).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + printable(words).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def plain(value: object, digits: int) -> Any:
-    """The value as dicts, lists and rounded figures for JSON; null for a figure that is not known."""
+    """The value as dicts, lists and rounded figures for JSON; null for a figure that is not known.
+
+    Names that are not UTF-8 have U+FFFD in place of each bad byte.
+    """
     if isinstance(value, Mapping):
-        return {str(key): plain(item, digits) for key, item in value.items()}
+        return {text(str(key)): plain(item, digits) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, digits) for item in value]
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, str):
+        return text(value)
     if isinstance(value, float):
         # Adding 0 makes a plain zero of minus zero.
         return round(value, digits) + 0.0 if math.isfinite(value) else None

@@ -2,7 +2,8 @@
 
 An entry names the sha256 of a file's content and the outcome that is accepted.  So a file stays accepted
 wherever it is moved, a changed file does not, and neither does one whose outcome gets worse (*uncertain*
-was accepted, now it is *fake*).  What has no content to hash, such as a missing file, is never accepted.
+was accepted, now it is *fake*).  Of several entries with one hash, as a merge leaves them, each accepts its
+own outcome.  What has no content to hash, such as a missing file, is never accepted.
 The path in an entry is there for people, like ``why``, where they may say why they accept it.
 
 The file is JSON with an entry a line, sorted by path, so that it reads well in a review::
@@ -99,7 +100,9 @@ class Gate:
     def __init__(
         self, known: Iterable[Entry], fail_on: FailOn, strict: bool = False, accept_all: bool = False
     ) -> None:
-        self._known = {entry.sha256: entry for entry in known}
+        self._known: dict[str, list[Entry]] = {}
+        for entry in known:
+            self._known.setdefault(entry.sha256, []).append(entry)
         self._fail_on, self._strict, self._accept_all = fail_on, strict, accept_all
         self._met: set[str] = set()
         self._refused: set[str] = set()
@@ -120,10 +123,13 @@ class Gate:
             if len(self._named) < _MOST_NAMED:
                 self._named.append(result.path)
             return result
-        entry = self._known.get(digest)
-        new = Entry(text(result.path), outcome, digest, entry.why if entry else "")
+        known = self._known.get(digest, [])
+        entry = next((entry for entry in known if entry.covers(result)), None)
+        # The reason of the entry that accepts it, else what was said of this content first.
+        why = (entry.why if entry else "") or next((other.why for other in known if other.why), "")
+        new = Entry(text(result.path), outcome, digest, why)
         self.found.append(new)
-        if entry is not None and entry.covers(result):
+        if entry is not None:
             self._met.add(digest)
         elif self._accept_all:
             entry = new
@@ -144,8 +150,9 @@ class Gate:
         return [
             f"the baseline's {printable(entry.path)} ({entry.outcome.value.replace('_', ' ')}) "
             + ("has changed" if entry.path in self._refused else "is no finding of this scan")
-            for entry in self._known.values()
-            if entry.sha256 not in self._met
+            for digest, entries in self._known.items()
+            if digest not in self._met
+            for entry in entries
         ]
 
     def summary(self, path: str) -> str:

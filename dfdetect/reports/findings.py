@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import os
 from dataclasses import dataclass, field
 
-from dfdetect.reports.summary import FailOn, is_accepted
+from dfdetect.reports.base import ReportOptions
+from dfdetect.reports.summary import is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import label_words, percent, plural, printable, reason_words, span
 from dfdetect.results import Label, MediaKind, ScanResult, TrackResult
@@ -18,8 +20,9 @@ MAX_SUSPECTS = 3
 class Finding:
     """What a line about a result takes; small, so that the worst of a long scan can be kept."""
 
-    rank: tuple[int, float, str]
-    """Sorts the worst first: the kind of outcome, the probability downwards, the path."""
+    rank: tuple[int, int, float, str]
+    """Sorts the worst first: what decides the exit status, so that nothing crowds out why a job failed, and
+    last what a baseline accepts; then by the kind of outcome, the probability downwards, the path."""
     path: str
     answer: str
     """``fake``, ``uncertain``, ``real``, ``not judged`` or ``unreadable``."""
@@ -29,6 +32,8 @@ class Finding:
     """Who and when, or why nothing can be said; may hold text that came from the file."""
     reached: bool
     """Whether it reached ``--fail-on``."""
+    decides: bool
+    """Whether it alone makes the exit status other than 0."""
     accepted: bool
     """Whether a baseline accepts it."""
 
@@ -85,19 +90,37 @@ those of a player."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 
-def finding_of(result: ScanResult, fail_on: FailOn) -> Finding:
-    """The finding of a result; also of a *real* one, which ranks last."""
+def finding_of(result: ScanResult, options: ReportOptions) -> Finding:
+    """The finding of a result; also of a *real* one."""
     answer = label_words(result.label, result.reason)
+    accepted, decides = is_accepted(result), options.decides(result)
+    turn = 0 if decides else 2 if accepted else 1
     probability = result.fake_probability if result.fake_probability is not None else 0.0
     return Finding(
-        rank=(_KINDS.index(answer), -probability, result.path),
+        rank=(turn, _KINDS.index(answer), -probability, result.path),
         path=result.path,
         answer=answer,
         share=percent(result.fake_probability),
         detail=suspects(result) if result.reason is None else why(result),
-        reached=fail_on.reached_by(result),
-        accepted=is_accepted(result),
+        reached=options.fail_on.reached_by(result),
+        decides=decides,
+        accepted=accepted,
     )
+
+
+def in_repository(path: str) -> str | None:
+    """The path relative to the repository of a workflow (``GITHUB_WORKSPACE``), which need not be the current
+    folder; None where there is no such repository or the file does not lie in it.
+    """
+    root = os.environ.get("GITHUB_WORKSPACE", "")
+    if not root or not path:
+        return None
+    try:
+        inner = os.path.relpath(path, root)
+    except (OSError, ValueError):  # the current folder has been removed; another drive of Windows
+        return None
+    outside = inner == os.pardir or inner.startswith(os.pardir + os.sep)
+    return None if outside else inner.replace(os.sep, "/")
 
 
 def why(result: ScanResult) -> str:

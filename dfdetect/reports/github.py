@@ -1,28 +1,25 @@
 """GitHub Actions: annotations (workflow commands), and a page for the summary of the job.
 
 A step may show 10 annotations of a kind, and what is over that vanishes without a word: so there are the
-worst ten and a line that says how many there are in all.  Where ``GITHUB_STEP_SUMMARY`` names a file, the
-Markdown report is appended to it, once a scan.
+worst ten (nine after the one that says that a scan was interrupted) and a line that says how many there are
+in all.  Where ``GITHUB_STEP_SUMMARY`` names a file, the Markdown report is appended to it, once a scan.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 from typing import TextIO
 
 from dfdetect.errors import InputError
 from dfdetect.reports.base import Report, ReportOptions
-from dfdetect.reports.findings import Finding, Worst, finding_of
+from dfdetect.reports.findings import Finding, Worst, finding_of, in_repository
 from dfdetect.reports.markdown import MarkdownReport
 from dfdetect.reports.summary import Summary
 from dfdetect.reports.words import printable
 from dfdetect.results import Label, ScanResult
 
 MAX_ANNOTATIONS = 10
-_FIRST = 100
-"""More than there are kinds of outcome in the rank of a finding."""
 
 
 class GithubReport(Report):
@@ -48,21 +45,18 @@ class GithubReport(Report):
     def add(self, result: ScanResult) -> None:
         """Keep the result if it belongs to the worst."""
         self._markdown.add(result)
-        finding = finding_of(result, self.options.fail_on)
-        decides = self.options.decides(result)
-        worth = decides or result.label in (Label.FAKE, Label.UNCERTAIN)
+        finding = finding_of(result, self.options)
+        worth = finding.decides or result.label in (Label.FAKE, Label.UNCERTAIN)
         if worth and not finding.accepted:
-            kind, share, path = finding.rank
-            # Whatever makes the job fail goes before what does not, and so is never crowded out by it.
-            rank = (kind - _FIRST if decides else kind, share, path)
-            self._worst.add(dataclasses.replace(finding, rank=rank, reached=decides))
+            self._worst.add(finding)
 
     def end(self, summary: Summary) -> None:
         """Write the annotations, the worst first, and append the page."""
-        commands = [_annotation(finding) for finding in self._worst.sorted()]
-        if not summary.complete:
-            commands.append(command("error", "the scan was interrupted; the rest was not looked at"))
-        shown = f"; only the {self._worst.limit} worst are annotated" if self._worst.hidden else ""
+        early = [] if summary.complete else ["the scan was interrupted; the rest was not looked at"]
+        worst = self._worst.sorted()[: MAX_ANNOTATIONS - len(early)]
+        commands = [command("error", sentence) for sentence in early]
+        commands += [_annotation(finding) for finding in worst]
+        shown = f"; only the {len(worst)} worst are annotated" if self._worst.seen > len(worst) else ""
         commands.append(command("notice", summary.sentence().replace("\n", "; ") + shown))
         self.write("".join(line + "\n" for line in commands))
         if self._summary_file and self._summary_file not in summary.told:
@@ -83,16 +77,8 @@ def _annotation(finding: Finding) -> str:
     share = f", {finding.share}" if finding.judged else ""
     detail = f": {finding.detail}" if finding.detail else ""
     message = f"{finding.answer}{share}{detail} ({finding.path})"
-    kind = "error" if finding.reached else "warning"
-    return command(kind, message, file=printable(_in_repository(finding.path)))
-
-
-def _in_repository(path: str) -> str:
-    """The path relative to the repository, which need not be the current folder; elsewhere as it is."""
-    root = os.environ.get("GITHUB_WORKSPACE", "")
-    inner = os.path.relpath(path, root) if root and path else path
-    outside = inner == os.pardir or inner.startswith(os.pardir + os.sep)
-    return path if outside else inner.replace(os.sep, "/")
+    kind = "error" if finding.decides else "warning"
+    return command(kind, message, file=printable(in_repository(finding.path) or finding.path))
 
 
 def _check_appendable(path: str) -> None:

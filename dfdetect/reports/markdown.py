@@ -27,7 +27,8 @@ _MARKUP = re.compile(r"([\\`*_\[\]<~|&])")
 class MarkdownReport(Report):
     """A heading, the counts, the findings, and what was not examined.
 
-    A finding is a file judged *fake* or *uncertain*, or one that reaches ``--fail-on``.
+    A finding is a file judged *fake* or *uncertain*, or one that reaches ``--fail-on``.  What decides the
+    exit status comes first, what a baseline accepts last.
     """
 
     name = "markdown"
@@ -42,7 +43,7 @@ class MarkdownReport(Report):
         """Keep the result if it belongs to the worst."""
         if result.model is not None:
             self._model = f", model {result.model.name} {result.model.version}"
-        finding = finding_of(result, self.options.fail_on)
+        finding = finding_of(result, self.options)
         if result.reason is not None:
             self._unexamined.add(finding)
         elif result.label is not Label.REAL:
@@ -69,6 +70,8 @@ class MarkdownReport(Report):
         )
         if self.options.strict and (count := summary.open_unjudged):
             failing += f"; {plural(count, 'file')} could not be judged (`--strict`)"
+        if accepted := summary.accepted.total():
+            failing += f"; {accepted} accepted by the baseline"
         early = "" if summary.complete else "**Interrupted: the rest was not looked at.** "
         tool = f"dfdetect {__version__}{self._model}"
         return f"{early}{failing}. Scanned in {summary.elapsed:.1f} s with {inline(tool)}.\n"

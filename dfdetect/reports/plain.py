@@ -54,7 +54,7 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
         "notes": _notes(result.notes),
         "model": None if result.model is None else _model(result.model),
         "detector": None if result.detector is None else _model(result.detector),
-        "settings": {key: _value(value) for key, value in result.settings.items()},
+        "settings": {key: plain_value(value) for key, value in result.settings.items()},
         "tool_version": text(result.tool_version),
         "elapsed": _number(result.elapsed, 3),
         "schema_version": result.schema_version,
@@ -67,6 +67,23 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
 def text(value: str) -> str:
     """The string with U+FFFD in place of each lone surrogate, which no strict JSON reader accepts."""
     return _LONE_SURROGATE.sub("\ufffd", value)
+
+
+def plain_value(value: object) -> Any:
+    """A setting: `text`, number, truth value or null, or a list or dict of these."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return {text(str(key)): plain_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item) for item in value]
+    return text(str(value))
 
 
 def _encodable(path: str) -> str:
@@ -165,23 +182,6 @@ def _credentials(found: Credentials) -> dict[str, Any]:
         "declares_generated": found.declares_generated,
         "problems": [text(problem) for problem in found.problems],
     }
-
-
-def _value(value: object) -> Any:
-    """A setting: text, number, truth value or null, or a list or mapping of these."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return _number(value)
-    if isinstance(value, Mapping):
-        return {text(str(key)): _value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_value(item) for item in value]
-    return text(str(value))
 
 
 def _number(value: float | None, digits: int | None = None) -> float | None:

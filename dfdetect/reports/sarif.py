@@ -7,6 +7,7 @@ come; the notifications and the list of analysed files wait in temporary files u
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 from dfdetect import __version__
 from dfdetect.reports.base import Report, ReportOptions
-from dfdetect.reports.findings import suspects, why
+from dfdetect.reports.findings import in_repository, suspects, why
 from dfdetect.reports.json_report import dumps
 from dfdetect.reports.plain import plain_result, text
 from dfdetect.reports.stamps import fuller
@@ -65,8 +66,9 @@ class SarifReport(Report):
     """One run: results for *fake* (``error``) and *uncertain* (``note``; ``warning`` if ``--fail-on`` asks).
 
     An uncertain file would be of the kind ``review``, but SARIF gives that the level ``none``, which code
-    scanning services do not show.  Places are URIs relative to the current folder; a file elsewhere has an
-    absolute one.  `Settings.evidence` is switched on for the hashes, by which a finding is known again.
+    scanning services do not show.  Places are URIs relative to the repository of a workflow or else to the
+    current folder; a file elsewhere has an absolute one.  `Settings.evidence` is switched on for the hashes,
+    by which a finding is known again.
     """
 
     name = "sarif"
@@ -135,7 +137,8 @@ class SarifReport(Report):
         persons = suspects(result)
         answer = f"Judged {result.label}. Probability of a fake face: {percent(result.fake_probability)}."
         message = f"{answer} Suspicious: {persons}." if persons else answer
-        record = plain_result(result)
+        notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
+        record = plain_result(dataclasses.replace(result, notes=tuple(notes)))
         accepted = [
             {"kind": "external", "status": "accepted", "justification": text(note.text)}
             for note in result.notes
@@ -217,7 +220,8 @@ class _Waiting:
 
 
 def file_uri(path: str) -> str:
-    """The path as a URI reference, relative to the current folder if there is one and the file lies in it.
+    """The path as a URI reference: relative to the repository, as in an annotation (`in_repository`), or to
+    the current folder if there is one; absolute if the file lies in neither.
 
     Percent-encoded are the bytes of the name, also those that are not UTF-8.
     """
@@ -226,9 +230,9 @@ def file_uri(path: str) -> str:
     if not path:
         return ""
     try:
-        relative = os.path.relpath(path)
+        relative = in_repository(path) or os.path.relpath(path)
         outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
-    except OSError:  # the current folder has been removed
+    except (OSError, ValueError):  # the current folder has been removed; another drive of Windows
         relative, outside = path, os.path.isabs(path)
     shown = os.path.abspath(path) if outside else relative
     try:

@@ -224,6 +224,17 @@ def test_config_shows_values_and_origins(capsys: Capture, monkeypatch: pytest.Mo
     assert rows["prior"] == ["-", "default"]
 
 
+def test_names_that_are_not_utf8_are_valid_json(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("caf\udce9").mkdir()
+    monkeypatch.chdir("caf\udce9")
+    write("min_face = 48\n")
+    monkeypatch.setenv("DFDETECT_REPORT", "csv=\udce9.csv")
+    found = shown(capsys)
+    assert found["config"].endswith("/caf\ufffd/dfdetect.toml")
+    assert found["settings"]["report"]["value"] == ["csv=\ufffd.csv"]
+    json.dumps(found, ensure_ascii=False).encode()
+
+
 def test_config_names_a_model_that_is_not_there(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     write('model = "nosuch"\n')
     assert main(["config"]) == 2

@@ -48,3 +48,7 @@ def test_values_for_json() -> None:
     assert type(found["colour"]) is str
     assert math.copysign(1, found["1"][1]) == 1
     assert plain(0.123456, digits=5) == 0.12346
+
+
+def test_names_that_are_not_utf8_are_valid_json() -> None:
+    assert plain({"caf\udce9": ("\udcff.jpg", "ü")}, digits=4) == {"caf\ufffd": ["\ufffd.jpg", "ü"]}

@@ -55,6 +55,11 @@ def test_json_is_as_it_was(check_golden: Golden) -> None:
     check_golden("evaluation.json", FORMS["json"].render(short))
 
 
+def test_names_that_are_not_utf8_are_valid_json() -> None:
+    found = json.loads(FORMS["json"].render(evaluation((), ("caf\udce9.jpg",))))
+    assert found["missing"] == ["caf\ufffd.jpg"]
+
+
 def test_terminal_is_as_it_was(check_golden: Golden) -> None:
     stream = io.StringIO()
     show(evaluation(), stream, color=False)

@@ -128,6 +128,22 @@ def test_an_interrupted_scan_is_an_error(results: list[ScanResult]) -> None:
     assert [kind for kind, *_ in commands(stream.getvalue())] == ["error", "notice"]
 
 
+def test_that_a_scan_was_interrupted_is_the_first_of_ten_errors() -> None:
+    stream = io.StringIO()
+    report = GithubReport(stream)
+    report.begin()
+    found = numbered(10)
+    for result in found:
+        report.add(result)
+    summary = summary_of(found)
+    summary.complete = False
+    report.end(summary)
+    (_, _, first), *rest, (_, _, last) = commands(stream.getvalue())
+    assert first == "the scan was interrupted; the rest was not looked at"
+    assert [properties["file"] for _, properties, _ in rest] == [f"{n:03}.mp4" for n in range(9, 0, -1)]
+    assert last.endswith("; only the 9 worst are annotated")
+
+
 @given(st.text(st.characters(codec=None), max_size=30))
 def test_no_name_makes_another_command(path: str) -> None:
     found = commands(render("github", [unjudged(path, Reason.UNREADABLE, path)]))

@@ -123,3 +123,17 @@ def test_with_strict_it_says_how_many_could_not_be_judged() -> None:
     text = render("markdown", samples(), ReportOptions(strict=True))
     assert "2 files reach `--fail-on fake`; 1 file could not be judged (`--strict`). Scanned" in text
     assert "--strict" not in render("markdown", samples())
+
+
+def test_accepted_findings_do_not_hide_what_failed_the_build() -> None:
+    note = Note(ACCEPTED, "This finding is accepted by the baseline.")
+    fake, broken = samples()[0], unjudged("z.mp4", Reason.UNREADABLE, "broken")
+    old = [dataclasses.replace(fake, path=f"{n}.mp4", fake_probability=0.99) for n in range(MAX_ROWS + 20)]
+    old += [dataclasses.replace(broken, path=f"a/{n}.mp4") for n in range(MAX_ROWS + 20)]
+    accepted = [dataclasses.replace(result, notes=(note,)) for result in old]
+    text = render("markdown", [*accepted, dataclasses.replace(fake, path="new.mp4"), broken])
+    _, findings, rest = tables(text)
+    assert [plain(cell) for cell in findings[1][:3]] == ["fake", "93 %", "new.mp4"]
+    assert [plain(cell) for cell in rest[1][:2]] == ["unreadable", "z.mp4"]
+    assert "1 file reaches `--fail-on fake`; 240 accepted by the baseline. Scanned" in text
+    assert "accepted" not in render("markdown", samples())

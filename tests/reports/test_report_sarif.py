@@ -101,6 +101,15 @@ def test_a_finding_says_who_when_and_how_sure(results: list[ScanResult]) -> None
     assert [person["label"] for person in properties["persons"]] == ["real", "fake", None]
 
 
+def test_a_finding_has_the_notes_on_the_scan_and_on_the_medium(results: list[ScanResult]) -> None:
+    notes = (Note("look_here", "A note on the scan."), Note("truncated", "The file ends early."))
+    chosen = [dataclasses.replace(results[0], notes=notes[:count]) for count in range(3)]
+    found = run_of([*chosen, dataclasses.replace(chosen[1], media=None)])["results"]
+    codes = [[note["code"] for note in result["properties"]["notes"]] for result in found]
+    both = ["look_here", "truncated"]
+    assert codes == [["truncated"], both, both, ["look_here"]], "without doubles"
+
+
 def test_a_finding_is_known_again_by_content(results: list[ScanResult]) -> None:
     moved = dataclasses.replace(results[0], evidence=EVIDENCE)
     run = run_of([moved, dataclasses.replace(results[0], path="b.mp4")])
@@ -160,6 +169,34 @@ def test_a_file_elsewhere_has_an_absolute_uri(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert file_uri("../a b.jpg") == (tmp_path / "a b.jpg").as_uri()
+
+
+def test_places_are_relative_to_the_repository_of_a_workflow(
+    tmp_path: Path, results: list[ScanResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "repository" / "media").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "repository" / "media")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "repository"))
+    assert file_uri("a b.jpg") == "media/a%20b.jpg"
+    assert file_uri("../b.jpg") == "b.jpg"
+    assert file_uri("../../b.jpg") == (tmp_path / "b.jpg").as_uri()
+    shown = place(run_of(results[:1])["results"][0])
+    assert f"file={shown},title" in render("github", results[:1]), "where the annotation is"
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "other"))
+    assert file_uri("a.jpg") == "a.jpg"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not remove the folder that one is in")
+def test_without_a_current_folder_paths_stay_as_they_are(
+    tmp_path: Path, results: list[ScanResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    (tmp_path / "gone").rmdir()
+    assert file_uri("a.jpg") == "a.jpg"
+    assert file_uri(str(tmp_path / "gone" / "a.jpg")) == "gone/a.jpg"
+    assert "file=clips/interview.mp4" in render("github", results[:1])
 
 
 @given(st.text(st.characters(codec=None), min_size=1, max_size=30))
