@@ -264,7 +264,7 @@ SETTINGS = st.fixed_dictionaries(
         "min_face": st.integers(16, 10_000),
         "frames": st.integers(1, 10_000),
         "fps": st.floats(0.01, 1000),
-        "prior": st.floats(1e-9, 0.999),
+        "prior": st.floats(1e-5, 0.999),
         "threshold": st.floats(1e-9, 0.999),
         "start": st.integers(0, 50).map(float),
         "end": st.floats(51, 5000).map(lambda value: round(value, 3)),

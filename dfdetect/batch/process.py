@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
 from dfdetect.batch.worker import DetectorFactory, Done, Fatal, Job, Ready, Task, worker_main
+from dfdetect.quiet import expected
 from dfdetect.settings import Settings
 
 StartMethod = Literal["fork", "spawn"]
@@ -140,10 +140,9 @@ class Worker:
         )
         try:
             safely = _modules_not_from_here() if method == "spawn" else contextlib.nullcontext()
-            # Python warns of any second thread; `choose_start_method` looks closer.  Not `catch_warnings`:
-            # what that puts back may be the filters of another thread, for good.
-            warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
-            with _main_unseen(factory), safely:
+            # Python warns of any second thread; `choose_start_method` looks closer.
+            unheard = expected(".*multi-threaded, use of fork", DeprecationWarning)
+            with _main_unseen(factory), safely, unheard:
                 self._process.start()
         except BaseException:
             self._close_connection()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 from typing import TextIO
 
-_DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/self/fd/")
+_OTHERS = re.compile(r"/dev/std(in|err)|(/dev/fd|/proc/self/fd)/(?!1$)[0-9]+")
 
 
 def document_stdout() -> TextIO:
@@ -29,9 +30,9 @@ def document_stdout() -> TextIO:
 def is_stdout(path: str) -> bool:
     """Whether standard output was redirected to the file `path`: a new one in its place would hide that.
 
-    False for a device, a pipe, or the name of a descriptor: what is written there goes beside the rest.
+    False for a device, a pipe, or the name of another descriptor: what is written there goes beside the rest.
     """
-    if os.path.normpath(path).startswith(_DESCRIPTORS):
+    if _OTHERS.fullmatch(os.path.normpath(path)):
         return False
     try:
         there = os.fstat(sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -65,20 +66,19 @@ def read_labels(path: str | Path) -> list[Labelled]:
 def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
     """The rows of a table of labels, each with the number of its line; blank lines are passed over."""
     text = _text(table)
-    rows: list[tuple[int, list[str]]] = []
     try:
         separator, columns = _head(table, text)
-        # Strict, since a quotation mark without its second would else swallow all rows after it.
-        lines = csv.reader(
-            io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
-        )
-        rows += ((lines.line_num, [value.strip() for value in row]) for row in lines)
     except csv.Error as error:
+        raise InputError(f"cannot read labels from {table}: {error}") from error
+    rows, wrong = _rows(text, separator)
+    if wrong is not None:  # blanks between a closing mark and the next value do not count either
+        rows, wrong = _rows(re.sub(rf'"[ \t]+(?=[{separator}\r\n]|$)', '"', text), separator)
+    if wrong is not None:
         line = rows[-1][0] + 1 if rows else 1
         raise InputError(
-            f"cannot read labels from {table}: in the row that begins in line {line}, {error}; "
-            "a quotation mark opens a value only with a second one at its end"
-        ) from error
+            f"cannot read labels from {table}: in the row that begins in line {line}, {wrong}; "
+            "a value that opens with a quotation mark must end with one"
+        ) from wrong
     del rows[:1]
     for name in columns:
         if name and columns.count(name) > 1:  # spreadsheets leave empty names behind; they say nothing
@@ -88,6 +88,20 @@ def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
     if not records:
         raise InputError(f"{table} names no file: it has no line below the head")
     return records
+
+
+def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], csv.Error | None]:
+    """The rows up to what cannot be read, each with the number of its line, and why it cannot.
+
+    Strict, since a quotation mark without its second would else swallow all rows after it.
+    """
+    rows: list[tuple[int, list[str]]] = []
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        rows += ((lines.line_num, [value.strip() for value in row]) for row in lines)
+    except csv.Error as error:
+        return rows, error
+    return rows, None
 
 
 def _text(table: Path) -> str:

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from dfdetect.media.sniff import Family, sniff
@@ -37,6 +38,7 @@ _INDEX, _INDEX_ENTRIES, _PREVIEWS = b"MPF\0", 0xB002, 0x01
 _GAIN_MAP = re.compile(
     rb"http://ns\.adobe\.com/hdr-gain-map/|urn:iso:std:iso:ts:21496:-1|urn:com:apple:photo:2020:aux:hdrgainmap"
 )
+_MOST_BEGINNINGS = 4
 _BOX_OF_TYPE = re.compile(rb"\0\0..ftyp", re.DOTALL)
 
 
@@ -67,6 +69,7 @@ def find_following(source: Source, container: str) -> Following:
     if walk is None:
         return Following()
     first, pictures, video, at = _Picture(), 0, False, 0
+    photo = first
     places: list[int] = []
     with suppress(OSError), source.buffered() as file:  # the picture itself may still be readable
         while pictures < MOST_FOLLOWED:
@@ -75,12 +78,16 @@ def find_following(source: Source, container: str) -> Following:
             whole = walk(file, found)
             if not at:
                 first, pictures, places = found, 1, sorted(found.index)
-            elif whole and first.index.get(at, 0) >> 16 != _PREVIEWS and _counts(found, first):
+                photo = found
+            elif whole and _is_gain_map(found, photo):
+                photo = _Picture()  # has its gain map now
+            elif whole and first.index.get(at, 0) >> 16 != _PREVIEWS and _is_large(found, first):
                 pictures += 1
+                photo = found
             end = max(file.tell(), at + 1)
             filling = file.read(_FILLING) if whole else b""
-            video = video or _has_video(filling)
             gap, place = filling.find(begins), bisect_left(places, end)
+            video = video or _has_video(filling[:gap] if gap >= 0 else filling)
             nexts = [*places[place : place + 1], *([end + gap] if gap >= 0 else [])]
             if not nexts:
                 break
@@ -88,16 +95,20 @@ def find_following(source: Source, container: str) -> Following:
     return Following(max(1, pictures), video)
 
 
-def _counts(found: _Picture, first: _Picture) -> bool:
-    """Whether what was `found` behind the `first` picture is one to look at."""
-    large = found.pixels > _SMALL or found.pixels * _SMALL_SHARE >= first.pixels
-    return large and not found.gain_map
+def _is_large(found: _Picture, first: _Picture) -> bool:
+    """Whether what was `found` behind the `first` picture is more than a preview."""
+    return found.pixels > _SMALL or found.pixels * _SMALL_SHARE >= first.pixels
+
+
+def _is_gain_map(found: _Picture, photo: _Picture) -> bool:
+    """Whether it is that of the `photo` before it, which has only one; the mark may be on both."""
+    return found.gain_map and found.pixels <= photo.pixels
 
 
 def _has_video(filling: bytes) -> bool:
-    """Whether an MP4 or QuickTime file begins in `filling`."""
-    begins = (match.start() for match in _BOX_OF_TYPE.finditer(filling))
-    return any(sniff(filling[at:]).family is Family.VIDEO for at in begins)
+    """Whether an MP4 or QuickTime file begins in `filling`; beginnings without their kind do not count."""
+    begins = (match.start() for match in _BOX_OF_TYPE.finditer(filling) if match.end() + 4 <= len(filling))
+    return any(sniff(filling[at:]).family is Family.VIDEO for at in islice(begins, _MOST_BEGINNINGS))
 
 
 def _jpeg(file: io.BufferedReader, found: _Picture) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,6 +18,7 @@ from dfdetect.media.colour import MAPPED, flatten, is_hdr, tone_map
 from dfdetect.media.following import find_following
 from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.transfer import find_transfer
+from dfdetect.quiet import expected
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -302,10 +302,9 @@ def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> I
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
         Image.MAX_IMAGE_PIXELS = (settings.max_pixels + 1) // 2  # it refuses what is twice as large
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant or before[1]
-        # Not `catch_warnings`: what that puts back may be the filters of another thread, for good.
-        warnings.filterwarnings("ignore", module=r"PIL\b")
         try:
-            yield
+            with expected(module=r"PIL\b"):
+                yield
         except Image.DecompressionBombError as error:
             counted = re.search(r"[0-9]+(?= pixels)", str(error))
             claim = f"{counted[0]} pixels, more" if counted else "more pixels"

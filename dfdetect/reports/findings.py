@@ -113,7 +113,7 @@ def in_repository(path: str) -> str | None:
     folder; None where there is no such repository or the file does not lie in it.
     """
     root = os.environ.get("GITHUB_WORKSPACE", "")
-    if not root or not path:
+    if not root or path in ("", "-"):  # nothing, standard input
         return None
     try:
         inner = os.path.relpath(path, root)

@@ -174,8 +174,9 @@ def clock(seconds: float) -> str:
 def run_around(high: Sequence[bool], place: int) -> tuple[int, int]:
     """First and last place of the run of high faces around `place`; `place` alone where it is not high.
 
-    Around the highest face this is when a person looks fake most clearly, in the sentence as in the reports:
-    a longer run of lower scores must not hide it.
+    Around the highest face this is when a person looks fake most clearly: a longer run of lower scores must
+    not hide it.  For the sentence faces are high that look fake on their own, for reports those above the
+    middle of the person's scores; the times that both name hold the highest face.
     """
     first = last = place
     while high[place] and first > 0 and high[first - 1]:

@@ -100,6 +100,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     [
         "dfdetect scan fake.jpg --format csv --report json=out > out",
         "dfdetect scan fake.jpg --report json=./link >> out",
+        "dfdetect scan fake.jpg --format csv --report json=/dev/stdout > out",
         "dfdetect scan fake.jpg --write-baseline out > out",
         "dfdetect scan fake.jpg --resume out > out",
     ],

@@ -63,6 +63,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: str, complaint: s
             'file,label,note\na.jpg,fake,\nb.jpg,real,"cut\nc.jpg,real,\n',
             "row that begins in line 3, .*quotation",
         ),
+        ('file,label,note\na.jpg,fake,"cut\nb.jpg,real,"note"\n', "row that begins in line 2, .*quotation"),
         ("file,label\n\na.jpg,real\n\na.jpg,real\n", "line 5: 'a.jpg' is listed in line 3 already$"),
     ],
 )
@@ -176,3 +177,9 @@ def test_a_scan_tells_how_far_it_has_come(
     pairs = list(scan_labelled(labelled, Settings()))
     assert [(item.path, result.path) for item, result in pairs] == [(item.path,) * 2 for item in labelled]
     assert capsys.readouterr().err == "scanned 50/51\nscanned 51/51\n"
+
+
+def test_blanks_around_quotation_marks_do_not_count(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text('file  , label\n"a, b.jpg" , fake\n "c.jpg"\t,"real" \n')
+    assert [(item.name, item.fake) for item in read_labels(table)] == [("a, b.jpg", True), ("c.jpg", False)]

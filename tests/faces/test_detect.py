@@ -156,6 +156,13 @@ def test_the_picture_is_turned_only_where_upright_faces_are_small(size: float, s
     assert searcher.searches == searches
 
 
+@pytest.mark.parametrize(("count", "searches"), [(3, 4), (4, 1)])
+def test_the_picture_of_a_group_is_not_turned(count: int, searches: int) -> None:
+    searcher = Searched([square(10 + 60 * i, 10, 50) for i in range(count)], [])
+    assert len(PatientDetector(searcher, 40).detect(CORNER)) == count
+    assert searcher.searches == searches
+
+
 def test_a_coarser_search_does_not_turn_the_picture_either() -> None:
     searcher = Searched(UPRIGHT, [])
     PatientDetector(searcher, 40).detect(CORNER, 100.0)

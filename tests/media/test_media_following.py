@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -142,3 +143,24 @@ def test_what_only_looks_like_a_video_is_not_told():
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "AVIF")
     for behind in (b"ftyp", b"a line about ftyp and moov", buffer.getvalue()):
         assert codes(look(jpeg(96, 64) + behind)) == []
+
+
+def test_a_second_photo_with_a_gain_map_of_its_own_is_told():
+    mark = b"urn:iso:std:iso:ts:21496:-1\0"
+    photo, gain_map = (with_segment(jpeg(*size), 0xE2, mark) for size in ((640, 480), (320, 240)))
+    assert [tuple(note) for note in look(2 * (photo + gain_map)).notes] == [TWO]
+    large = with_segment(jpeg(800, 600), 0xE2, mark)
+    assert [tuple(note) for note in look(photo + large).notes] == [TWO], "no map is larger than its photo"
+
+
+@pytest.mark.parametrize("before", range(4080, 4092))
+def test_a_beginning_that_is_cut_off_is_no_video(before):
+    still = b"\0\0\0\x18ftypheic" + bytes(20)
+    assert codes(look(jpeg(96, 64) + bytes(before) + still)) == []
+
+
+def test_thousands_of_tiny_pictures_and_beginnings_take_no_time():
+    tiny = b"\xff\xd8\xff\xc0\0\x07\x08\0\1\0\1\xff\xd9" + b"\0\0\0\x10ftypavifx"
+    clock = time.process_time()
+    look(jpeg(96, 64) + 8_000 * tiny)
+    assert time.process_time() - clock < 2

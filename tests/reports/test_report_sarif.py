@@ -179,6 +179,7 @@ def test_places_are_relative_to_the_repository_of_a_workflow(
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "repository"))
     assert file_uri("a b.jpg") == "media/a%20b.jpg"
     assert file_uri("../b.jpg") == "b.jpg"
+    assert file_uri("-") == "-", "standard input has no place"
     assert file_uri("../../b.jpg") == (tmp_path / "b.jpg").as_uri()
     shown = place(run_of(results[:1])["results"][0])
     assert f"file={shown},title" in render("github", results[:1]), "where the annotation is"

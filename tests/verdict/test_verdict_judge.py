@@ -187,7 +187,7 @@ def test_video_says_when() -> None:
         ((30.0, -20.0, -20.0, 90.0, -20.0, -20.0), "at 3.0 s", (3.0, 3.0)),
     ],
 )
-def test_sentence_and_report_say_the_same_moment(
+def test_the_times_in_sentence_and_report_hold_the_highest_score(
     logits: tuple[float, ...], said: str, reported: tuple[float, float]
 ) -> None:
     values = calibration(aggregator={"kind": "mean"})
