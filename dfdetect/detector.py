@@ -110,12 +110,11 @@ class Detector:
                 record = gather_evidence(opened if isinstance(opened, ByteSource) else None, self._trust)
             # The file first: what cannot be opened needs no network.
             with (
+                _as_hashed(opened),
                 open_media(opened, self.settings) as media,
                 Aside(self._scorer, self.load_finder) as aside,
             ):
                 evidence = self._look(media, aside)
-                if record is not None and isinstance(opened, ByteSource):
-                    opened.check_unchanged()  # else the hash is not of what was judged
                 info = media.info
                 verdict = self._judge.judge(
                     media.kind, evidence.tracks(), evidence.frames, beyond=evidence.dropped > 0
@@ -212,6 +211,25 @@ class Detector:
         elapsed = time.perf_counter() - clock
         result = ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed)
         return dataclasses.replace(result, evidence=record)
+
+
+@contextlib.contextmanager
+def _as_hashed(source: object) -> Iterator[None]:
+    """Raise `MediaError`, instead of what was found wrong with the file too, if it was written to meanwhile.
+
+    Else the hash would not be of what was judged, or of what could not be.
+    """
+    if not isinstance(source, ByteSource):  # was not hashed
+        yield
+        return
+    with source.open():  # once the media are closed, nobody could tell
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, MediaError) or is_out_of_memory(error):
+                source.check_unchanged()
+            raise
+        source.check_unchanged()
 
 
 def _hurried(frames: Iterator[Frame], kind: MediaKind, aside: Aside) -> Frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,12 @@ def explain(
     `out` ends in .png or .jpg for a photo and in .mp4 for a video; None: ``NAME.explained.png`` or ``.mp4``
     in the current folder.  It appears whole or not at all.  The verdict is that of a scan with the same
     settings.  A file that cannot be read gives its result and no picture.  Raises `InputError` for an `out`
-    that cannot be written, that is the input itself, or that exists, unless `force`.
+    that cannot be written, that is the input itself, or that exists, unless `force`, and for a file that was
+    changed or replaced meanwhile.
     """
     tell = progress or _silent
     detector = _Witness((settings or Settings()).replace(heatmaps=True))
+    before = _stamp(path)
     try:
         with open_media(path, detector.settings) as media:
             kind = media.kind
@@ -69,10 +71,11 @@ def explain(
             file.discard()
             return Explained(result, None)
         left_out = 0.0
-        if kind is MediaKind.PHOTO:
-            _photo(path, detector, result, file.part, target.suffix.lower())
-        else:
-            left_out = _video(path, detector, result, file.part, tell)
+        with _untouched_since(before, path):
+            if kind is MediaKind.PHOTO:
+                _photo(path, detector, result, file.part, target.suffix.lower())
+            else:
+                left_out = _video(path, detector, result, file.part, tell)
     return Explained(result, target, left_out)
 
 
@@ -93,6 +96,32 @@ def choose_target(path: str, out: str | None, kind: MediaKind, force: bool) -> P
         if not force:
             raise InputError(f"'{target}' exists: choose another name with --out, or replace it with --force")
     return target
+
+
+@contextlib.contextmanager
+def _untouched_since(before: tuple[int, ...] | None, path: str) -> Iterator[None]:
+    """Raise `InputError`, instead of whatever came of it, if `path` is no longer the file that it was.
+
+    It is opened by its name again and again: a verdict must not get into the pictures of another file.
+    """
+    message = f"'{path}' was changed while it was explained: explain it again"
+    try:
+        yield
+    except Exception as error:
+        if _stamp(path) != before:
+            raise InputError(message) from error
+        raise
+    if _stamp(path) != before:
+        raise InputError(message)
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """What is another number once the file is another one; None where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # a zero byte in the path
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Witness(Detector):

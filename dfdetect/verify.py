@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dfdetect import __version__
 from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
@@ -21,26 +22,20 @@ from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
 from dfdetect.reports.compare import (
     Difference,
-    accepted_note,
     compare_origin,
     compare_results,
     compare_summary,
 )
 from dfdetect.reports.parse import read_document
+from dfdetect.reports.surroundings import Change as Change
+from dfdetect.reports.surroundings import compare_credentials, find_changes
 from dfdetect.reports.words import label_words, percent, plural, printable
-from dfdetect.results import Credentials, ModelStamp, Reason, ScanResult
+from dfdetect.results import ModelStamp, Reason, ScanResult
 from dfdetect.scoring.models import ModelFolder, is_shipped, load_model
 from dfdetect.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something around the scan that is not as it was recorded, and need not be."""
-
-    name: str
-    """A library, the engine, the processor, a statement of the Content Credentials, or a baseline's note."""
-    recorded: str | None
-    here: str | None
+# How messages call what was scanned without a path: bytes, an open file, standard input.
+_NAMELESS = ("the data", "the stream", "'standard input'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ class Verification:
     or no model took part."""
     own_model: str | None = None
     """The folder of the model, where the record names one that did not come with dfdetect: whoever made the
-    record chose what judges there."""
+    record chose what judges there.  Of several results of these bytes, that of the first with one."""
     same_detector: bool | None = None
     """The same of the face detector."""
     differences: tuple[Difference, ...] = ()
@@ -118,7 +113,7 @@ class Verifier:
         if not entries:
             return Verification(path, False, self._unknown(path, sha256), sha256)
         scans: dict[Settings, ScanResult] = {}
-        together = _together([self._repeat(path, sha256, recorded, scans) for recorded in entries])
+        together = _together([(entry, self._repeat(path, sha256, entry, scans)) for entry in entries])
         paths = dict.fromkeys(os.path.normpath(entry.path) for entry in entries)
         others = [result for name in paths for result in self._by_path[name] if _sha256(result) != sha256]
         told = "".join(map(_namesake, (other for other in others if _sha256(other) is not None)))
@@ -147,6 +142,7 @@ class Verifier:
             *self._summary,
             *self._unbound(recorded),
             *compare_origin(recorded, found),
+            *compare_credentials(recorded, found),
             *compare_results(recorded, found, logit_tolerance(folder)),
         )
         compared = _compared(path, sha256, recorded, found, differences)
@@ -180,10 +176,13 @@ class Verifier:
         try:
             settings = Settings.from_mapping(recorded.settings).replace(**values)
         except (SettingsError, TypeError) as error:
-            raise SettingsError(
-                f"the record's settings cannot be used ({error}); it was made by dfdetect "
-                f"{recorded.tool_version}: verify it with that version"
-            ) from error
+            made_by = recorded.tool_version
+            remedy = (
+                "the file can only be scanned anew"
+                if made_by == __version__
+                else f"it was made by dfdetect {made_by}: verify it with that version"
+            )
+            raise SettingsError(f"the record's settings cannot be used ({error}); {remedy}") from error
         # Whom somebody trusted changes no figure, and what a record names as their list may be any file.
         return settings.replace(trust_list=None)
 
@@ -235,33 +234,50 @@ def _other_model(recorded: ModelStamp | None, folder: ModelFolder) -> str | None
 
 def _renamed(found: ScanResult, path: str, recorded: ScanResult) -> ScanResult:
     """The result with the recorded name in its message: that of an unreadable file begins with its name."""
-    if found.message == recorded.message:
+    here = f"'{printable(path)}'"
+    if found.message == recorded.message or not found.message.startswith(here):
         return found
-    here, there = (f"'{printable(name)}'" for name in (path, recorded.path))
-    if not found.message.startswith(here):
-        return found
-    return dataclasses.replace(found, message=there + found.message.removeprefix(here))
+    rest = found.message.removeprefix(here)
+    named = f"'{printable(recorded.path)}'{rest}"
+    said = next((text for name in _NAMELESS if (text := name + rest) == recorded.message), named)
+    return dataclasses.replace(found, message=said)
 
 
-def _together(outcomes: Sequence[Verification]) -> Verification:
-    """Those of all results of the same bytes in one: the first's, unless another does not come out again."""
-    first, *others = outcomes
+def _together(outcomes: Sequence[tuple[ScanResult, Verification]]) -> Verification:
+    """Those of all results of the same bytes in one: the first's, unless another comes out again less well.
+
+    Every other answer, and every other model that a record brought along, is told in the message too.
+    """
+    (_, first), *others = outcomes
     if not others:
         return first
-    told = max(outcomes, key=_gravity)
-    message = told.message if told is first else f"as {told.recorded_path}: {told.message}"
+    chosen, told = max(outcomes, key=lambda pair: _gravity(pair[1]))
+    said = {(_answer(chosen), told.own_model)}
+    messages = [told.message if told is first else f"as {chosen.path}: {told.message}"]
+    for entry, outcome in outcomes:
+        claim = (_answer(entry), outcome.own_model)
+        if claim not in said:
+            said.add(claim)
+            messages.append(
+                f"the record has another result of the same bytes, as {entry.path}: {outcome.message}"
+            )
     return dataclasses.replace(
         told,
-        message=message,
+        message="; ".join(messages),
         recorded_path=first.recorded_path,
-        differences=(*first.differences, *_of_others(first, others)),
-        changes=tuple(dict.fromkeys(change for outcome in outcomes for change in outcome.changes)),
+        own_model=next((outcome.own_model for _, outcome in outcomes if outcome.own_model), None),
+        differences=(*first.differences, *_of_others(first, [outcome for _, outcome in others])),
+        changes=tuple(dict.fromkeys(change for _, outcome in outcomes for change in outcome.changes)),
     )
 
 
 def _gravity(outcome: Verification) -> int:
-    """How much an outcome weighs: one that does not reproduce more than one of which nothing is known."""
-    return 0 if outcome.reproduces else 1 if outcome.model_missing else 2
+    """How much an outcome weighs: one that does not reproduce more than one of which nothing is known, and
+    this more than any that does, those to the last digit least."""
+    if not outcome.reproduces:
+        return 3 if outcome.model_missing else 4
+    other_version = any(change.name == "dfdetect" for change in outcome.changes)
+    return 2 if other_version and _sentences(outcome.differences) else 1 if outcome.differences else 0
 
 
 def _of_others(first: Verification, others: Sequence[Verification]) -> Iterator[Difference]:
@@ -292,7 +308,7 @@ def _compared(
         same_model=None if recorded.model is None else True,
         same_detector=same_detector,
         differences=differences,
-        changes=tuple(_changes(recorded, found)),
+        changes=tuple(find_changes(recorded, found)),
     )
 
 
@@ -329,7 +345,7 @@ def _sentence(
         return f"does NOT reproduce: {plural(failed, 'figure')} beyond tolerance ({verdict})"
     if same_detector is False:
         return f"other face detector than recorded: the result is the same ({answer}), its parts are not"
-    sentences = sum(isinstance(d.recorded, str) and isinstance(d.found, str) for d in differences)
+    sentences = _sentences(differences)
     if sentences and recorded.tool_version != found.tool_version:
         return (
             f"reproduces in its figures within tolerance, NOT in its words ({answer}): "
@@ -341,44 +357,13 @@ def _sentence(
     return f"reproduces to the last digit ({answer})"
 
 
+def _sentences(differences: Sequence[Difference]) -> int:
+    """How many of them are of words, not figures."""
+    return sum(isinstance(d.recorded, str) and isinstance(d.found, str) for d in differences)
+
+
 def _answer(result: ScanResult) -> str:
     words = label_words(result.label, result.reason)
     if result.fake_probability is None:
         return words
     return f"{words}, probability of a fake {percent(result.fake_probability)}"
-
-
-def _changes(recorded: ScanResult, found: ScanResult) -> Iterator[Change]:
-    """Tool, engine and library versions, machine and credentials that are not as they were."""
-    before, now = _surroundings(recorded), _surroundings(found)
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
-            yield Change(name, before.get(name), now.get(name))
-
-
-def _surroundings(result: ScanResult) -> Mapping[str, str]:
-    named = {"dfdetect": result.tool_version}
-    mark = accepted_note(result)
-    if mark is not None:
-        named["accepted by a baseline"] = mark.text
-    if result.evidence is not None:
-        named |= {**result.evidence.versions, **_statements(result.evidence.credentials)}
-    if result.model is not None:
-        named["engine"] = result.model.engine
-    if result.detector is not None:
-        named["engine of the face detector"] = result.detector.engine
-    return named
-
-
-def _statements(found: Credentials | None) -> dict[str, str]:
-    """What the Content Credentials said; trust lists and the validity of certificates change with time."""
-    if found is None:
-        return {}
-    said = {name: getattr(found, name) for name in Credentials.__dataclass_fields__}
-    return {
-        f"Content Credentials: {name.replace('_', ' ')}": ", ".join(value)
-        if isinstance(value, tuple)
-        else str(value)
-        for name, value in said.items()
-        if value not in (None, ())
-    }

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dfdetect import Detector, Reason
+from dfdetect import Detector, Reason, __version__
 from dfdetect.cli.main import main
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.evaluate.selftest import logit_tolerance
@@ -405,8 +405,17 @@ def test_a_trust_list_that_is_no_path_is_told(value: object, case: Case) -> None
 
 
 def test_unknown_settings_are_named(case: Case) -> None:
-    with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*verify it with that version"):
-        case.verify("photo.jpg", lambda results: results[PHOTO]["settings"].update(sharpen=3))
+    def sharpened(version: str) -> Callable[[Any], None]:
+        def change(results: Any) -> None:
+            results[PHOTO]["tool_version"] = version
+            results[PHOTO]["settings"]["sharpen"] = 3
+
+        return change
+
+    with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*9\.9: verify it with that version"):
+        case.verify("photo.jpg", sharpened("9.9"))
+    with pytest.raises(SettingsError, match=r"unknown setting 'sharpen'.*only be scanned anew"):
+        case.verify("photo.jpg", sharpened(__version__))
 
 
 def test_a_record_without_hashes_is_refused(case: Case) -> None:
@@ -433,6 +442,81 @@ def test_all_results_of_equal_files_must_come_out_again(case: Case) -> None:
     assert outcome.recorded_path == "photo.jpg"
     assert [d.what for d in outcome.differences] == ["as there/twin.jpg: fake probability"]
     assert outcome.message.startswith("as there/twin.jpg: does NOT reproduce: 1 figure")
+
+
+def test_every_answer_on_the_same_bytes_is_told(case: Case) -> None:
+    """The same probability against another threshold is another answer."""
+
+    def twin(results: list[Record]) -> None:
+        settings = {**results[PHOTO]["settings"], "evidence": True, "threshold": threshold}
+        again = Detector(**settings).scan(case.folder / "photo.jpg", name="there/twin.jpg")
+        results.append(plain_result(again))
+
+    first = case.record["results"][PHOTO]["fake_probability"]
+    threshold = round(first / 2, 3) if case.record["results"][PHOTO]["label"] != "fake" else 0.999
+    outcome = case.verify("photo.jpg", twin)
+    assert outcome.reproduces
+    assert outcome.message.startswith("reproduces to the last digit (")
+    assert (
+        "; the record has another result of the same bytes, as there/twin.jpg: reproduces" in outcome.message
+    )
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_second_model_that_a_record_brought_along_is_named(
+    swapped: bool, case: Case, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(load_model("light").path, own)
+
+    def twin(results: list[Record]) -> None:
+        settings = {**results[PHOTO]["settings"], "model": str(own)}
+        twin = {**copy.deepcopy(results[PHOTO]), "path": "there/photo.jpg", "settings": settings}
+        results.insert(PHOTO if swapped else len(results), twin)
+
+    outcome = case.verify("photo.jpg", twin)
+    assert (outcome.reproduces, outcome.own_model) == (True, str(own))
+    assert f"judged by the model in '{own}', which did not come with dfdetect" in outcome.message
+
+
+def test_of_equal_files_the_least_exact_is_told(case: Case) -> None:
+    def twin(results: list[Record]) -> Record:
+        results.append({**copy.deepcopy(results[PHOTO]), "path": "there/twin.jpg"})
+        return results[-1]
+
+    def moved(results: list[Record]) -> None:
+        twin(results)["tracks"][0]["faces"][0]["detection"] -= 0.001
+
+    def older(results: list[Record]) -> None:
+        moved(results)
+        last = {**twin(results), "path": "there/older.jpg", "tool_version": "0.0.9", "message": "Authentic."}
+        last["evidence"]["versions"]["dfdetect"] = "0.0.9"
+        results[-1] = last
+
+    outcome = case.verify("photo.jpg", moved)
+    assert outcome.reproduces
+    assert outcome.message.startswith("as there/twin.jpg: reproduces within tolerance, 1 figure not exactly")
+    path = case.folder / "older.jsonl"
+    results = copy.deepcopy(case.record["results"])
+    older(results)
+    path.write_text("".join(json.dumps(result) + "\n" for result in results))
+    outcome = Verifier(path).verify(str(case.folder / "photo.jpg"))
+    assert outcome.reproduces
+    assert outcome.message.startswith(
+        "as there/older.jpg: reproduces in its figures within tolerance, NOT in"
+    )
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "letter.txt"])
+@pytest.mark.parametrize("kind", ["bytes", "file"])
+def test_what_was_scanned_without_a_path_is_verified_by_a_file(name: str, kind: str, case: Case) -> None:
+    data = (case.folder / name).read_bytes()
+    source = data if kind == "bytes" else io.BytesIO(data)
+    result = Detector(model="light", evidence=True).scan(source)
+    path = case.folder / "nameless.jsonl"
+    path.write_text(json.dumps(plain_result(result)) + "\n")
+    outcome = Verifier(path).verify(str(case.folder / name))
+    assert (outcome.reproduces, outcome.differences) == (True, ())
 
 
 def test_equal_files_may_have_been_scanned_in_other_ways(case: Case) -> None:
@@ -467,11 +551,38 @@ def test_changed_credentials_are_told_and_decide_nothing(case: Case) -> None:
         "declares_generated": None,
         "problems": [],
     }
-    outcome = case.verify("photo.jpg", lambda results: results[PHOTO]["evidence"].update(credentials=said))
+
+    def change(results: list[Record]) -> None:
+        """As another version of the library may have read them."""
+        results[PHOTO]["evidence"].update(credentials=said)
+        results[PHOTO]["evidence"]["versions"]["c2pa-python"] = "0.0.1"
+
+    outcome = case.verify("photo.jpg", change)
     assert outcome.reproduces
     told = {change.name: change.recorded for change in outcome.changes}
     assert told["Content Credentials: signer"] == "Camera"
     assert told["Content Credentials: valid"] == "True"
+
+
+def test_credentials_that_the_same_library_does_not_read_are_a_difference(case: Case) -> None:
+    pytest.importorskip("c2pa", reason="c2pa-python is not installed")
+    edits = {"signer": "BBC News", "generator": "Leica 1.2", "declares_generated": False, "present": True}
+    for name, value in edits.items():
+        outcome = case.verify(
+            "photo.jpg",
+            lambda r, said=(name, value): r[PHOTO]["evidence"]["credentials"].update([said]),
+        )
+        assert not outcome.reproduces
+        what = f"Content Credentials: {name.replace('_', ' ')}"
+        assert [(d.what, d.recorded) for d in outcome.differences] == [(what, value)]
+        assert outcome.changes == (), "told once"
+
+
+def test_whether_a_signer_is_trusted_is_not_checked(case: Case) -> None:
+    pytest.importorskip("c2pa", reason="c2pa-python is not installed")
+    outcome = case.verify("photo.jpg", lambda r: r[PHOTO]["evidence"]["credentials"].update(trusted=True))
+    assert outcome.reproduces
+    assert [(c.recorded, c.here) for c in outcome.changes] == [("True", "not checked")]
 
 
 @pytest.mark.parametrize("other", [str.upper, lambda digest: digest + " ", lambda digest: digest[:-1]])

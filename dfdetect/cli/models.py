@@ -67,8 +67,13 @@ def show(name: str, as_json: bool) -> ExitCode:
 @click.argument("name", required=False, metavar="[NAME|FOLDER]")
 @common_options
 def verify(name: str | None) -> ExitCode:
-    """Check the hashes of a model's files, or of all shipped models."""
-    from dfdetect.scoring.models import find_folder, shipped_folders
+    """Check the files of a model, or of all shipped models, against its card.
+
+    Nothing in the folder vouches for the card itself: compare its sha256, which is printed, with that of the
+    card that you trust, or in the record of a scan (model.sha256).
+    """
+    from dfdetect.scoring.card import CARD_FILE
+    from dfdetect.scoring.models import find_folder, hash_file, shipped_folders
     from dfdetect.scoring.models import verify as verify_folder
 
     folders = [find_folder(name)] if name else shipped_folders()
@@ -81,6 +86,7 @@ def verify(name: str | None) -> ExitCode:
             state = "ok     " if check.ok else "ALTERED"
             line = f"{state}  {folder.name}/{check.file}"
             click.echo(printable(line if check.ok else f"{line}  {check.message}"))
+        click.echo(printable(f"card     {folder.name}/{CARD_FILE}  sha256 {hash_file(folder / CARD_FILE)}"))
     return ExitCode.USAGE if altered else ExitCode.CLEAN
 
 

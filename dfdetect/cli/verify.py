@@ -12,7 +12,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import ExitCode
-from dfdetect.reports.plain import text
+from dfdetect.reports.plain import plain_value
 from dfdetect.reports.words import plural, printable
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def verify(record: str, files: tuple[str, ...], model_folder: str | None, as_jso
 
 
 def _record(outcome: Verification) -> dict[str, Any]:
-    values = dataclasses.asdict(outcome)
-    # A name that is not UTF-8 would be no valid JSON.
-    return {name: text(value) if isinstance(value, str) else value for name, value in values.items()}
+    # A name that is not UTF-8, wherever it stands, would be no valid JSON.
+    values: dict[str, Any] = plain_value(dataclasses.asdict(outcome))
+    return values
 
 
 def _lines(outcome: Verification) -> list[str]:

@@ -8,6 +8,7 @@ the path, the time it took, the evidence, versions and hashes (compared by `dfde
 from __future__ import annotations
 
 import dataclasses
+import enum
 import itertools
 import re
 from collections import Counter
@@ -36,6 +37,7 @@ _IDENTITY = {"tracks": "id", "faces": "frame", "notes": "code"}
 # Outside of a face these follow from its scores and the model alone: equal scores leave them no room at all.
 _DERIVED = frozenset({"logit", "fake_probability", "novelty", "message", "text"})
 _WORDS = frozenset({"message", "text"})
+_SCORES = frozenset({"logit", "experts"})
 # When the scan was and whether it was interrupted follow from no result.
 _TOLD = frozenset({"complete", "started", "elapsed"})
 
@@ -50,6 +52,7 @@ the standard model, whose tolerance is .5, by up to 1.3, and those of the light 
 # As `dfdetect.reports.baseline` writes it; nothing can tell whether the reason it gives is true.
 _MARK = re.compile(r"This finding is accepted by the (?:new )?baseline(?:: .+)?\.", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PERSONS = re.compile(r"\b[Pp]ersons?\b")
 _TIME = r"[\d.:]+(?: s)?"
 # What `dfdetect.verdict.messages` chooses by the scores, with the answer as it is: engines may differ.
 _CHOSEN = (
@@ -86,8 +89,9 @@ def compare_results(
     1 ms of a face's time; .05 of the detector's confidence; .1 of the novelty; 3 % of a face's size, 20 % of
     its sharpness, .02 of brightness and contrast; `HEAT_FACTOR` times `logit_tolerance` for a field of a heat
     map; .05 s of the length and .05 of the frame rate.  Whatever else differs, above all a label, is not
-    allowed.  What follows from the faces' scores (logits and probabilities of persons and file, sentences)
-    may differ only where those scores or the version of the tool do; sentences only in their numbers, unless
+    allowed.  What follows from the faces' scores (logits and probabilities of persons and file, novelty,
+    sentences with a probability) may differ only where a face's score or the version of the tool does, other
+    sentences where any figure does; and sentences only in their numbers, those of persons excepted, unless
     another version wrote them.
     """
     # What a baseline said of a file is no finding about it.
@@ -99,10 +103,10 @@ def compare_results(
     other = recorded.tool_version != found.tool_version
     place = _Place(logit_tolerance, other_version=other)
     pairs = list(_walk(plain_result(judged), plain_result(found), place))
-    moved = other or not all(derived for _, derived in pairs)
+    fixed = frozenset() if other else _fixed(role for _, role in pairs)
     return tuple(
-        dataclasses.replace(difference, within=difference.within and (moved or not derived))
-        for difference, derived in pairs
+        dataclasses.replace(difference, within=difference.within and role not in fixed)
+        for difference, role in pairs
     )
 
 
@@ -187,6 +191,27 @@ def _shown(value: object) -> object:
     return value if value is None or isinstance(value, int) else str(value)
 
 
+class _Role(enum.Enum):
+    """What a figure follows from."""
+
+    SCORE = enum.auto()
+    """It is a face's score."""
+    MEASURED = enum.auto()
+    """It was read or measured in another way."""
+    OF_SCORES = enum.auto()
+    """The faces' scores and the model alone."""
+    OF_ALL = enum.auto()
+    """Whatever was measured: a sentence on sizes, times or counts."""
+
+
+def _fixed(moved: Iterable[_Role]) -> frozenset[_Role]:
+    """The roles of which nothing may differ, where figures of the roles `moved` do."""
+    seen = frozenset(moved)
+    if _Role.SCORE in seen:
+        return frozenset()
+    return frozenset({_Role.OF_SCORES} if _Role.MEASURED in seen else {_Role.OF_SCORES, _Role.OF_ALL})
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where in the record the walk is."""
@@ -205,23 +230,33 @@ class _Place:
         return f"{', '.join(self.words)}: {what}" if self.words else what
 
 
-_Found = Iterator[tuple[Difference, bool]]
+_Found = Iterator[tuple[Difference, _Role]]
 
 
 def _walk(old: Mapping[str, Any], new: Mapping[str, Any], place: _Place) -> _Found:
-    """The differences of two objects, and of each whether its figure is a derived one."""
+    """The differences of two objects, and of each the role of its figure."""
     for name in dict.fromkeys([*old, *new]):
         if name in _FREE:
             continue
         before, now = old.get(name), new.get(name)
+        if name == "size_bytes" and before is None:
+            continue  # a scan of bytes, an open file or a pipe; the hash of the same bytes fixes their number
         if name in _IDENTITY:
             yield from _members(name, before or [], now or [], place)
         elif isinstance(before, dict) and isinstance(now, dict):
             yield from _walk(before, now, place.enter(name) if name == "media" else place)
         elif before != now and name == "heatmap":
-            yield _heat(before, now, place), False
+            yield _heat(before, now, place), _Role.MEASURED
         elif before != now:
-            yield _leaf(name, before, now, place), name in _DERIVED and not place.in_face
+            yield _leaf(name, before, now, place), _role(name, before, place)
+
+
+def _role(name: str, recorded: Any, place: _Place) -> _Role:
+    if place.in_face:
+        return _Role.SCORE if name in _SCORES else _Role.MEASURED
+    if name not in _DERIVED:
+        return _Role.MEASURED
+    return _Role.OF_ALL if name in _WORDS and " %" not in str(recorded) else _Role.OF_SCORES
 
 
 def _members(name: str, old: list[Any], new: list[Any], place: _Place) -> _Found:
@@ -232,7 +267,7 @@ def _members(name: str, old: list[Any], new: list[Any], place: _Place) -> _Found
         title = _member_title(name, one or other or {})
         if one is None or other is None:
             there = ("present" if one else None), ("present" if other else None)
-            yield Difference(", ".join((*place.words, title)), *there, None, False), False
+            yield Difference(", ".join((*place.words, title)), *there, None, False), _Role.MEASURED
         else:
             yield from _walk(one, other, place.enter(title, in_face=name == "faces"))
 
@@ -263,16 +298,21 @@ def _leaf(name: str, old: Any, new: Any, place: _Place) -> Difference:
 
 
 def _alike(old: str, new: str, tolerance: float) -> bool:
-    """Whether two sentences differ only in their numbers, and those by what tolerance explains."""
+    """Whether two sentences differ only in their numbers, and those by what tolerance explains.
+
+    Where persons are named, every number but a probability is theirs: who it is must not differ.
+    """
     for pattern, instead in _CHOSEN:
         old, new = pattern.sub(instead, old), pattern.sub(instead, new)
     if _NUMBER.sub("0", old) != _NUMBER.sub("0", new):
         return False
-    percent = 100 * tolerance * PROBABILITY_FACTOR
+    percent = 1 + 100 * tolerance * PROBABILITY_FACTOR  # 1 for rounding
+    named = _PERSONS.search(old) is not None
     for one, other in zip(_NUMBER.finditer(old), _NUMBER.finditer(new), strict=True):
         before, now = float(one[0]), float(other[0])
-        # 1 for rounding; a size in pixels may move as those of the faces.
-        allowed = 1 + (percent if old.startswith(" %", one.end()) else 0.03 * before)
+        # A size in pixels may move as those of the faces.
+        other_number = 0.0 if named else 1 + 0.03 * before
+        allowed = percent if old.startswith(" %", one.end()) else other_number
         if abs(before - now) > allowed:
             return False
     return True

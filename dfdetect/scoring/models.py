@@ -185,6 +185,7 @@ def check_unchanged(model: ModelFolder) -> None:
 def verify(folder: str | os.PathLike[str]) -> tuple[FileCheck, ...]:
     """Hash every file that a model folder's card names (networks and calibration), and say which differ.
 
+    Nothing vouches for the card: whoever altered it with the files is not found out.
     Works for face detectors too.  Raises `ModelError` only when the card itself cannot be read.
     """
     path = find_folder(folder)
@@ -241,13 +242,11 @@ def packaged(package: str) -> Path | None:
 
     Raises `ModelError` when the package is in a zip archive.
     """
+    _enter_source_folders()
     try:
         root = resources.files(package)
     except ModuleNotFoundError:
-        _enter_source_folders()
-        if package not in sys.modules:
-            return None
-        root = resources.files(package)
+        return None
     if not isinstance(root, Path):
         raise ModelError(
             "dfdetect cannot run from a zip archive, its models must be files: install it unpacked"
@@ -258,17 +257,25 @@ def packaged(package: str) -> Path | None:
 def _enter_source_folders() -> None:
     """Let the source folder's own data be the packages of data, if this code is run from there.
 
-    If Python is started in it, it hides an installed dfdetect with all its packages.  Other rooms ask for
-    the packages by name, so a path would not do.
+    If Python is started in it, it hides an installed dfdetect, whose packages of data, or those of another
+    source folder that is installed to be edited, would be found nevertheless.  Other rooms ask for the
+    packages by name, so a path would not do.
     """
-    source = Path(__file__).resolve().parents[2]
-    if not (source / "setup.cfg").is_file():  # in an installed copy a stranger's folders lie there
+    code = Path(__file__).resolve().parents[1]
+    source = code.parent
+    # In an installed copy a stranger's folders lie there, even with a setup.cfg if it was put into a project.
+    if (code / "_models").exists() or not (source / "setup.cfg").is_file():
         return
     for package, folder in _SOURCE_FOLDERS.items():
         init = source / folder / "__init__.py"
+        known = getattr(sys.modules.get(package), "__spec__", None)
+        if not init.is_file() or (known is not None and known.origin == str(init)):
+            continue
         spec = importlib.util.spec_from_file_location(package, init)
-        if spec is not None and init.is_file():
-            sys.modules.setdefault(package, importlib.util.module_from_spec(spec))
+        if spec is not None:
+            sys.modules[package] = importlib.util.module_from_spec(spec)
+            parent, _, name = package.rpartition(".")
+            setattr(sys.modules[parent], name, sys.modules[package])  # as an import would
 
 
 def hash_file(path: Path) -> str:

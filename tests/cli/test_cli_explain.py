@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dfdetect import Detector
 from dfdetect.cli.main import main
 from dfdetect.errors import InputError
 from dfdetect.explain import explain
-from dfdetect.results import Label
+from dfdetect.results import Label, ScanResult
 from dfdetect.settings import Settings
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -109,8 +111,6 @@ def test_sound_before_the_first_picture_is_said_to_be_left_out(
 
 
 def test_the_verdict_is_that_of_a_scan(place: Path) -> None:
-    from dfdetect import Detector
-
     clip(place / "c.mp4", sound=False)
     result = explain("c.mp4", settings=FAST).result
     assert result.logit == Detector(FAST).scan("c.mp4").logit
@@ -250,3 +250,52 @@ def test_an_animation(place: Path) -> None:
     times, _, sound = read(place / "a.explained.mp4")
     assert times == pytest.approx([0.0, 0.1, 0.3, 0.4], abs=1e-5)
     assert sound == []
+
+
+def _replace(path: Path, other: Path) -> None:
+    other.replace(path)
+
+
+def _write_into(path: Path, other: Path) -> None:
+    path.write_bytes(other.read_bytes())
+    other.unlink()
+
+
+def _break(path: Path, other: Path) -> None:
+    path.write_bytes(b"\0\0\0\x20ftypisom and nothing more")
+    other.unlink()
+
+
+@pytest.mark.parametrize("change", [_replace, _write_into, _break])
+def test_a_verdict_is_not_drawn_into_another_file(change: Callable[[Path, Path], None], place: Path) -> None:
+    video, other = clip(place / "c.mp4"), clip(place / "other.mp4", size=128)
+    (place / "old.mp4").write_bytes(b"old")
+
+    def swap(what: str, share: float) -> None:
+        if what == "scanning":
+            return
+        if other.exists():
+            change(video, other)
+
+    with pytest.raises(InputError, match=r"'c\.mp4' was changed while it was explained: explain it again"):
+        explain("c.mp4", "old.mp4", FAST, force=True, progress=swap)
+    assert sorted(path.name for path in place.iterdir()) == ["c.mp4", "old.mp4"]
+    assert (place / "old.mp4").read_bytes() == b"old"
+
+
+def test_a_verdict_is_not_drawn_into_a_photo_that_is_replaced(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, source in (("photo.jpg", "astronaut.jpg"), ("other.jpg", "coffee.jpg")):
+        (place / name).write_bytes((DATA / source).read_bytes())
+    scan = Detector.scan
+
+    def scan_and_replace(self: Detector, source: str) -> ScanResult:
+        result = scan(self, source)
+        _replace(place / "photo.jpg", place / "other.jpg")
+        return result
+
+    monkeypatch.setattr(Detector, "scan", scan_and_replace)
+    with pytest.raises(InputError, match=r"'photo\.jpg' was changed while it was explained"):
+        explain("photo.jpg", settings=FAST)
+    assert [path.name for path in place.iterdir()] == ["photo.jpg"]

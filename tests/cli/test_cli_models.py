@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dfdetect.cli.main import main
-from dfdetect.scoring.card import ModelCard
-from dfdetect.scoring.models import write_card
+from dfdetect.scoring.card import ModelCard, read_card
+from dfdetect.scoring.models import hash_file, write_card
 
 Capture = pytest.CaptureFixture[str]
 
@@ -50,6 +50,20 @@ def test_verify(folder: Path, capsys: Capture) -> None:
     assert "ALTERED" in capsys.readouterr().out
     (folder / "net.onnx").unlink()
     assert main(["models", "verify", str(folder)]) == 2
+
+
+def test_verify_tells_the_hash_of_the_card_since_nothing_vouches_for_it(
+    folder: Path, capsys: Capture
+) -> None:
+    assert main(["models", "verify", str(folder)]) == 0
+    before = capsys.readouterr().out
+    assert hash_file(folder / "card.json") in before
+    (folder / "net.onnx").write_bytes(b"\x08\x09")
+    write_card(folder, read_card(folder))
+    assert main(["models", "verify", str(folder)]) == 0
+    after = capsys.readouterr().out
+    assert after != before
+    assert hash_file(folder / "card.json") in after
 
 
 def test_a_folder_without_a_card(tmp_path: Path, capsys: Capture) -> None:

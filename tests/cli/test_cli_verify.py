@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,30 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert [d["what"] for d in first["differences"]] == ["label"]
     assert first["differences"][0]["recorded"] == other
     assert (second["reason"], second["sha256"]) == ("missing", None)
+
+
+def test_json_has_no_lone_surrogates(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of a second result of the same bytes stands in the differences and in the message."""
+    document = json.loads(Path("record.json").read_text())
+    first = document["results"][0]
+    name = {"path": "b\ufffd.jpg", "path_base64": base64.b64encode(b"b\xe9.jpg").decode()}
+    lines = [first, {**first, **name, "fake_probability": 0.001}]
+    Path("names.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["verify", "names.jsonl", "photo.jpg", "--json"]) == 1
+    out = capsys.readouterr().out
+    (outcome,) = json.loads(out)
+    assert outcome["differences"][0]["what"] == "as b\ufffd.jpg: fake probability"
+    assert "\\ud" not in out
+
+
+def test_a_file_from_standard_input_is_verified_by_its_bytes(tmp_path: Path) -> None:
+    """Its message, too, begins with its name."""
+    Path("letter.txt").write_text("no picture at all\n" * 30)
+    words = [sys.executable, "-m", "dfdetect", "scan", "-", "--model", "light", "--jobs", "0"]
+    record = str(tmp_path / "record.json")
+    with open("letter.txt", "rb") as file:
+        subprocess.run([*words, "--report", f"record={record}"], stdin=file, capture_output=True, check=False)
+    assert main(["verify", record, "letter.txt"]) == 0
 
 
 def test_only_unreadable_files_are_3(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,15 @@ import io
 import os
 import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dfdetect.detector
 from dfdetect import Detector, Reason, __version__
 from dfdetect.errors import MediaError
 from dfdetect.media.evidence import gather_evidence, hash_source, versions
@@ -126,3 +129,34 @@ def test_a_scan_holds_the_evidence_of_its_file(tmp_path: Path) -> None:
     failing = Failing(photo.read_bytes() + bytes(2 << 20))
     result = detector.scan(failing)
     assert (result.reason, result.evidence) == (Reason.UNREADABLE, None)
+
+
+def _truncate(path: Path) -> None:
+    size = path.stat().st_size
+    os.truncate(path, 300)
+    os.truncate(path, size)
+    os.utime(path, (1, 1))  # whatever the clock of the file system tells apart
+
+
+def _run_out_of_memory(path: Path) -> None:
+    _truncate(path)
+    raise MemoryError
+
+
+@pytest.mark.parametrize("change", [_truncate, _run_out_of_memory])
+def test_what_was_written_to_after_it_was_hashed_is_said_to_be_even_when_it_cannot_be_judged(
+    change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its failure would be recorded as that of the file with this hash."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes((DATA / "astronaut.jpg").read_bytes())
+    opening = dfdetect.detector.open_media
+
+    def change_and_open(*arguments: Any) -> Any:
+        change(path)
+        return opening(*arguments)
+
+    monkeypatch.setattr(dfdetect.detector, "open_media", change_and_open)
+    result = Detector(model="light", evidence=True).scan(path)
+    assert result.reason is Reason.UNREADABLE
+    assert "was changed while it was scanned: scan it again" in result.message

@@ -114,18 +114,22 @@ def test_a_faces_logit_may_move_by_its_tolerance(shift: float) -> None:
 
 
 def test_derived_figures_may_move_only_with_the_scores() -> None:
-    result = samples()[0]
+    said = "Person 2 of 3 looks fake: the probability of a fake is 93 %."
+    result = dataclasses.replace(samples()[0], message=said)
     record = plain_result(result)
     logit: Place = ("tracks", 1, "faces", 0, "logit")
     nearby = {
         **record,
-        "message": f"{len(result.tracks) + 1}{result.message[1:]}",
+        "message": "Person 2 of 3 looks fake: the probability of a fake is 92 %.",
         "fake_probability": record["fake_probability"] - 0.9 * PROBABILITY_FACTOR * TOLERANCE,
         "logit": record["logit"] + 0.9 * TOLERANCE,
     }
     alone = compare_results(parse_result(nearby), result, TOLERANCE)
     assert [d.what for d in alone] == ["message", "fake probability", "logit"]
     assert not any(d.within for d in alone)
+    for place in (("tracks", 1, "faces", 0, "quality", "brightness"), ("media", "duration")):
+        beside = compare_results(changed(nearby, place, at(record, place) + 0.001), result, TOLERANCE)
+        assert [d.within for d in beside].count(True) == 1, "no score has moved"
     with_scores = compare_results(changed(nearby, logit, at(record, logit) + 0.01), result, TOLERANCE)
     assert len(with_scores) == 4
     assert all(d.within for d in with_scores)
@@ -186,6 +190,8 @@ def test_no_other_text_passes_as_the_mark_of_a_baseline() -> None:
         ("", "", True),
         ("97 %", "96 %", True),
         ("97 %", "90 %", False),
+        ("Person 2", "Person 1", False),
+        ("of 3", "of 4", False),
         ("looks fake", "looks genuine", False),
         ("looks fake", "may look fake", False),
         (", most clearly at 3.2 s", " throughout", True),
@@ -198,10 +204,29 @@ def test_sentences_move_only_in_their_numbers(old: str, new: str, within: bool) 
     assert old in said
     result = dataclasses.replace(samples()[0], message=said)
     record = {**plain_result(result), "message": said.replace(old, new)}
-    place: Place = ("tracks", 0, "faces", 0, "quality", "brightness")
+    place: Place = ("tracks", 0, "faces", 0, "logit")
     moved = changed(record, place, at(record, place) + 0.001)
     differences = {d.what: d.within for d in compare_results(moved, result, TOLERANCE)}
     assert differences.get("message", True) is within
+
+
+def test_a_sentence_on_a_size_may_move_with_what_was_measured() -> None:
+    """Nothing was scored; the engine of the face detector may be another."""
+    said = "The face is too small to be judged (37 pixels high at most): at least 40 pixels are needed."
+    result = dataclasses.replace(samples()[0], message=said)
+    place: Place = ("tracks", 0, "faces", 0, "quality", "size")
+    record = {**plain_result(result), "message": said.replace("37", "36")}
+    assert [d.within for d in compare_results(parse_result(record), result, TOLERANCE)] == [False]
+    moved = changed(record, place, at(record, place) - 0.1)
+    assert [d.within for d in compare_results(moved, result, TOLERANCE)] == [True, True]
+
+
+def test_a_size_that_the_record_does_not_have_is_no_difference() -> None:
+    result = samples()[0]
+    record = plain_result(result)
+    assert compare_results(changed(record, ("media", "size_bytes"), None), result, TOLERANCE) == ()
+    (difference,) = compare_results(changed(record, ("media", "size_bytes"), 1), result, TOLERANCE)
+    assert (difference.what, difference.within) == ("media: size bytes", False)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -29,6 +32,8 @@ from dfdetect.scoring.models import (
     verify,
     write_card,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_whole_folder_is_loaded(tmp_path: Path) -> None:
@@ -217,6 +222,63 @@ def test_shipped_folders_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(ModelError, match="shipped models cannot be listed: Too many open files"):
         load_model("light")
+
+
+class OtherTree:
+    """A source folder that is installed to be edited: its models are found by whatever code runs."""
+
+    program = """
+import importlib.util, pathlib, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in ('dfdetect._models', 'dfdetect._samples'):
+            init = pathlib.Path('other', name[10:], '__init__.py').absolute()
+            return importlib.util.spec_from_file_location(name, init)
+sys.meta_path.append(Finder)
+"""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for package in ("_models", "_samples"):
+            (folder / "other" / package).mkdir(parents=True)
+            (folder / "other" / package / "__init__.py").touch()
+        make_folder(folder / "other" / "_models" / "light")
+
+    def run(self, code: Path, program: str) -> str:
+        """What `program` prints with the package dfdetect that lies in the folder `code`."""
+        environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"}
+        return subprocess.run(
+            [sys.executable, "-c", self.program + program],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+FIND_LIGHT = "from dfdetect.scoring.models import find_folder\nprint(find_folder('light'))\n"
+
+
+@pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="dfdetect is not run from its source folder")
+@pytest.mark.parametrize("first", ["", "import dfdetect._models, dfdetect._samples\n"])
+def test_code_of_one_source_folder_does_not_take_the_models_of_another(first: str, tmp_path: Path) -> None:
+    program = first + FIND_LIGHT + "import dfdetect._models\nprint(*dfdetect._models.__path__)\n"
+    found = OtherTree(tmp_path).run(ROOT, program)
+    assert found.splitlines() == [str(ROOT / "models" / "light"), str(ROOT / "models")]
+
+
+def test_an_installed_copy_keeps_its_models_in_the_folder_of_a_project(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    code = Path(models.__file__).parents[1]
+    shutil.copytree(code, project / "dfdetect", ignore=shutil.ignore_patterns("__pycache__", "_*s"))
+    for place in (project / "dfdetect" / "_models", project / "models"):
+        make_folder(place / "light")
+        (place / "__init__.py").touch()
+    (project / "setup.cfg").touch()
+    found = OtherTree(tmp_path).run(project, FIND_LIGHT)
+    assert found.strip() == str(project / "dfdetect" / "_models" / "light")
 
 
 def test_models_in_a_zip_archive_are_refused_with_the_reason(
