@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.scoring.card import ModelCard
+from dfdetect.errors import ModelError
+from dfdetect.scoring.card import CALIBRATION_FILE, ModelCard
 from dfdetect.scoring.models import hash_file, load_model, save_calibration, write_card
 from dfdetect.train.average import average_with, go_back
 from dfdetect.train.build import QUICK, Net, build_network, export_experts, load_start
@@ -114,11 +114,13 @@ def _check_faces(rows: Sequence[FaceRow], inputs: Inputs, recipe: Recipe) -> Non
 def write_folder(
     net: Net, recipe: Recipe, rows: Sequence[FaceRow], report: dict[str, Any], out: Path
 ) -> None:
-    """Export the network and write a card; calibration is left to `dfdetect calibrate`."""
+    """Export the network and write a card; calibration is left to `dfdetect calibrate`.
+
+    One that was fitted to this very network already, by an earlier end of the same run, stays.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    fitted = _fitted(out)
     experts = export_experts(net, recipe, out, rows)
-    calibration = neutral_calibration(len(experts))
-    (out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     card = ModelCard(
         name=out.resolve().name,
         version="1",
@@ -132,8 +134,22 @@ def write_folder(
         recipe=recipe.as_dict(),
         measured={"held_out_sources": report} if report else {},
     )
-    write_card(out, card)
-    save_calibration(out, calibration)
+    if fitted != _scores_of(write_card(out, card)):
+        save_calibration(out, neutral_calibration(len(experts)))
+
+
+def _fitted(out: Path) -> tuple[object, ...] | None:
+    """What the calibration in `out` was fitted to; None without one."""
+    try:
+        return _scores_of(load_model(out).card)
+    except ModelError:
+        return None
+
+
+def _scores_of(card: ModelCard) -> tuple[object, ...]:
+    """All of a card that scores depend on before they are calibrated."""
+    networks = {name: sha256 for name, sha256 in card.files.items() if name != CALIBRATION_FILE}
+    return card.experts, card.closer, networks
 
 
 def _describe(rows: Sequence[FaceRow]) -> dict[str, Any]:

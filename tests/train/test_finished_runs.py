@@ -11,7 +11,7 @@ import pytest
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.card import Closer, read_card
-from dfdetect.scoring.models import hash_file
+from dfdetect.scoring.models import hash_file, load_model, save_calibration
 from dfdetect.train.recipe import Recipe
 from tests.train.faces import make_crop_folder
 from tests.train.test_data_first import media
@@ -71,6 +71,18 @@ def test_what_comes_after_the_last_step_may_be_added_to_a_finished_run(tmp_path:
     assert (card.closer, card.recipe["closer"]) == (LOOK, {"zoom": 1.2, "weight": 0.4})
     with pytest.raises(InputError, match=r"differs in recipe: lr\)"):
         run(Inputs((data,), works[0], weights), dataclasses.replace(added, lr=0.1), tmp_path / "o", workers=0)
+
+
+def test_a_finished_run_given_again_keeps_the_calibration_of_the_same_network(tmp_path: Path) -> None:
+    data = make_crop_folder(tmp_path / "crops", 2, 2)
+    out, inputs = tmp_path / "model", Inputs((data,), tmp_path / "work")
+    run(inputs, CNN, out, workers=0)
+    fitted = {**load_model(out).calibration, "prior": 0.25}
+    save_calibration(out, fitted)
+    run(inputs, CNN, out, workers=0)
+    assert load_model(out).calibration["prior"] == 0.25
+    run(Inputs((data,), tmp_path / "other"), dataclasses.replace(CNN, seed=5), out, workers=0)
+    assert load_model(out).calibration["prior"] == 0.5
 
 
 def test_a_run_goes_on_in_a_work_folder_that_was_moved(tmp_path: Path) -> None:
