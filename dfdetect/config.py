@@ -23,11 +23,11 @@ import sys
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dfdetect.config_values import Kind, from_text, from_toml
 from dfdetect.errors import SettingsError
 from dfdetect.reports.words import printable
 from dfdetect.settings import Settings
@@ -37,17 +37,6 @@ PREFIX = "DFDETECT_"
 FILES = ("dfdetect.toml", "pyproject.toml", "setup.cfg")
 """Where a folder's configuration may be, the first one first."""
 _WAY_OUT = "correct it, or leave it out of account with --no-config"
-
-
-class Kind(Enum):
-    """What a value must be, in words."""
-
-    TEXT = "a text"
-    TRUTH = "true or false"
-    WHOLE = "a whole number"
-    NUMBER = "a number"
-    TIME = "a time: seconds (90.5) or minutes and seconds ('1:30')"
-    LIST = "a text or a list of texts"
 
 
 OUTPUT: Mapping[str, Kind] = {
@@ -103,15 +92,18 @@ class Config:
 def load_settings(
     path: str | os.PathLike[str] | None = None, env: Mapping[str, str] | None = None
 ) -> Settings:
-    """The settings of a configuration file (None: search for it) and of `env` (None: ``os.environ``).
+    """The settings of a configuration file and of `env` (None: ``os.environ``).
 
-    Raises `SettingsError` that names the file, its line and the key, or the variable.
+    Without a `path` the file is the one that ``DFDETECT_CONFIG`` names, none with ``DFDETECT_NO_CONFIG``,
+    else the one that a search finds.  Raises `SettingsError` that names the file, its line and the key, or
+    the variable.
     """
-    config = find_config() if path is None else read_config(path)
+    variables = os.environ if env is None else env
+    config = _chosen(variables) if path is None else read_config(path)
     known = kinds(output=False)
     values = {name: value for name, value in (config.values if config else {}).items() if name in known}
     origins = {name: config.where(name) for name in values} if config else {}
-    for name, value in environment(os.environ if env is None else env).items():
+    for name, value in environment(variables).items():
         if name in known:
             values[name], origins[name] = value, PREFIX + name.upper()
     try:
@@ -119,6 +111,20 @@ def load_settings(
     except SettingsError as error:
         culprit = setting_of(str(error), origins)
         raise SettingsError(f"{origins[culprit]}: {error}" if culprit else str(error)) from error
+
+
+def _chosen(env: Mapping[str, str]) -> Config | None:
+    """The configuration that variables choose, as ``--config`` and ``--no-config`` do."""
+    named, refused = (env.get(PREFIX + name.upper(), "") for name in _NO_SETTINGS)
+    try:
+        if refused and from_text(Kind.TRUTH, refused):
+            if named:
+                raise SettingsError("DFDETECT_CONFIG and DFDETECT_NO_CONFIG contradict each other: unset one")
+            return None
+    except ValueError as error:
+        message = f"{PREFIX}NO_CONFIG must be {Kind.TRUTH.value}, not '{printable(refused)}'"
+        raise SettingsError(message) from error
+    return read_config(os.path.expanduser(named)) if named else find_config()
 
 
 def find_config(folder: str | os.PathLike[str] = os.curdir) -> Config | None:
@@ -200,68 +206,6 @@ def kinds(output: bool = True) -> Mapping[str, Kind]:
 def setting_of(message: str, names: Iterable[str]) -> str | None:
     """Which of the settings a message of `Settings` is about: it begins with the name."""
     return next((name for name in names if re.match(rf"{name}( must| \(| ')", message)), None)
-
-
-def seconds(text: str) -> float:
-    """``90``, ``90.5``, ``1:30`` or ``1:02:03`` in seconds; `ValueError` for anything else, ``1:90`` too."""
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
-    if match is None:
-        raise ValueError(f"'{text}' is not a time")
-    hours, minutes, rest = (float(part or 0) for part in match.groups())
-    if (match[2] and rest >= 60) or (match[1] and minutes >= 60):
-        raise ValueError(f"'{text}' is not a time")
-    return hours * 3600 + minutes * 60 + rest
-
-
-def split_list(text: str) -> list[str]:
-    """``json=a.json junit=my b.xml`` → its two members; names of files may hold spaces."""
-    return re.split(r"\s+(?=[\w-]+=)", text.strip())
-
-
-def from_text(kind: Kind, text: str) -> Any:
-    """A value written as text, in the environment or in ``setup.cfg``; `ValueError` if it is none."""
-    text = text.strip()
-    if kind is Kind.TRUTH:
-        truth = {"1": True, "true": True, "t": True, "yes": True, "y": True, "on": True}
-        truth |= {"0": False, "false": False, "f": False, "no": False, "n": False, "off": False}
-        if text.lower() not in truth:
-            raise ValueError(text)
-        return truth[text.lower()]
-    if kind is Kind.LIST:
-        return split_list(text)
-    if kind is Kind.WHOLE:
-        return int(text)
-    if kind is Kind.NUMBER:
-        return float(text)
-    return seconds(text) if kind is Kind.TIME else text
-
-
-def from_toml(kind: Kind, value: object) -> Any:
-    """A value of a TOML file, whose type must be right as it stands; `ValueError` otherwise."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is Kind.TRUTH and isinstance(value, bool):
-        return value
-    if kind is Kind.WHOLE and isinstance(value, int) and number:
-        return value
-    if kind in (Kind.NUMBER, Kind.TIME) and number:
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except OverflowError as error:  # an int of hundreds of digits
-            raise ValueError(value) from error
-    if kind is Kind.TIME and isinstance(value, str):
-        return seconds(value)
-    if kind is Kind.TEXT and _is_text(value):
-        return value
-    if kind is Kind.LIST:
-        items = [value] if isinstance(value, str) else value
-        if isinstance(items, list) and all(map(_is_text, items)):
-            return items
-    raise ValueError(value)
-
-
-def _is_text(value: object) -> bool:
-    """A string without NUL, which is in no path and no name."""
-    return isinstance(value, str) and "\0" not in value
 
 
 def _upwards(folder: Path) -> Iterator[Path]:
@@ -367,9 +311,7 @@ def _checked(values: Mapping[str, Any], draft: Config, convert: Any) -> dict[str
 
 
 def _from_here(name: str, value: Any, folder: Path) -> Any:
-    """Relative paths are relative to the file's folder, ``~`` is the home directory."""
-    if name in ("baseline", "trust_list"):
-        value = os.path.expanduser(value)  # whatever reads `model` and `report` does so itself
+    """Relative paths are relative to the file's folder; ``~`` is left to whoever opens them."""
     here = _working_directory()
     folder = folder.absolute() if here is not None else folder
     if folder == here:

@@ -144,6 +144,16 @@ def environment_on_color() -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
+class HomePath(click.Path):
+    """A path in which ``~`` is the home directory also where no shell replaces it: behind a ``=``, in the
+    environment and in configuration files.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as text."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
 class FormatFile(PairType):
     """``FORMAT=FILE``; `find` raises for a format that it does not know, `example` stands in messages."""
 
@@ -168,7 +178,7 @@ class FormatFile(PairType):
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Several in one variable: ``json=a.json junit=b.xml``."""
-        from dfdetect.config import split_list
+        from dfdetect.config_values import split_list
 
         return split_list(rv)
 

@@ -23,8 +23,9 @@ import click
 from click.core import ParameterSource
 
 from dfdetect import settings as settings_module
-from dfdetect.cli.common import CONFIG, Function
-from dfdetect.config import PREFIX, Config, environment, find_config, read_config, seconds, setting_of
+from dfdetect.cli.common import CONFIG, Function, HomePath
+from dfdetect.config import PREFIX, Config, environment, find_config, read_config, setting_of
+from dfdetect.config_values import seconds
 from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.reports.words import printable
 from dfdetect.settings import DETECTORS, ENGINES, Settings
@@ -82,7 +83,7 @@ def config_options(function: Function) -> Function:
     """``--config`` and ``--no-config``; the configuration in force is ``context.meta[CONFIG]``."""
     function = click.option(
         "--config",
-        type=click.Path(),
+        type=HomePath(),
         envvar=PREFIX + "CONFIG",
         metavar="FILE",
         is_eager=True,
@@ -192,6 +193,8 @@ def _type(name: str, hint: Any) -> click.ParamType[Any] | type:
         return click.Choice(_CHOICES[name])
     if name in ("start", "end"):
         return Seconds()
+    if name == "trust_list":
+        return HomePath()
     kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
     assert len(kinds) == 1
     assert isinstance(kinds[0], type)

@@ -104,7 +104,7 @@ def _scan(
     config: str | None,
 ) -> Summary:
     spare_algebra_threads()
-    _spare(inputs, output, settings.trust_list, config)
+    _spare(inputs, output, settings.trust_list and os.path.expanduser(settings.trust_list), config)
     _spare_stdout(output)
     paths = inputs.find()
     with (

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from dfdetect.cli.common import FormatFile, Function, current_talk
+from dfdetect.cli.common import FormatFile, Function, HomePath, current_talk
 from dfdetect.cli.options import check_report_places, jobs_option
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
@@ -69,7 +69,7 @@ def source_options(function: Function) -> Function:
         (
             click.option(
                 "--files-from",
-                type=click.Path(),
+                type=HomePath(),
                 metavar="FILE",
                 help="Also scan the paths listed in FILE, one per line ('-': standard input).",
             ),
@@ -129,20 +129,20 @@ def output_options(function: Function) -> Function:
             ),
             click.option(
                 "--baseline",
-                type=click.Path(),
+                type=HomePath(),
                 envvar="DFDETECT_BASELINE",
                 metavar="FILE",
                 help="Accept the findings in FILE: they are shown and do not decide the exit status.",
             ),
             click.option(
                 "--write-baseline",
-                type=click.Path(),
+                type=HomePath(),
                 metavar="FILE",
                 help="Write this scan's findings to FILE, as accepted; results are then reported at the end.",
             ),
             click.option(
                 "--resume",
-                type=click.Path(),
+                type=HomePath(),
                 metavar="FILE",
                 help="Keep every result in FILE at once; the same command again, whatever ended this one, "
                 "takes them over and scans only the rest and what has changed.",

@@ -86,6 +86,7 @@ def read_trust_list(path: str | os.PathLike[str]) -> str:
 
     Raises `SettingsError` when the file cannot be read, is no regular file or too large, or holds none.
     """
+    path = os.path.expanduser(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device might never end
             raise OSError("it is not a regular file")
@@ -95,9 +96,9 @@ def read_trust_list(path: str | os.PathLike[str]) -> str:
             raise OSError(f"it is larger than {_MOST_TRUST_BYTES >> 20} MB")
         text = data.decode("utf-8").replace("\r\n", "\n")
     except (OSError, ValueError) as error:
-        raise SettingsError(f"cannot read the trust list {os.fspath(path)}: {error}") from error
+        raise SettingsError(f"cannot read the trust list {path}: {error}") from error
     if "-----BEGIN CERTIFICATE-----" not in text:
-        raise SettingsError(f"the trust list {os.fspath(path)} holds no certificate: it must be a PEM file")
+        raise SettingsError(f"the trust list {path} holds no certificate: it must be a PEM file")
     return text
 
 

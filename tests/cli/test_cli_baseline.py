@@ -41,6 +41,20 @@ def sha256(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def test_a_baseline_in_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path("home").resolve()
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert main(["scan", "fake.jpg", "--write-baseline=~/known.json"]) == 0
+    assert (home / "known.json").is_file()
+    assert main(["scan", "fake.jpg", "--baseline=~/known.json"]) == 0
+    monkeypatch.setenv("DFDETECT_BASELINE", "~/known.json")
+    assert main(["scan", "fake.jpg"]) == 0
+    monkeypatch.delenv("DFDETECT_BASELINE")
+    Path("dfdetect.toml").write_text('baseline = "~/known.json"\n')
+    assert main(["scan", "fake.jpg"]) == 0
+
+
 def test_the_baseline_of_the_configuration_can_be_made(capsys: Capture) -> None:
     Path("dfdetect.toml").write_text('baseline = "known.json"\n')
     assert main(["scan", "."]) == 2

@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 import zlib
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -341,3 +342,9 @@ def test_a_trust_list_without_end_is_refused(tmp_path):
         read_trust_list(large)
     with pytest.raises(SettingsError, match="No such file"):
         read_trust_list(tmp_path / "nothing.pem")
+
+
+def test_a_trust_list_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "certs.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert read_trust_list("~/certs.pem").startswith("-----BEGIN")
