@@ -6,7 +6,6 @@ The command line, a worker process and a Python user all call `Detector.scan`.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import os
 import threading
@@ -31,8 +30,6 @@ from dfdetect.shortage import is_out_of_memory
 from dfdetect.verdict.judge import Judge, Verdict
 
 if TYPE_CHECKING:
-    import io
-
     import numpy as np
     import PIL.Image
     from numpy.typing import NDArray
@@ -74,7 +71,7 @@ class Detector:
             )
         base = settings or Settings()
         if changes:
-            base = Settings.from_mapping({**base.as_dict(), **changes})
+            base = base.replace(**changes)
         self.settings = base
         self._model = load_model(base.model)
         self._scorer = Scorer(self._model, base)
@@ -209,8 +206,7 @@ class Detector:
         self, path: str, reason: Reason, message: str, clock: float, record: Evidence | None
     ) -> ScanResult:
         elapsed = time.perf_counter() - clock
-        result = ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed)
-        return dataclasses.replace(result, evidence=record)
+        return ScanResult.failed(path, reason, message, self.settings.as_dict(), elapsed, record)
 
 
 @contextlib.contextmanager

@@ -213,18 +213,12 @@ class Looks:
         return [self._evidence(person, members) for person, members in sorted(persons.items())]
 
     def _evidence(self, person: int, members: list[int]) -> TrackEvidence:
-        failed = sum((self._failed[track] for track in members), Counter[Reason]())
         times = sorted(t for track in members for t in self._times[track])
-        scores = sorted(
-            (s for track in members for s in self._scores[track]), key=lambda s: (s.time, s.frame)
-        )
         return TrackEvidence(
             id=person,
-            scores=tuple(scores),
+            scores=tuple(s for track in members for s in self._scores[track]),
             faces_found=len(times),
-            faces_small=failed[Reason.FACE_TOO_SMALL],
-            faces_blurred=failed[Reason.FACE_TOO_BLURRED],
-            faces_dark=failed[Reason.FACE_TOO_DARK],
+            failed=sum((self._failed[track] for track in members), Counter[Reason]()),
             largest=max((self._largest[track] for track in members), default=None),
             times=tuple(times),
         )

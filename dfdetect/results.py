@@ -328,7 +328,13 @@ class ScanResult:
 
     @classmethod
     def failed(
-        cls, path: str, reason: Reason, message: str, settings: Mapping[str, Any], elapsed: float = 0.0
+        cls,
+        path: str,
+        reason: Reason,
+        message: str,
+        settings: Mapping[str, Any],
+        elapsed: float = 0.0,
+        evidence: Evidence | None = None,
     ) -> ScanResult:
         """The result of a file about which nothing is known but why.
 
@@ -351,4 +357,5 @@ class ScanResult:
             settings=settings,
             tool_version=__version__,
             elapsed=elapsed,
+            evidence=evidence,
         )

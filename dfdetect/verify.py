@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from dfdetect import __version__
 from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
-from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
 from dfdetect.reports.compare import (
@@ -31,7 +30,7 @@ from dfdetect.reports.surroundings import Change as Change
 from dfdetect.reports.surroundings import compare_credentials, find_changes
 from dfdetect.reports.words import label_words, percent, plural, printable
 from dfdetect.results import ModelStamp, Reason, ScanResult
-from dfdetect.scoring.models import ModelFolder, is_shipped, load_model
+from dfdetect.scoring.models import ModelFolder, is_shipped, load_model, logit_tolerance
 from dfdetect.settings import Settings
 
 # How messages call what was scanned without a path: bytes, an open file, standard input.

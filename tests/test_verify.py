@@ -17,13 +17,12 @@ from PIL import Image
 from dfdetect import Detector, Reason, __version__
 from dfdetect.cli.main import main
 from dfdetect.errors import InputError, SettingsError
-from dfdetect.evaluate.selftest import logit_tolerance
 from dfdetect.reports.base import Report
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.registry import make_report
 from dfdetect.reports.summary import Summary
-from dfdetect.scoring.models import load_model, write_card
+from dfdetect.scoring.models import load_model, logit_tolerance, write_card
 from dfdetect.verify import Verification, Verifier
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfdetect import __version__
+from dfdetect.packaged import MODELS, required
 from dfdetect.reports.words import printable
 from dfdetect.scoring.models import ModelFolder
 from dfdetect.settings import Settings
@@ -41,9 +42,7 @@ def scan_key(settings: Settings, model: ModelFolder) -> dict[str, Any]:
     key |= {name: value for name, value in settings.as_dict().items() if name not in _NO_FIGURE}
     key |= {f"{file} of the model": model.hashes[file] for file in sorted(model.hashes)}
     if settings.detector == "mtcnn":
-        from importlib import resources
-
-        card = (resources.files("dfdetect._models") / "mtcnn" / "card.json").read_bytes()
+        card = (required(MODELS) / "mtcnn" / "card.json").read_bytes()
         key["card of the face detector"] = hashlib.sha256(card).hexdigest()
     if settings.trust_list is not None:
         from dfdetect.media.credentials import read_trust_list

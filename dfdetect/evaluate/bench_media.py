@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.packaged import SAMPLES, required
 
 Image = NDArray[np.uint8]
 
@@ -92,7 +92,7 @@ def loop(source: Path, target: Path, times: int) -> None:
 
 def sample(name: str = _SAMPLE) -> Path:
     """A sample of the package."""
-    return Path(str(resources.files("dfdetect._samples"))) / name
+    return required(SAMPLES) / name
 
 
 def _photo(path: Path) -> None:

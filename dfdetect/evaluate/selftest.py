@@ -11,18 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfdetect.detector import Detector
 from dfdetect.errors import ModelError
+from dfdetect.packaged import SAMPLES, packaged
 from dfdetect.results import ScanResult
 from dfdetect.scoring.card import Golden, is_plain_name
-from dfdetect.scoring.models import ModelFolder, load_model, packaged
+from dfdetect.scoring.models import ModelFolder, load_model, logit_tolerance
 from dfdetect.settings import Settings
-
-_SAMPLES = "dfdetect._samples"
-
-TOLERANCE = 0.05
-EIGHT_BIT_TOLERANCE = 0.5
-"""For networks with 8-bit activations: a difference in the last bit of a float, as between two processors or
-engines, turns some roundings over: a face's logit then moves by about .2 (standard deviation)."""
 
 Scan = Callable[[Path], ScanResult]
 
@@ -59,12 +54,6 @@ def run_selftest(settings: Settings | None = None, scan: Scan | None = None) -> 
         raise ModelError(f"model '{folder.card.name}' names no golden samples, so nothing can be checked")
     scanner = scan if scan is not None else _detector_scan(chosen)
     return tuple(_check(folder, golden, scanner) for golden in folder.card.golden)
-
-
-def logit_tolerance(folder: ModelFolder) -> float:
-    """How far a file's logit may lie from that of another machine: what the networks' arithmetic allows."""
-    eight_bit = any(expert.quick_file is not None for expert in folder.card.experts)
-    return EIGHT_BIT_TOLERANCE if eight_bit else TOLERANCE
 
 
 def make_goldens(
@@ -109,8 +98,6 @@ def _check(folder: ModelFolder, golden: Golden, scan: Scan) -> SelftestResult:
 
 
 def _detector_scan(settings: Settings) -> Scan:
-    from dfdetect.detector import Detector  # the chain sits above this room; only the self-test reaches up
-
     own = Settings(
         model=settings.model, engine=settings.engine, device=settings.device, threads=settings.threads
     )
@@ -125,7 +112,7 @@ def _locate(folder: ModelFolder, name: str) -> Path:
     own = folder.path / name
     if own.is_file():
         return own
-    shipped = packaged(_SAMPLES)
+    shipped = packaged(SAMPLES)
     if shipped is None or not (shipped / name).is_file():
         raise ModelError(f"sample {name} is neither in {folder.path} nor among the package's samples")
     return shipped / name

@@ -21,7 +21,7 @@ from dfdetect.errors import InputError
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled
 from dfdetect.reports.parse import read_results
-from dfdetect.results import FaceScore, Reason, ScanResult, TrackResult
+from dfdetect.results import FaceScore, ScanResult, TrackResult
 from dfdetect.scoring.card import CALIBRATION_FILE
 from dfdetect.scoring.models import ModelFolder
 from dfdetect.scoring.scorer import Fusion
@@ -130,15 +130,13 @@ class Rejudge:
     def _evidence(self, track: TrackResult) -> TrackEvidence:
         fused = [self._fused(face) for face in track.faces]
         scores = tuple(dataclasses.replace(f, logit=v) for f, v in zip(track.faces, fused, strict=True))
-        left_out = {track.reason: max(0, track.faces_found - len(scores))}
+        left_out = max(0, track.faces_found - len(scores))
         return TrackEvidence(
             id=track.id,
             scores=scores,
             faces_found=track.faces_found,
             # Why faces were left out is known of a person without an answer only; else it is no matter.
-            faces_small=left_out.get(Reason.FACE_TOO_SMALL, 0),
-            faces_blurred=left_out.get(Reason.FACE_TOO_BLURRED, 0),
-            faces_dark=left_out.get(Reason.FACE_TOO_DARK, 0),
+            failed={} if track.reason is None else {track.reason: left_out},
             times=(track.start, track.end),
         )
 

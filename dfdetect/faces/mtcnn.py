@@ -17,8 +17,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,9 @@ from numpy.typing import NDArray
 from dfdetect.errors import ModelError
 from dfdetect.faces.levels import CELL, STRIDE, Level, Part, pyramid, warm
 from dfdetect.faces.pooling import Pooler
+from dfdetect.packaged import MODELS, required
 from dfdetect.results import Box, Face, ModelStamp
 from dfdetect.sessions import session_options
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 Array = NDArray[np.float32]
 
@@ -64,10 +62,10 @@ class Mtcnn:
     """
 
     def __init__(
-        self, threads: int = 0, thresholds: Thresholds | None = None, folder: Traversable | None = None
+        self, threads: int = 0, thresholds: Thresholds | None = None, folder: Path | None = None
     ) -> None:
         self.thresholds = thresholds or Thresholds()
-        contents, self.stamp = _read_model(folder or resources.files("dfdetect._models") / "mtcnn")
+        contents, self.stamp = _read_model(folder or required(MODELS) / "mtcnn")
         self._nets = {name: _session(data) for name, data in contents.items()}
         threads = threads or min(2, _cores())
         self._workers = ThreadPoolExecutor(threads, "mtcnn") if threads > 1 else None
@@ -261,7 +259,7 @@ def _inside(boxes: Array, pooler: Pooler) -> tuple[Array, NDArray[np.int64]]:
     return boxes[meets], np.concatenate([low, high], axis=1)[meets]
 
 
-def _read_model(folder: Traversable) -> tuple[dict[str, bytes], ModelStamp]:
+def _read_model(folder: Path) -> tuple[dict[str, bytes], ModelStamp]:
     """The files of the model folder by name of the network, checked against its card, and who they are."""
     try:
         card = json.loads((folder / "card.json").read_text("utf-8"))

@@ -81,7 +81,7 @@ class _Loaded(ABC):
         _check_names(path, outputs, _outputs(expert, True))
         self._path, self._inputs, self._outputs, self._expert = path, inputs, outputs, expert
 
-    def _view(self, expert: ExpertCard) -> Self:
+    def view(self, expert: ExpertCard) -> Self:
         other = copy.copy(self)
         other._serve(self._path, self._inputs, self._outputs, expert)
         return other
@@ -124,16 +124,13 @@ class _OnnxRuntime(_Loaded):
     def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
         return list(self._session.run(names, feeds))
 
-    def view(self, expert: ExpertCard) -> Engine:
-        return self._view(expert)
-
 
 class _OpenVino(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
         try:
             import openvino
         except ImportError as error:
-            raise _missing("openvino", "openvino", error) from error
+            raise _missing("openvino", error) from error
         threads = thread_count(settings)
         config = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -157,9 +154,6 @@ class _OpenVino(_Loaded):
         # Copied: the tensors belong to the request and change with the next batch.
         return [np.array(self._request.get_tensor(name).data) for name in names]
 
-    def view(self, expert: ExpertCard) -> Engine:
-        return self._view(expert)
-
 
 class _Torch(_Loaded):
     def __init__(self, path: Path, expert: ExpertCard, settings: Settings) -> None:
@@ -167,7 +161,7 @@ class _Torch(_Loaded):
             import onnx  # noqa: F401  (the graph is read with it)
             import torch
         except ImportError as error:
-            raise _missing("torch", "torch", error) from error
+            raise _missing("torch", error) from error
         from dfdetect.scoring.torch_graph import TorchGraph
 
         if settings.device != "cpu" and not torch.cuda.is_available():
@@ -182,9 +176,6 @@ class _Torch(_Loaded):
 
     def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
         return list(self._graph.run(feeds, names))
-
-    def view(self, expert: ExpertCard) -> Engine:
-        return self._view(expert)
 
 
 _MAKERS: dict[str, Callable[[Path, ExpertCard, Settings], Engine]] = {
@@ -260,8 +251,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def _missing(engine: str, extra: str, error: ImportError) -> MissingExtraError:
+def _missing(engine: str, error: ImportError) -> MissingExtraError:
     return MissingExtraError(
         f"engine '{engine}' needs a package that is not installed ({error}); "
-        f'run: pip install "dfdetect[{extra}]"'
+        f'run: pip install "dfdetect[{engine}]"'
     )

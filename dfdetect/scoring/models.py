@@ -11,20 +11,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import ModelError, SettingsError
 from dfdetect.interrupts import interrupts_held
+from dfdetect.packaged import MODELS, packaged
 from dfdetect.results import ModelStamp
 from dfdetect.scoring.card import (
     CALIBRATION_FILE,
@@ -39,9 +37,10 @@ from dfdetect.scoring.card import (
 )
 from dfdetect.scoring.external import external_files
 
-_SHIPPED = "dfdetect._models"
-_SOURCE_FOLDERS = {_SHIPPED: "models", "dfdetect._samples": "data"}
-"""Where the packages of data lie in the source folder, beside the code (``package_dir`` in setup.cfg)."""
+TOLERANCE = 0.05
+EIGHT_BIT_TOLERANCE = 0.5
+"""For networks with 8-bit activations: a difference in the last bit of a float, as between two processors or
+engines, turns some roundings over: a face's logit then moves by about .2 (standard deviation)."""
 
 _SETTLED_NS = 2_000_000_000
 """A file changed less than this before it was hashed may change again without a later time stamp."""
@@ -108,7 +107,7 @@ def shipped_folders() -> list[Path]:
     Raises `ModelError` when they cannot be listed.
     """
     try:
-        root = packaged(_SHIPPED)
+        root = packaged(MODELS)
         if root is None:
             return []
         return sorted(folder for folder in root.iterdir() if (folder / CARD_FILE).is_file())
@@ -237,45 +236,10 @@ def restored_on_failure(folder: Path) -> Iterator[None]:
         raise
 
 
-def packaged(package: str) -> Path | None:
-    """The folder of a package of data that comes with dfdetect; None where there is none.
-
-    Raises `ModelError` when the package is in a zip archive.
-    """
-    _enter_source_folders()
-    try:
-        root = resources.files(package)
-    except ModuleNotFoundError:
-        return None
-    if not isinstance(root, Path):
-        raise ModelError(
-            "dfdetect cannot run from a zip archive, its models must be files: install it unpacked"
-        )
-    return root if root.is_dir() else None
-
-
-def _enter_source_folders() -> None:
-    """Let the source folder's own data be the packages of data, if this code is run from there.
-
-    If Python is started in it, it hides an installed dfdetect, whose packages of data, or those of another
-    source folder that is installed to be edited, would be found nevertheless.  Other rooms ask for the
-    packages by name, so a path would not do.
-    """
-    code = Path(__file__).resolve().parents[1]
-    source = code.parent
-    # In an installed copy a stranger's folders lie there, even with a setup.cfg if it was put into a project.
-    if (code / "_models").exists() or not (source / "setup.cfg").is_file():
-        return
-    for package, folder in _SOURCE_FOLDERS.items():
-        init = source / folder / "__init__.py"
-        known = getattr(sys.modules.get(package), "__spec__", None)
-        if not init.is_file() or (known is not None and known.origin == str(init)):
-            continue
-        spec = importlib.util.spec_from_file_location(package, init)
-        if spec is not None:
-            sys.modules[package] = importlib.util.module_from_spec(spec)
-            parent, _, name = package.rpartition(".")
-            setattr(sys.modules[parent], name, sys.modules[package])  # as an import would
+def logit_tolerance(folder: ModelFolder) -> float:
+    """How far a file's logit may lie from that of another machine: what the networks' arithmetic allows."""
+    eight_bit = any(expert.quick_file is not None for expert in folder.card.experts)
+    return EIGHT_BIT_TOLERANCE if eight_bit else TOLERANCE
 
 
 def hash_file(path: Path) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,8 @@ class TrackEvidence:
     """The scored faces, in any order."""
     faces_found: int
     """All faces of this person, scored or not."""
-    faces_small: int = 0
-    """Faces that were not scored since they are smaller than `Settings.min_face`."""
-    faces_blurred: int = 0
-    """Faces that were not scored since they are too blurred."""
-    faces_dark: int = 0
-    """Faces that were not scored since they are too dark."""
+    failed: Mapping[Reason, int] = field(default_factory=dict, hash=False)
+    """Why `Judge.gate` let faces go unscored → how many of them."""
     largest: float | None = None
     """Height in pixels of the largest face found, scored or not."""
     times: tuple[float, ...] = ()
@@ -68,6 +64,8 @@ class _Sorted:
     """One person's evidence after the quality gate."""
 
     evidence: TrackEvidence
+    faces: tuple[FaceScore, ...]
+    """All scored ones in order of time."""
     usable: tuple[FaceScore, ...]
     failed: Counter[Reason]
 
@@ -123,7 +121,7 @@ class Judge:
         results, persons = [], []
         for person in found:
             if len(person.usable) < need:
-                results.append(_unjudged_track(person, _reason(person)))
+                results.append(_unjudged_track(person))
                 continue
             result = self._judge_track(kind, person, penalty)
             results.append(result)
@@ -156,21 +154,16 @@ class Judge:
         return share, [novelty_note(kind, usual.words(figures))] if share >= self._calibration.alarm else []
 
     def _sort(self, evidence: TrackEvidence) -> _Sorted:
-        failed = Counter(
-            {
-                Reason.FACE_TOO_SMALL: evidence.faces_small,
-                Reason.FACE_TOO_BLURRED: evidence.faces_blurred,
-                Reason.FACE_TOO_DARK: evidence.faces_dark,
-            }
-        )
+        failed = Counter({reason: evidence.failed.get(reason, 0) for reason in _ORDER})
+        faces = tuple(sorted(evidence.scores, key=lambda s: (s.time, s.frame)))
         usable = []
-        for score in sorted(evidence.scores, key=lambda s: (s.time, s.frame)):
+        for score in faces:
             reason = self.gate(score.quality)
             if reason is None:
                 usable.append(score)
             else:
                 failed[reason] += 1
-        return _Sorted(evidence, tuple(usable), failed)
+        return _Sorted(evidence, faces, tuple(usable), failed)
 
     def _frames_needed(self, kind: MediaKind, frames_sampled: int) -> int:
         if kind is MediaKind.PHOTO:
@@ -187,18 +180,12 @@ class Judge:
                 "network and calibration do not fit together; calibrate again or name another model"
             )
         odds = self._calibration.log_odds(logit - penalty, kind, self._settings.prior)
-        probability = to_probability(odds)
-        start, end = _span(person.evidence)
-        return TrackResult(
-            id=person.evidence.id,
+        return dataclasses.replace(
+            _unjudged_track(person),
             label=self._label(kind, logit - penalty),
             reason=None,
-            fake_probability=probability,
+            fake_probability=to_probability(odds),
             logit=logit,
-            start=start,
-            end=end,
-            faces=tuple(sorted(person.evidence.scores, key=lambda s: (s.time, s.frame))),
-            faces_found=_faces_found(person.evidence),
         )
 
     def _label(self, kind: MediaKind, logit: float) -> Label:
@@ -278,7 +265,7 @@ class Judge:
         return tuple(notes)
 
     def _unjudged(self, kind: MediaKind, found: list[_Sorted], need: int, frames_sampled: int) -> Verdict:
-        tracks = tuple(_unjudged_track(person, _reason(person)) for person in found)
+        tracks = tuple(_unjudged_track(person) for person in found)
         if not found:
             reason = Reason.NO_FACE
         elif any(t.reason is Reason.TOO_FEW_FRAMES for t in tracks):
@@ -318,17 +305,17 @@ def _largest_small(found: Sequence[_Sorted], min_face: int) -> float | None:
     return largest if largest < min_face else None
 
 
-def _unjudged_track(person: _Sorted, reason: Reason) -> TrackResult:
+def _unjudged_track(person: _Sorted) -> TrackResult:
     start, end = _span(person.evidence)
     return TrackResult(
         id=person.evidence.id,
         label=None,
-        reason=reason,
+        reason=_reason(person),
         fake_probability=None,
         logit=None,
         start=start,
         end=end,
-        faces=tuple(sorted(person.evidence.scores, key=lambda s: (s.time, s.frame))),
+        faces=person.faces,
         faces_found=_faces_found(person.evidence),
     )
 

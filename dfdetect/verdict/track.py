@@ -22,8 +22,6 @@ class TrackScores:
     """``[n]``, fused."""
     experts: Floats
     """``[n, experts]``, raw."""
-    times: Floats
-    """``[n]`` seconds, never falling."""
     boxes: Floats
     """``[n, 4]``: x0, y0, x1, y1 in pixels of the frame."""
     quality: Floats
@@ -31,8 +29,8 @@ class TrackScores:
 
     def __post_init__(self) -> None:
         n = len(self.logits)
-        shapes = [a.shape for a in (self.logits, self.times, self.boxes, self.quality)]
-        if not n or shapes != [(n,), (n,), (n, 4), (n, 4)] or self.experts.shape[:1] != (n,):
+        shapes = [a.shape for a in (self.logits, self.boxes, self.quality)]
+        if not n or shapes != [(n,), (n, 4), (n, 4)] or self.experts.shape[:1] != (n,):
             raise ValueError(f"a track needs as many of everything as faces, at least one; got {shapes}")
         if self.experts.ndim != 2:
             raise ValueError(f"experts must be [faces, experts], not {list(self.experts.shape)}")
@@ -50,7 +48,6 @@ class TrackScores:
         return cls(
             logits=np.array([f.logit for f in ordered], np.float64),
             experts=np.array([f.experts for f in ordered], np.float64),
-            times=np.array([f.time for f in ordered], np.float64),
             boxes=np.array([f.box for f in ordered], np.float64),
             quality=np.array([(a.size, a.sharpness, a.brightness, a.contrast) for a in q], np.float64),
         )

@@ -38,9 +38,7 @@ def faces(
     """Faces ``[n, experts]`` of one person who does not move."""
     n = len(experts)
     quality = np.tile([size, sharpness, light, 0.2], (n, 1))
-    return TrackScores(
-        experts.mean(axis=1), experts, np.arange(n) / 2, np.tile([0.0, 0, 9, 9], (n, 1)), quality
-    )
+    return TrackScores(experts.mean(axis=1), experts, np.tile([0.0, 0, 9, 9], (n, 1)), quality)
 
 
 def files(

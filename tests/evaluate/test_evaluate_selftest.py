@@ -122,7 +122,6 @@ def test_a_source_folder_that_hides_an_installed_dfdetect_takes_its_own_models_a
 
 def test_shipped_models_reproduce_their_goldens() -> None:
     """End to end through the detector, as a user's machine would."""
-    pytest.importorskip("dfdetect.detector")
     from dfdetect.scoring.models import list_models
 
     names = [name for name in list_models() if load_model(name).card.golden]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ from dfdetect.faces.export import README
 from dfdetect.faces.levels import Level, pyramid, warm
 from dfdetect.faces.mtcnn import Mtcnn, Thresholds, suppress
 from dfdetect.faces.pooling import Pooler, bins
+from dfdetect.packaged import MODELS, required
 from dfdetect.results import Face
 
 from .conftest import need
 
-MODEL = Path(str(resources.files("dfdetect._models"))) / "mtcnn"
+MODEL = required(MODELS) / "mtcnn"
 
 
 def test_finds_the_face_and_puts_landmarks_inside_it(astronaut: NDArray[np.uint8], mtcnn: Mtcnn) -> None:

@@ -19,6 +19,7 @@ from dfdetect.faces.crop import CropSpec, crop_matrix, cut
 from dfdetect.faces.mesh import FaceMesh
 from dfdetect.faces.mtcnn import Mtcnn
 from dfdetect.faces.quality import measure_quality
+from dfdetect.packaged import MODELS, required
 from dfdetect.results import Box, Face
 
 from .conftest import need
@@ -121,10 +122,8 @@ class TestMesh:
     def test_other_files_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="cannot be loaded"):
             FaceMesh(tmp_path / "missing.onnx")
-        import dfdetect._models
-
         with pytest.raises(ModelError, match="not the face mesh network"):
-            FaceMesh(Path(dfdetect._models.__path__[0]) / "mtcnn" / "rnet.onnx")
+            FaceMesh(required(MODELS) / "mtcnn" / "rnet.onnx")
 
 
 class TestTorchvision:

@@ -13,11 +13,10 @@ import pytest
 from scoring_nets import SIZE, TINY, tiny_expert, tiny_model
 
 from dfdetect.errors import MissingExtraError, ModelError, SettingsError
-from dfdetect.evaluate.selftest import EIGHT_BIT_TOLERANCE
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.card import ExpertCard
 from dfdetect.scoring.engines import Engine, create_engine, installed_engines, thread_count
-from dfdetect.scoring.models import list_models, load_model
+from dfdetect.scoring.models import EIGHT_BIT_TOLERANCE, list_models, load_model
 from dfdetect.scoring.scorer import Scorer
 from dfdetect.settings import ENGINES, Settings
 

@@ -17,6 +17,7 @@ import pytest
 from scoring_nets import CALIBRATION, edit_json, make_folder, tiny_expert, tiny_model
 
 from dfdetect.errors import ModelError, SettingsError
+from dfdetect.packaged import packaged
 from dfdetect.scoring import models
 from dfdetect.scoring.card import Golden, ModelCard, read_card
 from dfdetect.scoring.models import (
@@ -25,7 +26,6 @@ from dfdetect.scoring.models import (
     hash_file,
     list_models,
     load_model,
-    packaged,
     refuse_shipped,
     save_calibration,
     shipped_folders,
@@ -264,9 +264,21 @@ FIND_LIGHT = "from dfdetect.scoring.models import find_folder\nprint(find_folder
 @pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="dfdetect is not run from its source folder")
 @pytest.mark.parametrize("first", ["", "import dfdetect._models, dfdetect._samples\n"])
 def test_code_of_one_source_folder_does_not_take_the_models_of_another(first: str, tmp_path: Path) -> None:
-    program = first + FIND_LIGHT + "import dfdetect._models\nprint(*dfdetect._models.__path__)\n"
+    found = OtherTree(tmp_path).run(ROOT, first + FIND_LIGHT)
+    assert found.strip() == str(ROOT / "models" / "light")
+
+
+@pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="dfdetect is not run from its source folder")
+def test_its_face_detector_and_samples_do_not_wait_for_a_model_to_be_found_first(tmp_path: Path) -> None:
+    program = (
+        "sys.meta_path.insert(0, Finder)\n"  # before that of this folder, which may be installed so itself
+        "from dfdetect.evaluate.bench_media import sample\n"
+        "from dfdetect.faces.detect import create_detector\n"
+        "from dfdetect.settings import Settings\n"
+        "print(create_detector(Settings()).stamp.name, sample())\n"
+    )
     found = OtherTree(tmp_path).run(ROOT, program)
-    assert found.splitlines() == [str(ROOT / "models" / "light"), str(ROOT / "models")]
+    assert found.strip() == f"mtcnn {ROOT / 'data' / 'astronaut.jpg'}"
 
 
 def test_an_installed_copy_keeps_its_models_in_the_folder_of_a_project(tmp_path: Path) -> None:

@@ -111,9 +111,8 @@ def test_faces_that_all_fail_give_their_reason(quality: FaceQuality, reason: Rea
 
 
 def test_counted_faces_weigh_as_scored_ones() -> None:
-    verdict = judge(
-        VIDEO, TrackEvidence(1, (), 7, faces_small=2, faces_blurred=1, faces_dark=4, times=(1.0, 5.0))
-    )
+    failed = {Reason.FACE_TOO_SMALL: 2, Reason.FACE_TOO_BLURRED: 1, Reason.FACE_TOO_DARK: 4}
+    verdict = judge(VIDEO, TrackEvidence(1, (), 7, failed=failed, times=(1.0, 5.0)))
     assert verdict.reason is Reason.FACE_TOO_DARK
     assert (verdict.tracks[0].start, verdict.tracks[0].end) == (1.0, 5.0)
 
@@ -125,14 +124,16 @@ def test_the_size_that_is_told_is_of_a_face_that_is_too_small() -> None:
         return verdict.message
 
     tiny, almost = (
-        TrackEvidence(number, (), 1, faces_small=1, largest=size) for number, size in ((1, 20.4), (2, 39.6))
+        TrackEvidence(number, (), 1, failed={Reason.FACE_TOO_SMALL: 1}, largest=size)
+        for number, size in ((1, 20.4), (2, 39.6))
     )
-    blurred = TrackEvidence(3, (), 1, faces_blurred=1, largest=210.0)
+    blurred = TrackEvidence(3, (), 1, failed={Reason.FACE_TOO_BLURRED: 1}, largest=210.0)
     assert "The face is too small to be judged (39 pixels high at most): at least 40" in said(almost)
     assert "(20 pixels high at most): at least 40" in said(tiny, blurred)
     assert "(39 pixels high at most): at least 40" in said(tiny, almost, blurred)
     # Of somebody who comes nearer only the largest face was measured.
-    comes = TrackEvidence(4, (), 3, faces_small=2, faces_blurred=1, largest=210.0)
+    failed = {Reason.FACE_TOO_SMALL: 2, Reason.FACE_TOO_BLURRED: 1}
+    comes = TrackEvidence(4, (), 3, failed=failed, largest=210.0)
     assert "The faces are too small to be judged: at least 40" in said(tiny, comes)
 
 

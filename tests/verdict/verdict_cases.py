@@ -40,12 +40,9 @@ def track(logits: Sequence[float], quality: FaceQuality = GOOD) -> TrackScores:
     return TrackScores.from_faces([score(float(v), i * 0.5, quality) for i, v in enumerate(logits)])
 
 
-def person(
-    number: int, *logits: float, quality: FaceQuality = GOOD, step: float = 0.5, **counts: Any
-) -> TrackEvidence:
+def person(number: int, *logits: float, quality: FaceQuality = GOOD, step: float = 0.5) -> TrackEvidence:
     scores = tuple(score(logit, i * step, quality) for i, logit in enumerate(logits))
-    found = counts.pop("faces_found", len(logits) + sum(counts.values()))
-    return TrackEvidence(number, scores, found, **counts)
+    return TrackEvidence(number, scores, len(scores))
 
 
 def judge(
