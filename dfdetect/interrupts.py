@@ -12,16 +12,76 @@ from typing import Any
 # SIGHUP, where there is one: the terminal was closed, or the connection to it has broken.
 _REQUESTS = (signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP]))
 _ENDINGS = (signal.SIGINT, *_REQUESTS)
+_PATIENCE = 2.0
+"""So many seconds after a request what may never end has to end."""
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[Hold]:
     """Deliver Ctrl-C, SIGTERM and SIGHUP only after the block.
 
     A process started inside also begins with them held back, until it has chosen what they mean.
     """
-    with _handlers_held(), _mask_held():
-        yield
+    hold = Hold()
+    with _handlers_held(hold), _mask_held():
+        yield hold
+
+
+class Hold:
+    """A block of `interrupts_held`."""
+
+    def __init__(self) -> None:
+        self.caught: list[int] = []
+        self._limited = False
+        self._before: tuple[Any, tuple[float, float]] | None = None
+        """Handler and timer that somebody else has set, while the alarm is ours."""
+
+    def catch(self, number: int, frame: object) -> None:
+        """Keep a request for later."""
+        self.caught.append(number)
+        if self._limited:
+            self._set_alarm()
+
+    @contextlib.contextmanager
+    def limited(self, requested: bool = False) -> Iterator[None]:
+        """For a part that may never end, as writing to somebody who does not read.
+
+        Raises KeyboardInterrupt in it when it still goes on two seconds after a request; those count from
+        the beginning if there was a request before (`requested`).  Only the main thread can be so disturbed,
+        and not on Windows.
+        """
+        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._limited = True
+        # Not masked: a call of the system that waits must notice the request.
+        mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_ENDINGS, signal.SIGALRM))
+        try:
+            if requested or self.caught:
+                self._set_alarm()
+            yield
+        finally:
+            self._limited = False
+            if self._before is not None:
+                handler, timer = self._before
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, handler)
+                signal.setitimer(signal.ITIMER_REAL, *timer)
+                self._before = None
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _set_alarm(self) -> None:
+        if sys.platform != "win32" and self._before is None:
+            handler = signal.signal(signal.SIGALRM, self._expire) or signal.SIG_DFL
+            self._before = handler, signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+
+    def _expire(self, number: int, frame: object) -> None:
+        if self._limited:  # else it has just ended by itself
+            raise KeyboardInterrupt
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -38,28 +98,24 @@ def _mask_held() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _handlers_held() -> Iterator[None]:
+def _handlers_held(hold: Hold) -> Iterator[None]:
     """For this process: the system hands a signal to any thread that does not mask it, be it one of numpy's,
     and Python then runs the handler in the main thread all the same.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    caught: list[int] = []
-
-    def catch(number: int, frame: object) -> None:
-        caught.append(number)
-
-    # None: a handler that Python did not install and cannot put back.
-    before: dict[int, Any] = {n: signal.getsignal(n) for n in _ENDINGS if signal.getsignal(n) is not None}
+    # None: a handler that Python did not install and cannot put back.  What is ignored stays ignored.
+    known: dict[int, Any] = {number: signal.getsignal(number) for number in _ENDINGS}
+    before = {n: handler for n, handler in known.items() if handler not in (None, signal.SIG_IGN)}
     for number in before:
-        signal.signal(number, catch)
+        signal.signal(number, hold.catch)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in dict.fromkeys(caught):
+        for number in dict.fromkeys(hold.caught):
             signal.raise_signal(number)
 
 
@@ -68,10 +124,6 @@ def terminated_like_interrupted() -> Iterator[None]:
     """SIGTERM (a CI job's time is up) and SIGHUP (the terminal is closed) end like Ctrl-C: with finished
     reports and no workers left.  A SIGHUP that is ignored (nohup) stays so.
     """
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,7 +132,7 @@ def terminated_like_interrupted() -> Iterator[None]:
         if number != signal.SIGTERM and handler in (signal.SIG_IGN, None):
             del before[number]
         else:
-            signal.signal(number, interrupt)
+            signal.signal(number, _interrupt)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import weakref
@@ -26,6 +27,13 @@ def lock(file: io.FileIO) -> bool | None:
         return None
     _locked.add(file)
     return True
+
+
+def remove_unlocked(path: str) -> None:
+    """Remove a file that belongs to no process any more, by its lock; whatever cannot be is left."""
+    with contextlib.suppress(OSError), open(path, "r+b", buffering=0) as file:
+        if lock(file):
+            os.unlink(path)
 
 
 _locked: weakref.WeakSet[io.FileIO] = weakref.WeakSet()

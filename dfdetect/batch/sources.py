@@ -79,15 +79,18 @@ def find_media(
     - A **pattern** (``*``, ``?``, ``[…]``, ``**``) that is no existing name is expanded as a shell would;
       without a match it is given itself.  Folders under ``**`` that cannot be listed are given too.
     - `files_from` is a file of names, one a line or (`null_separated`) ended by NUL; ``-`` is standard
-      input.  Names are taken literally; folders among them are searched.  Once a path was given, `NotYet`
+      input.  Names are taken literally; folders among them are searched, and searched again when they are
+      named again: what has come into them since is given.  Once a path was given, `NotYet`
       is given whenever a list from a pipe is silent (not on Windows, where it is waited for).
 
-    Nothing is read ahead but the names of one folder.  `survey` counts what was passed over.
+    Nothing is read ahead but the names of one folder; the names in searched folders are remembered only if
+    there is a list.  `survey` counts what was passed over.
     Raises `InputError` at once if the list does not exist and while iterating if it is not a list of names.
     """
     if files_from not in (None, "-") and not os.path.exists(files_from):
         raise InputError(f"the list of files '{files_from}' does not exist")
-    return _Search(survey if survey is not None else Survey()).run(arguments, files_from, null_separated)
+    search = _Search(survey if survey is not None else Survey(), listed=files_from is not None)
+    return search.run(arguments, files_from, null_separated)
 
 
 def expand(pattern: str) -> Iterator[str]:
@@ -124,13 +127,17 @@ def expand(pattern: str) -> Iterator[str]:
 class _Search:
     """Remembers what was given: named files one by one, searched folders as a whole.
 
-    So the memory of a search grows with the arguments and the folders, not with the files in them.
+    So the memory of a search grows with the arguments and the folders, not with the files in them.  But a
+    list (`listed`) may go on for days, and name what came into a folder after its search: then the names in
+    the folder are remembered too.
     """
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, listed: bool) -> None:
         self._survey = survey
+        self._listed = listed
         self._named: set[str] = set()
-        self._searched: set[str] = set()
+        self._searched: dict[str, dict[str, bool]] = {}
+        """By real folder: the names met in it, if they are remembered, and whether they were given."""
         self._real_folder = lru_cache(maxsize=1024)(os.path.realpath)
 
     def run(
@@ -166,11 +173,18 @@ class _Search:
             yield from self._folder(path)
             return
         folder, key = self._place(path)
-        if key in self._named or (folder in self._searched and _is_taken(path)):
+        if key in self._named or self._was_found(folder, path):
             self._survey.repeated += 1
             return
         self._named.add(key)
         yield path
+
+    def _was_found(self, folder: str, path: str) -> bool:
+        """Whether the search of its real folder gave the file."""
+        names = self._searched.get(folder)
+        if names is None:
+            return False
+        return names.get(os.path.basename(path), False) if self._listed else _is_taken(path)
 
     def _place(self, path: str) -> tuple[str, str]:
         """The real folder of `path`, and the name under which the file is remembered."""
@@ -182,45 +196,55 @@ class _Search:
         return folder, os.path.join(folder, name)
 
     def _folder(self, root: str) -> Iterator[str]:
-        pending = [root]
+        pending, entered = [root], set[str]()
         while pending:
             folder = pending.pop()
             place = os.path.realpath(folder)
-            if place in self._searched:
-                self._survey.repeated += 1
+            again = place in self._searched
+            self._survey.repeated += again
+            if again and (not self._listed or place in entered):
                 continue
-            self._searched.add(place)
             try:
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
             except OSError:
-                yield folder
+                # It is not searched: a file in it that is named may be readable all the same.
+                if place in self._named:
+                    self._survey.repeated += 1
+                else:
+                    self._named.add(place)
+                    yield folder
                 continue
+            entered.add(place)
+            names = self._searched.setdefault(place, {})
             subfolders = []
             for entry in entries:
-                if self._is_subfolder(entry):
+                if _is_folder(entry) and not entry.name.startswith("."):
                     subfolders.append(entry.path)
-                elif self._is_wanted(entry, place):
+                elif self._is_wanted(entry, place, names):
                     yield entry.path
             pending.extend(reversed(subfolders))
 
-    def _is_subfolder(self, entry: os.DirEntry[str]) -> bool:
-        if not _is_folder(entry):
+    def _is_wanted(self, entry: os.DirEntry[str], place: str, names: dict[str, bool]) -> bool:
+        """Whether to give what is no folder to enter; notes it in `names` if they are remembered."""
+        given = names.get(entry.name)
+        if given:
             return False
-        if entry.name.startswith("."):
-            self._survey.hidden += 1
-            return False
-        return True
+        # What was passed over when the folder was searched before is not counted again.
+        wanted = self._is_new(entry, place, self._survey if given is None else Survey())
+        if self._listed:
+            names[entry.name] = wanted
+        return wanted
 
-    def _is_wanted(self, entry: os.DirEntry[str], place: str) -> bool:
-        if _is_folder(entry):  # hidden
-            return False
-        if entry.is_symlink() and os.path.isdir(entry.path):
-            self._survey.linked += 1
+    def _is_new(self, entry: os.DirEntry[str], place: str, survey: Survey) -> bool:
+        if _is_folder(entry):
+            survey.hidden += 1
+        elif entry.is_symlink() and os.path.isdir(entry.path):
+            survey.linked += 1
         elif os.path.join(place, entry.name) in self._named:
-            self._survey.repeated += 1
+            survey.repeated += 1
         elif not _is_taken(entry.path):
-            self._survey.skipped += 1
+            survey.skipped += 1
         else:
             return True
         return False

@@ -9,6 +9,7 @@ import glob
 import itertools
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,11 +28,14 @@ from dfdetect.batch.sources import (
 )
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
+from dfdetect.lock import lock, remove_unlocked
 from dfdetect.reports.words import plural, printable
 from dfdetect.results import Reason, ScanResult
 
 STDIN = "-"
 """Stands for standard input, as a path and as a list."""
+_SPOOL = "dfdetect-stdin-"
+"""With what the name of a temporary file begins that holds standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +161,9 @@ class Inputs:
             )
             if count
         ]
+        itself = "a file or folder" if self.survey.hidden or self.survey.linked else "a file"
         over = (
-            f" ({' and '.join(passed)} passed over; name a file or folder itself to have it scanned)"
+            f" ({' and '.join(passed)} passed over; name {itself} itself to have it scanned)"
             if passed
             else ""
         )
@@ -191,16 +196,16 @@ def opened(paths: Sequence[str], files_from: str | None, null: bool) -> Iterator
 
 @contextlib.contextmanager
 def _spooled(stream: BinaryIO) -> Iterator[str]:
-    """The path of a temporary file with what the stream holds."""
+    """The path of a temporary file with what the stream holds.  What killed processes left is removed."""
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="dfdetect-stdin-"))
+            _remove_leftovers(tempfile.gettempdir())
+            path = stack.enter_context(_temporary())
             wait_for_input(stream)
-            shutil.copyfileobj(stream, file, 1 << 20)
-            file.flush()
+            with open(path, "wb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
         except OSError as error:
-            with contextlib.suppress(OSError):  # closing writes what is left, and fails once more
-                stack.close()
+            stack.close()
             why = error.strerror or error
             if error.errno in (errno.EBADF, errno.EISDIR, errno.EIO):
                 raise InputError(f"standard input cannot be read: {why}") from error
@@ -208,4 +213,35 @@ def _spooled(stream: BinaryIO) -> Iterator[str]:
                 f"standard input cannot be kept in a temporary file: {why}; "
                 "set TMPDIR to a folder with room for it"
             ) from error
-        yield file.name
+        yield path
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[str]:
+    """The path of a new temporary file, locked where there are locks."""
+    while True:
+        descriptor, path = tempfile.mkstemp(prefix=_SPOOL)
+        held = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - closed below
+        if lock(held) is not False and os.path.exists(path):
+            break
+        held.close()  # another process found it before it was locked, and removes it
+    try:
+        yield path
+    finally:
+        held.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _remove_leftovers(folder: str) -> None:
+    """Remove what this user's killed processes left of their standard input; whatever cannot be is left."""
+    if sys.platform == "win32":  # no locks to tell it by
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(_SPOOL):
+                continue
+            with contextlib.suppress(OSError):
+                state = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(state.st_mode) and state.st_uid == os.getuid():
+                    remove_unlocked(entry.path)

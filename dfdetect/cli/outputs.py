@@ -30,8 +30,8 @@ class Outputs(Generic[T]):
     """The reports asked for (``--report``); that they can be written is known before any work.
 
     A context manager: its end puts every file in its place, an error leaves none.  Raises `InputError` for a
-    report that would overwrite one of the `spared` paths, a photo, a video, or another report, also one that
-    goes to standard output.
+    report that cannot be put there, or that would overwrite one of the `spared` paths, a photo, a video, or
+    another report, also one that goes to standard output.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Outputs(Generic[T]):
             try:
                 if kind is None:
                     for file in self._files():
-                        file.commit()
+                        _commit(file)
             finally:
                 self._discard()  # nothing is left of those that are in their places
 
@@ -98,3 +98,10 @@ class Outputs(Generic[T]):
         for file in self._files():
             with contextlib.suppress(OSError):  # a full disk must not keep the others
                 file.discard()
+
+
+def _commit(file: ReportFile) -> None:
+    try:
+        file.commit()
+    except OSError as error:
+        raise file.unwritten(error) from error

@@ -8,14 +8,13 @@ shows.  A case has the name of its file, so that it keeps its identity from run 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections import Counter
 from typing import TextIO
 
 from dfdetect import __version__
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import suspects, why
+from dfdetect.reports.held import Waiting
 from dfdetect.reports.stamps import fuller
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.words import label_words, percent, printable
@@ -25,7 +24,6 @@ NAME = "dfdetect"
 CLASS = "dfdetect.scan"
 """Class name of every case; Jenkins groups by what stands before and after the last dot."""
 PASSED = "passed"
-_IN_MEMORY = 1 << 20
 _NONCHARACTERS = re.compile("[\ufffe\uffff]")
 
 
@@ -45,9 +43,7 @@ class JunitReport(Report):
         super().__init__(stream, options)
         self._counts: Counter[str] = Counter()
         self._model: ModelStamp | None = None
-        self._cases = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by `end`
-            max_size=_IN_MEMORY, mode="w+", encoding="utf-8", newline="\n"
-        )
+        self._cases = Waiting()
 
     def add(self, result: ScanResult) -> None:
         """Set one case aside."""
@@ -76,9 +72,8 @@ class JunitReport(Report):
             f"<properties>{''.join(properties)}</properties>",
         ]
         self.stream.write("\n".join(head) + "\n")
-        with self._cases as cases:
-            cases.seek(0)
-            shutil.copyfileobj(cases, self.stream)
+        for case in self._cases.pour():
+            self.stream.write(case.decode())
         self.write("</testsuite>\n</testsuites>\n")
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -108,7 +103,7 @@ class JunitReport(Report):
             inner = _element(outcome, {"message": lines[0], "type": kind}, body)
         name = legal(path) or "(no name)"
         head = _opening("testcase", {"classname": CLASS, "name": name, "time": f"{elapsed:.3f}"})
-        self._cases.write(f"{head}{inner}</testcase>\n")
+        self._cases.add(f"{head}{inner}</testcase>\n".encode())
         self._counts[outcome] += 1
 
 

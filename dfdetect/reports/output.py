@@ -8,6 +8,7 @@ import io
 import os
 import re
 import secrets
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,8 @@ from types import TracebackType
 from typing import TextIO
 
 from dfdetect.errors import DfdetectError, InputError
-from dfdetect.interrupts import interrupts_held
-from dfdetect.lock import lock
+from dfdetect.interrupts import Hold, interrupts_held
+from dfdetect.lock import lock, remove_unlocked
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
 from dfdetect.reports.summary import Summary
@@ -31,6 +32,8 @@ class ReportFile:
 
     A device, a pipe or an open descriptor (``/dev/stderr``, a FIFO, a shell's ``>(command)``) is written
     directly.  A link is followed, so that it stays one, and a file that is replaced keeps its permissions.
+    One that may be written but not replaced (mounted by itself, or of somebody else in a folder like
+    ``/tmp``) is overwritten, once all is there.
     `InputError` when the place cannot be written to, so that this is known before hours of scanning; `what`
     is its word for the content.
     """
@@ -46,6 +49,7 @@ class ReportFile:
         old = os.path.isfile(self.target) and descriptor is None
         self._direct = descriptor is not None or (os.path.exists(self.target) and not old)
         self._place = self.target
+        self._kept: Path | None = None
         self._held: io.FileIO | None = None
         try:
             if old and not os.access(self.target, os.W_OK):
@@ -71,11 +75,44 @@ class ReportFile:
             raise InputError(f"cannot write {self._named}: {error.strerror or error}{hint}") from error
 
     def commit(self) -> None:
-        """Close, and put the file in its place."""
+        """Close, and put the file in its place.  If it cannot be, it is kept, and `unwritten` says where."""
         self.stream.close()
-        if not self._direct:
+        if self._direct:
+            return
+        try:
             self._place.replace(self.target)
-            self._let_go()
+        except OSError as error:
+            if error.errno not in _NOT_REPLACED:
+                raise
+            try:
+                self._overwrite()
+            except OSError:
+                self._keep()
+                raise error from None
+        self._let_go()
+
+    def _overwrite(self) -> None:
+        """Copy the part into the target.
+
+        Opened as it is there: in a sticky folder the system may refuse to create what somebody else owns.
+        """
+        with interrupts_held(), open(self._place, "rb") as part, open(self.target, "r+b") as target:
+            target.truncate()
+            shutil.copyfileobj(part, target)
+        with contextlib.suppress(OSError):
+            self._place.unlink()
+
+    def _keep(self) -> None:
+        """Give the part a name by which it is not taken for something left over."""
+        self._kept = self._place
+        with contextlib.suppress(OSError):
+            self._kept = self._place.rename(self._place.with_name(f"{self._place.stem[1:]}.kept"))
+        self._let_go()
+
+    @property
+    def waits(self) -> bool:
+        """Whether writing may wait for somebody who reads."""
+        return self._direct
 
     def unwritten(self, error: OSError) -> InputError:
         """What to say when writing to `stream` or `commit` failed with `error`."""
@@ -83,6 +120,8 @@ class ReportFile:
         hint = "make room or name another place, and scan again"
         if error.errno == errno.EPIPE:
             hint = "its reader ended before all was written"
+        if self._kept is not None:
+            hint = f"it was kept as '{printable(str(self._kept))}'"
         return InputError(f"cannot write {self._named}: {why}; {hint}")
 
     def discard(self) -> None:
@@ -90,7 +129,7 @@ class ReportFile:
         try:
             self.stream.close()
         finally:
-            if not self._direct:
+            if not self._direct and self._kept is None:
                 self._place.unlink(missing_ok=True)
                 self._let_go()
 
@@ -99,6 +138,8 @@ class ReportFile:
             self._held.close()
 
 
+# Mounted by itself or on another device, or the folder is sticky or was closed in the meantime.
+_NOT_REPLACED = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES)
 _PART = re.compile(r"\.dfdetect-[0-9a-f]{12}\.part")
 _LABEL_BYTES = 80
 """So much of the target's name is in that of its part, which thereby is never too long."""
@@ -137,13 +178,7 @@ def _remove_leftovers(target: Path) -> None:
                 continue
             with contextlib.suppress(OSError):
                 if entry.is_file(follow_symlinks=False):
-                    _remove_leftover(entry.path)
-
-
-def _remove_leftover(path: str) -> None:
-    with open(path, "r+b", buffering=0) as file:
-        if lock(file):
-            os.unlink(path)
+                    remove_unlocked(entry.path)
 
 
 def _descriptor(path: str) -> int | None:
@@ -154,17 +189,40 @@ def _descriptor(path: str) -> int | None:
     return ("in", "out", "err").index(found[1]) if found[1] else int(found[2])
 
 
+_Entry = tuple[Report, ReportFile | None]
+
+
+def _waits(entry: _Entry) -> bool:
+    _, file = entry
+    return file is None or file.waits
+
+
+def _give_up(report: Report, file: ReportFile | None) -> None:
+    """Let what is still written to somebody who does not read go nowhere: closing would wait once more."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not a file of the system, or closed
+        number = report.stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, number)
+        os.close(null)
+    if file is not None:
+        with contextlib.suppress(OSError):
+            file.discard()
+
+
 class ReportSet:
     """Feeds one stream of results to several reports at once.
 
     A context manager: leaving it ends every report, also after an interruption or an error (the
     summary then says that it is not complete), so what was done is never lost.  A report whose file cannot be
     written, as on a full disk, is given up, the others go on, and the end raises `InputError` with its name.
+
+    Every report takes its step before whoever reads standard output or a pipe is waited for; and one who does
+    not read is not waited for any longer than a moment after Ctrl-C or a request to end.
     """
 
     def __init__(self, summary: Summary | None = None) -> None:
         self.summary = summary or Summary()
-        self._entries: list[tuple[Report, ReportFile | None]] = []
+        self._entries: list[_Entry] = []
         self._failures: list[OSError | ValueError | InputError] = []
 
     def to_stream(self, name: str, stream: TextIO, options: ReportOptions | None = None) -> None:
@@ -198,16 +256,22 @@ class ReportSet:
 
     def add(self, result: ScanResult) -> None:
         """Count the result and hand it to every report: to all, or by an interruption to none."""
-        with interrupts_held():
+        with interrupts_held() as hold:
             self.summary.add(result)
-            self._each(lambda report: report.add(result))
+            self._each(lambda report: report.add(result), hold)
 
-    def _each(self, step: Callable[[Report], None]) -> None:
+    def _each(self, step: Callable[[Report], None], hold: Hold | None = None) -> None:
         """Take a step with every report; one that fails costs its own file, standard output everything."""
-        for entry in tuple(self._entries):
+        for entry in sorted(self._entries, key=_waits):
             report, file = entry
             try:
-                step(report)
+                with hold.limited() if hold and _waits(entry) else contextlib.nullcontext():
+                    step(report)
+            except KeyboardInterrupt:
+                if hold is not None and _waits(entry):
+                    self._entries.remove(entry)
+                    _give_up(*entry)
+                raise
             except OSError as error:
                 if file is None:
                     raise
@@ -225,12 +289,19 @@ class ReportSet:
             # Nothing was wrong with a file but with the whole scan: older reports stay as they were.
             self._discard()
             self._entries = [entry for entry in self._entries if entry[1] is None]
-        with interrupts_held():
-            for entry in self._entries:
-                self._finish(*entry)
+        with interrupts_held() as hold:
+            for entry in sorted(self._entries, key=_waits):
+                self._end(entry, hold, requested=isinstance(error, KeyboardInterrupt))
         # After an error its consequences are not news: typically the reader of standard output is gone.
         if self._failures and error is None:
             raise self._failures[0]
+
+    def _end(self, entry: _Entry, hold: Hold, requested: bool) -> None:
+        try:
+            with hold.limited(requested) if _waits(entry) else contextlib.nullcontext():
+                self._finish(*entry)
+        except KeyboardInterrupt:  # for a request that `hold` delivers, or that was delivered before
+            _give_up(*entry)
 
     def _finish(self, report: Report, file: ReportFile | None) -> None:
         """End one report.  What goes wrong is kept, so that the others are still ended."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-import tempfile
 from datetime import datetime, timedelta
 from typing import Any, TextIO
 
 from dfdetect import __version__
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import in_repository, suspects, why
+from dfdetect.reports.held import Waiting
 from dfdetect.reports.json_report import dumps
 from dfdetect.reports.plain import plain_result, text
 from dfdetect.reports.stamps import fuller
@@ -59,7 +58,6 @@ RULES: tuple[dict[str, Any], ...] = (
     },
 )
 _REASONS = tuple(Reason)
-_IN_MEMORY = 1 << 20
 
 
 class SarifReport(Report):
@@ -78,7 +76,7 @@ class SarifReport(Report):
         super().__init__(stream, options)
         self._facts: dict[str, Any] = {}
         self._stamps: dict[str, ModelStamp | None] = {}
-        self._notifications, self._artifacts = _Waiting(), _Waiting()
+        self._notifications, self._artifacts = _Records(), _Records()
         self._separator = "\n   "
 
     def begin(self) -> None:
@@ -200,23 +198,20 @@ class SarifReport(Report):
         return {"physicalLocation": physical}
 
 
-class _Waiting:
-    """Records that are written later, in memory while they are few."""
+class _Records:
+    """Items of a list that are written later."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by `pour`
-            max_size=_IN_MEMORY, mode="w+", encoding="ascii", newline="\n"
-        )
+        self._waiting = Waiting()
 
     def add(self, record: dict[str, Any]) -> None:
-        self._file.write((",\n   " if self.count else "\n   ") + dumps(record))
+        self._waiting.add(((",\n   " if self.count else "\n   ") + dumps(record)).encode("ascii"))
         self.count += 1
 
     def pour(self, stream: TextIO) -> None:
-        with self._file as file:
-            file.seek(0)
-            shutil.copyfileobj(file, stream)
+        for record in self._waiting.pour():
+            stream.write(record.decode("ascii"))
 
 
 def file_uri(path: str) -> str:

@@ -198,6 +198,64 @@ def test_the_first_path_comes_before_other_folders_are_listed(
     assert len(listed) == 5
 
 
+def test_a_file_in_a_folder_that_lets_in_but_is_not_listed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        if "sub" in path:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    survey = Survey()
+    assert names("sub", "sub/z.png", "./sub", "sub/z.png", survey=survey) == ["sub", "sub/z.png"]
+    assert survey.repeated == 2
+    assert names(".", "sub/z.png") == [*IN_TREE[:6], "sub", "sub/z.png"]
+    (tree / "list").write_text("sub/z.png\nsub\n")
+    assert names("sub", files_from="list") == ["sub", "sub/z.png"]
+
+
+def test_what_comes_into_a_searched_folder_is_given_when_a_list_names_it(
+    monkeypatch: pytest.MonkeyPatch, tree: Path
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", buffering=0) as sink:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+        survey = Survey()
+        stream = find_media(["."], files_from="-", survey=survey)
+        found = [os.path.normpath(str(next(stream))) for _ in IN_TREE]
+        assert found == IN_TREE
+        for name in ("late.png", "sub/later.png", "sub/latest.png", "sub/notes.txt"):
+            Path(name).touch()
+        # Twice each, and what was there before; then the folders.
+        for name in ("late.png", "./late.png", "b.jpg", "sub/later.png", str(tree / "sub/later.png")):
+            sink.write(name.encode() + b"\n")
+        sink.write(b"sub\nsub\n.\nsub/latest.png\nsub/z.png\n")
+        sink.close()
+        late = [os.path.normpath(str(path)) for path in stream]
+    assert late == ["late.png", "sub/later.png", "sub/latest.png"]
+    assert (survey.found, survey.skipped, survey.hidden) == (11, 6, 1), "each is counted once"
+
+
+def test_names_in_folders_are_remembered_only_for_a_list(tmp_path: Path) -> None:
+    import tracemalloc
+
+    for number in range(3000):
+        (tmp_path / f"{number:05}{'x' * 200}.jpg").touch()
+    (tmp_path / "list").touch()
+    kept = []
+    for listed in (None, str(tmp_path / "list")):
+        stream = find_media([str(tmp_path), str(tmp_path / "no-such")], files_from=listed)
+        tracemalloc.start()
+        while not str(next(stream)).endswith("no-such"):
+            pass
+        kept.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert kept[0] < 100_000 < kept[1] < 3_000_000
+
+
 def test_a_list_of_names(tree: Path) -> None:
     (tree / "list").write_bytes(b"\xef\xbb\xbfb.jpg\r\n\n  \nsub\n#odd name *\nb.jpg\nlast")
     assert names(files_from="list") == ["b.jpg", "sub/z.png", "sub/deep/er/c.webm", "#odd name *", "last"]
