@@ -1,4 +1,4 @@
-"""Names and other foreign text, safe to show on a terminal and in a report."""
+"""Names and other foreign text, safe to show on a terminal, in the log of a CI system and in a report."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import re
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+# What the log of a CI system obeys anywhere in a line: GitHub's ``##[command]``, Azure's ``##vso[command]``.
+CI_COMMAND = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that a terminal would obey or could not show.
+    """The text with everything escaped that a terminal or the log of a CI system would obey or not show.
 
     Line breaks become ``\\n``, control characters ``\\x1b``, the bytes of a file name that is not UTF-8
-    ``\\xff``, marks of writing direction ``\\u202e``.  All other characters stay, so a name is readable.
+    ``\\xff``, marks of writing direction ``\\u202e``, and ``##[`` becomes ``#\\x23[``.
+    All other characters stay, so a name is readable.
     """
-    return _UNSAFE.sub(lambda match: _escape(match[0]), text)
+    return CI_COMMAND.sub(r"#\\x23", _UNSAFE.sub(lambda match: _escape(match[0]), text))
 
 
 def _escape(char: str) -> str:

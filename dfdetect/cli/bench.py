@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
-from dfdetect.cli.options import settings_from, settings_options
+from dfdetect.cli.options import Whole, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="Without a PATH: make and measure all of them.")
 @click.option(
     "--repeat",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=5,
     show_default=True,
     metavar="N",

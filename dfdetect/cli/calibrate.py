@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
-from dfdetect.cli.options import jobs_option, settings_from, settings_options
+from dfdetect.cli.options import Number, jobs_option, settings_from, settings_options
 
-_RATE = click.FloatRange(0.005, 0.5)
+_RATE = Number(0.005, 0.5)
 
 
 @click.command(

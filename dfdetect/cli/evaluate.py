@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, say
-from dfdetect.cli.options import jobs_option, settings_from, settings_options
+from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
 from dfdetect.reports.words import plural, printable
@@ -57,7 +57,7 @@ Examples:
 @click.option("--card-as", metavar="NAME", help="Write the figures into the model's card under this name.")
 @click.option(
     "--draws",
-    type=click.IntRange(min=20, max=100_000),
+    type=Whole(min=20, max=100_000),
     default=500,
     show_default=True,
     help="Bootstrap draws behind each interval.",

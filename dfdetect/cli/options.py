@@ -41,6 +41,32 @@ else:
     FloatType = click.ParamType  # generic only from click 8.5 on
 
 
+class Whole(click.IntRange):
+    """A whole number within limits, refused in the words that `Settings` has."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"must be a whole number {_limits(self.min, self.max)}, not '{value}'", param, ctx)
+
+
+class Number(click.FloatRange):
+    """Any number within limits, refused alike."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        try:
+            return float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"must be a number {_limits(self.min, self.max)}, not '{value}'", param, ctx)
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    return f"of at least {low}" if high is None else f"between {low} and {high}"
+
+
 class Seconds(FloatType):
     """A time in a video: ``90``, ``90.5``, ``1:30`` or ``1:02:03``."""
 
@@ -109,7 +135,7 @@ def jobs_option(function: Function) -> Function:
     return click.option(
         "-j",
         "--jobs",
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         envvar=_variable("jobs"),
         metavar="N",
         help="Worker processes; default: as many as cores and memory allow. 0 scans in this process, without "

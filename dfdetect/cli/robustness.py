@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
-from dfdetect.cli.options import jobs_option, settings_from, settings_options
+from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Examples:
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option(
     "--limit",
-    type=click.IntRange(min=2),
+    type=Whole(min=2),
     default=200,
     show_default=True,
     metavar="N",

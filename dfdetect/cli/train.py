@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
+from dfdetect.cli.options import Whole
 from dfdetect.errors import InputError, MissingExtraError
 
 
@@ -28,10 +29,8 @@ A run that was killed goes on where it was when it is started again with the sam
 )
 @click.option("--recipe", type=click.Path(path_type=Path), help="JSON file with settings of the recipe.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Change one setting of the recipe.")
-@click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps in all.")
-@click.option(
-    "--fold", type=click.IntRange(min=0), help="Hold out the sources of this fold and measure on them."
-)
+@click.option("--steps", type=Whole(min=1), help="Optimiser steps in all.")
+@click.option("--fold", type=Whole(min=0), help="Hold out the sources of this fold and measure on them.")
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
@@ -51,7 +50,7 @@ A run that was killed goes on where it was when it is started again with the sam
     type=click.Path(path_type=Path),
     help="Work folder of a finished run from the same start, to average the weights with; may be repeated.",
 )
-@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Loader processes.")
+@click.option("--workers", type=Whole(min=0), default=1, show_default=True, help="Loader processes.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @common_options
 def train(

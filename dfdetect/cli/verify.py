@@ -12,6 +12,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import ExitCode
+from dfdetect.reports.json_report import without_commands
 from dfdetect.reports.plain import plain_value
 from dfdetect.reports.words import plural, printable
 
@@ -60,7 +61,8 @@ def verify(record: str, files: tuple[str, ...], model_folder: str | None, as_jso
         if not as_json:
             click.echo("\n".join(_lines(outcome)))
     if as_json:
-        click.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2, allow_nan=False))
+        shown = json.dumps([_record(outcome) for outcome in outcomes], indent=2, allow_nan=False)
+        click.echo(without_commands(shown))
     elif changes := _all_changes(outcomes):
         click.echo("\n".join(["Not as it was when recorded:", *map(_change_line, changes)]))
     return _exit_code(outcomes)

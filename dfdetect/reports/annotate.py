@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.faces.follow import Segment, judged_segments
-from dfdetect.reports.caption import FOR_FAKE, FOR_REAL, Caption, Colour, person_words, track_colour
+from dfdetect.reports.caption import FOR_FAKE, FOR_REAL, NOBODY, Caption, Colour, person_words, track_colour
 from dfdetect.reports.heat import balanced, full_scale, strengths
 from dfdetect.reports.lettering import plate
 from dfdetect.results import Box, Label, MediaKind, ScanResult, TrackResult
@@ -30,7 +30,6 @@ _SMALLEST_LETTER = 12
 _STRONGEST = 0.55
 _GRID = 64
 _FRACTION = 3
-_NOBODY: Colour = (150, 156, 164)
 _Drawn = tuple[Box, Colour, tuple[str, ...]]
 """Where, in which colour, and what may stand beside it, the longest first; an empty text: nothing."""
 
@@ -122,7 +121,7 @@ class Annotator:
         self, picture: NDArray[np.uint8], shown: list[tuple[TrackResult, Box]], factors: NDArray[np.float64]
     ) -> None:
         boxes = [(_scaled(box, factors), track_colour(track.id), _texts(track)) for track, box in shown]
-        boxes += [(_scaled(box, factors), _NOBODY, ("not judged", "")) for box in self._others]
+        boxes += [(_scaled(box, factors), NOBODY, ("not judged", "")) for box in self._others]
         thick = max(2, round(self._letter / 8))
         for box, colour, _ in boxes:
             _outline(picture, box, colour, thick)

@@ -28,6 +28,8 @@ PALETTE: tuple[Colour, ...] = (
 )
 FOR_FAKE, FOR_REAL = (230, 97, 0), (45, 105, 235)
 """Ends of the heat map: orange and blue, the usual pair for diverging data."""
+NOBODY: Colour = (150, 156, 164)
+"""A face that could not be judged."""
 NO_PROOF = "An automatic estimate that can be wrong: no proof by itself."
 _CHIPS: dict[Label | None, Colour] = {
     Label.FAKE: (178, 60, 0),
@@ -47,7 +49,7 @@ _LINES = 6
 
 
 def track_colour(id: int) -> Colour:
-    """The colour of a person, by `TrackResult.id`."""
+    """The colour of a person with judged faces, by `TrackResult.id`; one without has `NOBODY`."""
     return PALETTE[(id - 1) % len(PALETTE)]
 
 
@@ -116,7 +118,7 @@ class Caption:
         x = self._x(time)
         thick = max(1, self._letter // 8)
         cv2.line(image, (x, top), (x, bottom), WHITE, thick)
-        label = plate(moment(time), self._small, WHITE)
+        label = plate(moment(time), self._small, DARK)  # a bar would be a second cursor
         height, width = label.shape[:2]
         x0 = min(max(left, x - width // 2), right - width)
         image[bottom : bottom + height, x0 : x0 + width] = label
@@ -233,7 +235,8 @@ class Caption:
                 x, y = pad, y + step
             if track is not None:
                 top = y + (letter - size) // 2 + letter // 6
-                self._draw.rectangle((x, top, x + size, top + size), track_colour(track.id))
+                colour = track_colour(track.id) if track.faces else NOBODY
+                self._draw.rectangle((x, top, x + size, top + size), colour)
                 write(self._draw, (x + size + pad // 2, y), words, letter, WHITE)
             else:
                 write(self._draw, (x, y), words, letter, GREY)

@@ -30,6 +30,8 @@ class Finding:
     """The probability in per cent, ``-`` where there is none."""
     detail: str
     """Who and when, or why nothing can be said; may hold text that came from the file."""
+    caveats: str
+    """Why an answer is worth less or does not speak for all of the file; empty where it is and does."""
     reached: bool
     """Whether it reached ``--fail-on``."""
     decides: bool
@@ -87,6 +89,8 @@ _UNSEEN = (
 )
 """Codes of the notes that say that the answer does not speak for all that the file holds, or its times for
 those of a player."""
+_WEAK = ("unlike_calibration",)
+"""Codes of the notes that say that the answer itself is worth less."""
 _KINDS = ("fake", "uncertain", "unreadable", "not judged", "real")
 
 
@@ -102,6 +106,7 @@ def finding_of(result: ScanResult, options: ReportOptions) -> Finding:
         answer=answer,
         share=percent(result.fake_probability),
         detail=suspects(result) if result.reason is None else why(result),
+        caveats=" ".join(caveats(result)) if result.reason is None else "",
         reached=options.fail_on.reached_by(result),
         decides=decides,
         accepted=accepted,
@@ -132,8 +137,23 @@ def why(result: ScanResult) -> str:
 
 def unseen(result: ScanResult) -> str:
     """That the answer does not speak for all of the file, in one printable line; empty if it does."""
+    return " ".join(_said(result, _UNSEEN))
+
+
+def doubts(result: ScanResult) -> str:
+    """That the answer is to be trusted less, in one printable line; empty if it is not."""
+    return " ".join(_said(result, _WEAK))
+
+
+def caveats(result: ScanResult) -> tuple[str, ...]:
+    """What `doubts` and `unseen` say, a printable sentence or more for each note."""
+    return _said(result, (*_WEAK, *_UNSEEN))
+
+
+def _said(result: ScanResult, codes: tuple[str, ...]) -> tuple[str, ...]:
     notes = dict.fromkeys((*(result.media.notes if result.media else ()), *result.notes))
-    return printable(" ".join(sentence(note.text) for note in notes if note.code in _UNSEEN))
+    found = sorted((note for note in notes if note.code in codes), key=lambda note: note.code not in _WEAK)
+    return tuple(printable(sentence(note.text)) for note in found)
 
 
 def sentence(text: str) -> str:

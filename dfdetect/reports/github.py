@@ -76,7 +76,8 @@ def command(kind: str, message: str, **properties: str) -> str:
 def _annotation(finding: Finding) -> str:
     share = f", {finding.share}" if finding.judged else ""
     detail = f": {finding.detail}" if finding.detail else ""
-    message = f"{finding.answer}{share}{detail} ({finding.path})"
+    caveats = f". {finding.caveats}" if finding.caveats else ""
+    message = f"{finding.answer}{share}{detail} ({finding.path}){caveats}"
     kind = "error" if finding.decides else "warning"
     return command(kind, message, file=printable(in_repository(finding.path) or finding.path))
 

@@ -120,10 +120,16 @@ def sentence(text: str, path: str) -> str:
 def _cells(finding: Finding) -> tuple[str, ...]:
     answer = f"**{finding.answer}**" if finding.reached else finding.answer
     answer += " (accepted)" if finding.accepted else ""
-    detail = sentence(finding.detail, finding.path)
+    texts = filter(None, (finding.detail and _ended(finding), finding.caveats))
+    detail = " ".join(sentence(text, finding.path) for text in texts)
     if finding.judged:
         return answer, finding.share, code(finding.path), detail
     return answer, code(finding.path), detail
+
+
+def _ended(finding: Finding) -> str:
+    """Who is suspicious, with a full stop where a sentence follows."""
+    return finding.detail + ("." if finding.caveats else "")
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -75,11 +75,13 @@ def read_document(
     name = os.fspath(path)
     try:
         content = Path(path).read_text("utf-8")
-    except (OSError, ValueError) as error:  # also bad UTF-8, or a zero byte in the path
+    except UnicodeDecodeError as error:  # a photo in its place, say
+        raise _other_file(name, strict) from error
+    except (OSError, ValueError) as error:  # also a zero byte in the path
         raise InputError(f"cannot read results from {name}: {error}") from error
-    whole = _document(content, name)
+    whole = _document(content, name, strict)
     if whole is None:
-        return _results(_lines(content, name), strict), None
+        return _results(_lines(content, name, strict), strict), None
     around = {member: value for member, value in whole.items() if member != "results"}
     if strict:
         _refuse_unknown(around, _AROUND, name)
@@ -123,7 +125,15 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
         raise InputError(f"not the record of a scan: {error}") from error
 
 
-def _document(content: str, name: str) -> Mapping[str, Any] | None:
+def _other_file(name: str, strict: bool) -> InputError:
+    """What to say of a file that holds something else."""
+    what = "holds no results of a scan; make them with dfdetect scan --report jsonl=FILE"
+    if strict:
+        what = "is no record of a scan; make one with dfdetect scan --report record=FILE and name it first"
+    return InputError(f"{name} {what}")
+
+
+def _document(content: str, name: str, strict: bool) -> Mapping[str, Any] | None:
     """The whole text as one document; None when each line is a record instead."""
     try:
         whole = json.loads(content, object_pairs_hook=_once)
@@ -131,7 +141,11 @@ def _document(content: str, name: str) -> Mapping[str, Any] | None:
         raise InputError(f"{name}: {error}") from error
     except (ValueError, RecursionError):  # also absurd nesting
         return None
-    return whole if isinstance(whole, Mapping) and "results" in whole else None
+    if isinstance(whole, Mapping) and "results" in whole:
+        return whole
+    if "\n" in content.strip():  # a document of another kind, SARIF for one
+        raise _other_file(name, strict)
+    return None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -219,16 +233,27 @@ def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
         yield f"{name}, result {number}", record
 
 
-def _lines(content: str, name: str) -> Iterator[tuple[str, Any]]:
+def _lines(content: str, name: str, strict: bool) -> Iterator[tuple[str, Any]]:
     """Each line's record with where it stands."""
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield f"{name}, line {number}", json.loads(line, object_pairs_hook=_once)
-            except InputError as error:
-                raise InputError(f"{name}, line {number}: {error}") from error
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"{name}, line {number}: not JSON: {error}") from error
+    lines, whole = content.split("\n"), 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line, object_pairs_hook=_once)
+        except InputError as error:
+            raise InputError(f"{name}, line {number}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            if whole == 0 and not line.lstrip().startswith("{"):
+                raise _other_file(name, strict) from error
+            if whole and number == len(lines):  # without a line's end: a full disk, a power cut
+                raise InputError(
+                    f"{name}, line {number}: this last line was not written to its end; delete it, and the "
+                    f"other {whole} can be used"
+                ) from error
+            raise InputError(f"{name}, line {number}: not JSON: {error}") from error
+        yield f"{name}, line {number}", record
+        whole += 1
 
 
 def _tracks(values: Mapping[str, Any]) -> tuple[TrackResult, ...]:

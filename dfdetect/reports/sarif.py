@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from dfdetect import __version__
 from dfdetect.reports.base import Report, ReportOptions
-from dfdetect.reports.findings import in_repository, suspects, why
+from dfdetect.reports.findings import caveats, in_repository, suspects, why
 from dfdetect.reports.held import Waiting
 from dfdetect.reports.json_report import dumps
 from dfdetect.reports.plain import plain_result, text
@@ -134,7 +134,8 @@ class SarifReport(Report):
         level = "error" if rule == 0 else "warning" if self.options.fail_on.reached_by(result) else "note"
         persons = suspects(result)
         answer = f"Judged {result.label}. Probability of a fake face: {percent(result.fake_probability)}."
-        message = f"{answer} Suspicious: {persons}." if persons else answer
+        parts = (answer, f"Suspicious: {persons}." if persons else "", *caveats(result))
+        message = " ".join(filter(None, parts))
         notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
         record = plain_result(dataclasses.replace(result, notes=tuple(notes)))
         accepted = [

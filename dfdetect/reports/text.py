@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dfdetect.reports.base import Report
-from dfdetect.reports.findings import sentence, unseen, why
+from dfdetect.reports.findings import doubts, sentence, unseen, why
 from dfdetect.reports.summary import Summary, is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import (
     NOT_JUDGED,
     UNREADABLE,
     label_words,
+    length,
     percent,
     plural,
     printable,
@@ -69,6 +70,9 @@ class TextReport(Report):
         if is_accepted(result):
             line += self._paint("  accepted by the baseline", _DIM)
         lines = [line, *self._persons(result)]
+        # Not on the first line, which is long enough; among the notes where there are particulars.
+        if self.options.verbosity <= 0 and (less := doubts(result)):
+            lines.insert(1, self._paint(f"{_INDENT}note: {less}", _DIM))
         if self.options.verbosity > 0:
             lines += [self._paint(_INDENT + detail, _DIM) for detail in _details(result)]
         return lines
@@ -148,7 +152,7 @@ def _media(media: MediaInfo) -> str:
     parts.append(f"{media.width}×{media.height}")
     if media.kind is MediaKind.VIDEO:
         if media.duration is not None:
-            parts.append(f"{media.duration:.1f} s")
+            parts.append(length(media.duration))
         if media.frame_rate is not None:
             parts.append(f"{media.frame_rate:.4g} frames/s")
         parts.append(f"{plural(media.frames_sampled, 'frame')} looked at")

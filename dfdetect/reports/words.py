@@ -41,8 +41,13 @@ def moment(seconds: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """How long a video is: ``12.5 s``, from a minute on ``1:05``, rounded as the end of a `span` is."""
+    """How long a video is: ``12.5 s``, from a minute on ``1:05``, rounded as the end of a `span` is.
+
+    Never nothing for what lasts: ``<0.1 s``.
+    """
     tenths = _tenths(seconds)
+    if not tenths and seconds > 0:
+        return "<0.1 s"
     return f"{tenths / 10:.1f} s" if tenths < _MINUTE else clock(math.ceil(round(seconds, 3)))
 
 

@@ -59,3 +59,32 @@ def test_it_is_read_from_the_line_the_environment_and_files(
     assert main(words) == 4
     assert main([*words, "-j", "0"]) == 4
     assert seen == [None, 5, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("scan . --jobs many", "must be a whole number of at least 0, not 'many'"),
+        ("scan . --jobs -1", "must be a whole number of at least 0, not '-1'"),
+        ("bench --repeat 0", "must be a whole number of at least 1, not '0'"),
+        ("robustness . --limit 1.5", "must be a whole number of at least 2, not '1.5'"),
+        ("evaluate . --draws 3", "must be a whole number between 20 and 100000, not '3'"),
+        ("calibrate . --error-rate 0.7", "must be a number between 0.005 and 0.5, not '0.7'"),
+        ("calibrate . --miss-rate few", "must be a number between 0.005 and 0.5, not 'few'"),
+        ("train . --out m --work w --steps 0", "must be a whole number of at least 1, not '0'"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_with_those_that_can(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert f"'{words.split()[-2]}'" in (told := capsys.readouterr().err)
+    assert said in told
+
+
+def test_one_in_the_environment_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DFDETECT_JOBS", "-1")
+    assert main(["scan", "."]) == 2
+    assert "DFDETECT_JOBS: must be a whole number of at least 0, not '-1'" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_only_unreadable_files_are_3(capsys: pytest.CaptureFixture[str]) -> None
     [
         (["record.json"], "Missing argument"),
         (["none.json", "photo.jpg"], "cannot read results"),
-        (["photo.jpg", "photo.jpg"], "cannot read results"),
+        (["photo.jpg", "record.json"], "photo.jpg is no record of a scan; make one with"),
         (["plain.json", "photo.jpg"], "--report record=FILE"),
         (["unknown.json", "photo.jpg"], "unknown setting 'sharpen'"),
         (["trusting.json", "photo.jpg"], "trust_list must be the path of a PEM file, not 5"),

@@ -17,7 +17,7 @@ from report_samples import judged, media, score, track, unjudged
 from dfdetect.faces.follow import Segment
 from dfdetect.media.writing import fits
 from dfdetect.reports.annotate import NARROWEST, Annotator
-from dfdetect.reports.caption import NO_PROOF, Caption, person_words, track_colour
+from dfdetect.reports.caption import NO_PROOF, NOBODY, Caption, person_words, track_colour
 from dfdetect.reports.lettering import DARK, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.results import Box, Label, MediaKind, Reason, ScanResult
 
@@ -221,7 +221,8 @@ def test_the_present_moment_moves_along_the_time_line() -> None:
         strip = caption.at(time)
         white = ((strip == 245) & (still != 245)).all(axis=2)
         places.append(int(white.sum(axis=0).argmax()))  # the column with most new white: the mark
-        assert shows(strip, plate(f"0:0{time:.1f}", 11, WHITE))
+        assert shows(strip, plate(f"0:0{time:.1f}", 11, DARK))
+        assert (white.sum(axis=0) >= 12).sum() == 1, "one mark, and no other bar"
     assert places == sorted(places)
     assert places[2] - places[0] == pytest.approx(0.8 * 590, abs=20)
 
@@ -231,6 +232,17 @@ def test_scores_are_drawn_in_the_person_s_colour_and_higher_for_fakes() -> None:
     rows, columns = np.nonzero((strip == track_colour(1)).all(axis=2))
     ends, middle = rows[columns > 600], rows[(columns > 300) & (columns < 360)]
     assert middle.max() > ends.max() + 10, "a low score is low"
+
+
+def test_who_was_not_judged_is_grey_in_the_legend_too() -> None:
+    judged_one, nobody = photo_result(0.93).tracks[0], track(2, None, None, (0.0,), (0.0,))
+    both = dataclasses.replace(photo_result(0.93), tracks=(judged_one, nobody))
+    strip = Caption(both, 640, 12).at(0.0)
+    assert [(strip == colour).all(axis=2).any() for colour in (track_colour(1), NOBODY, track_colour(2))] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_photo_has_no_time_line() -> None:

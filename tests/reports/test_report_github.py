@@ -57,7 +57,9 @@ def test_the_worst_first_and_the_counts_last(results: list[ScanResult]) -> None:
         ("warning", "пара 👥.jpg"),
         ("notice", None),
     ]
-    assert found[1][2] == "fake, 93 %: person 2 at 0:03.2–0:06.4 (93 %) (clips/interview.mp4)"
+    assert found[1][2] == (
+        "fake, 93 %: person 2 at 0:03.2–0:06.4 (93 %) (clips/interview.mp4). The file ends early."
+    )
     assert found[-1][2].startswith(
         "9 files: 2 fake, 1 uncertain, 3 real, 1 not judged (1 no face), 2 unreadable ("
     )

@@ -328,6 +328,18 @@ def test_it_fits_a_phone(browser: Any, tmp_path: Path, count: int) -> None:
     assert find(browser, ".verdict").is_displayed()
 
 
+@pytest.mark.parametrize("width", [390, 500, 1400])
+def test_the_probability_is_on_one_line(browser: Any, tmp_path: Path, width: int) -> None:
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 760}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    visit(browser, tmp_path, full_samples())
+    heights = browser.execute_script(
+        "return [...document.querySelectorAll('summary > .percent')].map(e => e.offsetHeight)"
+    )
+    assert max(heights) < 30
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
 def test_paper_has_the_answer_and_no_tools(browser: Any, tmp_path: Path) -> None:
     visit(browser, tmp_path, full_samples())
     find(browser, "#f1 summary").click()

@@ -15,8 +15,8 @@ from dfdetect.results import Label, MediaKind, Note, Reason
     ("change", "said"),
     [
         ({}, "about 93 are expected to be fakes, if they are like those"),
-        ({"fake_probability": 0.0012, "label": Label.REAL}, "fewer than 1 is expected to be a fake"),
-        ({"fake_probability": 0.999}, "more than 99 are expected to be fakes"),
+        ({"fake_probability": 0.0012, "label": Label.REAL}, "hardly any is expected to be a fake"),
+        ({"fake_probability": 0.999}, "nearly all are expected to be fakes"),
         ({"fake_probability": 0.011, "label": Label.REAL}, "about 1 is expected to be a fake"),
         ({"label": Label.UNCERTAIN, "fake_probability": 0.5}, "That settles nothing either way"),
         ({"notes": (Note("uncalibrated", "x"),)}, "rank files and are no probabilities"),

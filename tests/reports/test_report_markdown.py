@@ -42,8 +42,13 @@ def test_tables_hold_the_worst_first(results: list[ScanResult]) -> None:
     assert [plain(cell) for cell in counts[1]] == ["9", "2", "1", "3", "1", "2"]
     assert [[plain(cell) for cell in row] for row in findings] == [
         ["Answer", "Fake", "File", "Suspicious"],
-        ["fake", ">99 %", "clips/uneven.mp4", "person 1 at 0:00.0–0:10.0 (strongest at 0:04.0–0:06.0)"],
-        ["fake", "93 %", "clips/interview.mp4", "person 2 at 0:03.2–0:06.4 (93 %)"],
+        [
+            "fake",
+            ">99 %",
+            "clips/uneven.mp4",
+            "person 1 at 0:00.0–0:10.0 (strongest at 0:04.0–0:06.0). The file ends early.",
+        ],
+        ["fake", "93 %", "clips/interview.mp4", "person 2 at 0:03.2–0:06.4 (93 %). The file ends early."],
         ["uncertain", "48 %", "пара 👥.jpg", "person 1 at 100,80 px (uncertain 48 %)"],
     ]
     assert [plain(row[0]) for row in rest[1:]] == ["unreadable", "unreadable", "not judged"]

@@ -13,6 +13,8 @@ import pytest
 from report_samples import render, samples
 
 from dfdetect.reports.base import ReportOptions
+from dfdetect.results import MediaKind, Note, ScanResult
+from dfdetect.verdict.novelty import novelty_note
 
 
 def test_every_form_shows_it(schema: dict[str, Any]) -> None:
@@ -45,3 +47,35 @@ def test_it_is_empty_where_it_is_not_known(schema: dict[str, Any]) -> None:
 def test_it_is_a_share() -> None:
     with pytest.raises(ValueError, match="share between 0 and 1"):
         dataclasses.replace(samples()[0], novelty=1.2)
+
+
+def doubtful() -> tuple[ScanResult, str]:
+    """A fake that is unlike the media of the calibration, and what is to be said of it."""
+    note = novelty_note(MediaKind.VIDEO, "faces sharper than 98 % of them")
+    return dataclasses.replace(samples()[0], notes=(Note("late", "Another note."), note)), note.text
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "github", "html", "junit"])
+@pytest.mark.parametrize("verbosity", [-1, 0, 1])
+def test_whoever_reads_an_answer_reads_that_it_is_to_be_trusted_less(name: str, verbosity: int) -> None:
+    result, said = doubtful()
+    page = render(name, [result], ReportOptions(verbosity=verbosity)).replace("%25", "%")
+    assert said in page
+    if name == "text":
+        assert page.count(said) == 1
+        first, before = (render(name, [r]).splitlines()[0] for r in (result, samples()[0]))
+        assert first == before, "no line gets longer"
+
+
+def test_a_page_tells_it_with_the_answer_and_in_a_closed_row() -> None:
+    result, said = doubtful()
+    page = render("html", [samples()[3], result])
+    row, _, detail = page[page.index('id="f2"') :].partition("</summary>")
+    assert row.count(f'class="less" role="img" title="{said} The file ends early."') == 1
+    assert detail.count(said) == 1
+    places = [
+        detail.index(text) for text in ('class="message"', said, "The file ends early.", 'class="meaning"')
+    ]
+    assert places == sorted(places)
+    assert "Another note." in detail
+    assert 'class="less"' not in page[: page.index('id="f2"')].partition("<body>")[2]

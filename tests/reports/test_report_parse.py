@@ -176,3 +176,27 @@ def test_the_line_is_named(tmp_path: Path) -> None:
         list(read_results(path))
     with pytest.raises(InputError, match="cannot read results"):
         list(read_results(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xd8\xff\xe0", b"path,label\na.jpg,fake\n", b'{\n "runs": []\n}\n']
+)
+def test_a_file_of_another_kind_is_named_as_that(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"other is no record of a scan; make one .* name it first$"):
+        list(read_document(path, strict=True)[0])
+    with pytest.raises(InputError, match=r"other holds no results of a scan; make them with "):
+        list(read_results(path))
+
+
+def test_a_last_line_that_was_cut_off_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "scans.jsonl"
+    path.write_text(render("jsonl", samples()[:3])[:-40], "utf-8")
+    with pytest.raises(
+        InputError, match=r"line 3: this last line was .* delete it, and the other 2 can be used"
+    ):
+        list(read_results(path))
+    path.write_text(path.read_text("utf-8") + "\n" + render("jsonl", samples()[3:4]), "utf-8")
+    with pytest.raises(InputError, match="line 3: not JSON"):
+        list(read_results(path))

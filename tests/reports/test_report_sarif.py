@@ -93,7 +93,8 @@ def test_levels_follow_fail_on(results: list[ScanResult]) -> None:
 def test_a_finding_says_who_when_and_how_sure(results: list[ScanResult]) -> None:
     first = run_of(results)["results"][0]
     assert first["message"]["text"] == (
-        "Judged fake. Probability of a fake face: 93 %. Suspicious: person 2 at 0:03.2–0:06.4 (93 %)."
+        "Judged fake. Probability of a fake face: 93 %. Suspicious: person 2 at 0:03.2–0:06.4 (93 %). "
+        "The file ends early."
     )
     assert first["rank"] == 93.1
     properties = first["properties"]

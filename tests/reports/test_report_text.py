@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from report_samples import HOSTILE, NOT_UTF8, judged, media, render, score, track, unjudged
+from report_samples import HOSTILE, NOT_UTF8, judged, media, render, samples, score, track, unjudged
 
 from dfdetect.detector import Detector
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import clock, length, moment, percent, printable, span
-from dfdetect.results import Label, MediaKind, Note, Reason, ScanResult
+from dfdetect.results import Label, MediaInfo, MediaKind, Note, Reason, ScanResult, TrackResult
 from dfdetect.verdict import messages
 
 DATA = Path(__file__).parents[2] / "data"
@@ -36,6 +37,28 @@ def test_printable_keeps_names_readable() -> None:
     assert printable("día 1/пара 👨‍👩‍👧.jpg") == "día 1/пара 👨‍👩‍👧.jpg"
     assert printable(HOSTILE) == r"evil\x1b[2J\x9b31m\nfake\u202egpj.exe"
     assert printable(NOT_UTF8) == r"caf\xe9/clip\xff.mp4"
+    assert printable("take ##[1].jpg, #[2], ## [3]") == r"take #\x23[1].jpg, #[2], ## [3]"
+
+
+@pytest.mark.parametrize(
+    "name", ["text", "markdown", "github", "csv", "html", "junit", "json", "jsonl", "sarif"]
+)
+def test_the_log_of_a_ci_system_obeys_no_name(name: str) -> None:
+    hostile = ["##[stop-commands]x.jpg", "###[group]y.jpg", "a/##VSO[task.complete result=Succeeded;]z.jpg"]
+    found = [judged(path, *rest(samples()[0])) for path in hostile]
+    found += [unjudged(path, Reason.UNREADABLE, f"'{path}' cannot be read.") for path in hostile]
+    text = render(name, found, ReportOptions(verbosity=1))
+    assert "##[" not in text
+    assert "##vso[" not in text.lower()
+    if name == "jsonl":  # a reader has the names as they are
+        assert [json.loads(line)["path"] for line in text.splitlines()] == hostile * 2
+
+
+def rest(result: ScanResult) -> tuple[Label, float, tuple[TrackResult, ...], MediaInfo]:
+    assert result.label is not None
+    assert result.fake_probability is not None
+    assert result.media is not None
+    return result.label, result.fake_probability, result.tracks, result.media
 
 
 @pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv"])
@@ -92,12 +115,24 @@ def test_the_message_and_the_pictures_name_the_same_moment(thousandths: int) -> 
     assert float(said.removesuffix(" s")) == float(shown.removeprefix("0:"))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "0.0 s"), (0.04, "<0.1 s"), (0.05, "0.1 s"), (12.48, "12.5 s"), (85.2, "1:26")],
+)
+def test_every_report_tells_the_length_alike(seconds: float, said: str) -> None:
+    result = samples()[0]
+    assert result.media is not None
+    short = dataclasses.replace(result, media=dataclasses.replace(result.media, duration=seconds))
+    assert f"1920×1080, {said}, " in render("text", [short], ReportOptions(verbosity=1))
+    assert f'video <span class="soft">{said.replace("<", "&lt;")}</span>' in render("html", [short])
+
+
 @given(st.floats(0, 7200), st.floats(0, 1))
 def test_nobody_is_there_for_longer_than_the_video(duration: float, share: float) -> None:
     """The end of a person's time in the same form, and never past the length that is told."""
 
     def tenths(text: str) -> int:
-        parts = [float(part) for part in text.removesuffix(" s").split(":")]
+        parts = [float(part) for part in text.strip("<s ").split(":")]
         return round(10 * sum(part * 60**i for i, part in enumerate(reversed(parts))))
 
     assert tenths(span(0.0, duration * share).split("–")[-1]) <= tenths(length(duration))

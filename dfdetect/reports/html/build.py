@@ -5,6 +5,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 
+from dfdetect.reports.findings import caveats, sentence
 from dfdetect.reports.html.appendix import Appendix
 from dfdetect.reports.html.chart import colour_of, make_chart
 from dfdetect.reports.html.facts import file_facts, length_words, media_words
@@ -28,7 +29,7 @@ from dfdetect.reports.html.wording import (
     signed,
 )
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, moment, percent, plural, reason_words, span
+from dfdetect.reports.words import label_words, moment, percent, plural, printable, reason_words, span
 from dfdetect.results import FaceScore, Label, MediaKind, Reason, ScanResult, TrackResult
 from dfdetect.verdict.messages import unusual_words
 
@@ -67,6 +68,7 @@ def view_file(result: ScanResult, number: int, budget: Budget, appendix: Appendi
         faces=len(result.tracks),
         thumbnail=_thumbnail(result) if budget.thumbnail else None,
         message=result.message,
+        caveats=caveats(result),
         meaning=meaning(result),
         limits=limits_words(result),
         band=result.band,
@@ -231,10 +233,12 @@ def _thumbnail(result: ScanResult) -> str | None:
 
 
 def _notes(result: ScanResult) -> tuple[str, ...]:
+    """Those that do not stand beside the answer."""
     notes = dict.fromkeys(
         note.text for note in (*result.notes, *(result.media.notes if result.media else ()))
     )
-    texts = list(notes)
+    told = caveats(result)
+    texts = [text for text in notes if printable(sentence(text)) not in told]
     if result.novelty is not None and (words := unusual_words(result.novelty)):
         texts.append(words)
     return tuple(texts)

@@ -108,6 +108,8 @@ class FileView:
     """Persons found."""
     thumbnail: str | None
     message: str
+    caveats: tuple[str, ...]
+    """Notes that stand beside the answer, since they say that it is worth less than it seems."""
     meaning: str
     limits: str
     band: tuple[float, float] | None

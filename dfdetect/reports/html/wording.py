@@ -42,9 +42,9 @@ def _odds(probability: float) -> str:
     subject = "Of 100 files that score like this one"
     whole = whole_percent(probability)
     if whole < 1:
-        return f"{subject}, fewer than 1 is expected to be a fake"
+        return f"{subject}, hardly any is expected to be a fake"
     if whole > 99:
-        return f"{subject}, more than 99 are expected to be fakes"
+        return f"{subject}, nearly all are expected to be fakes"
     return (
         f"{subject}, about {whole} {'is expected to be a fake' if whole == 1 else 'are expected to be fakes'}"
     )
