@@ -20,7 +20,7 @@ from dfdetect.errors import InputError
 _SUFFIXES = """
 jpg jpeg jpe jfif png apng webp bmp dib tif tiff gif avif avifs heic heif jp2 j2k jxl
 ppm pgm pbm pnm phm pcx sgi dds qoi dpx exr
-mp4 m4v mov qt mkv webm avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2ts vob 3gp 3g2 ogv ogm
+mp4 m4v mov qt mkv webm avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2t m2ts vob dv 3gp 3g2 ogv ogm
 mxf y4m ivf mjpg mjpeg h264 264 h265 265 hevc obu rm rmvb
 """
 MEDIA_SUFFIXES = frozenset(_SUFFIXES.split())

@@ -17,7 +17,8 @@ from dfdetect.errors import MediaError
 from dfdetect.media import gif
 from dfdetect.media.base import Media
 from dfdetect.media.colour import flatten
-from dfdetect.media.photo import check_pixels, ends_early, open_image, pillow_flags
+from dfdetect.media.limits import check_pixels
+from dfdetect.media.photo import ends_early, open_image, pillow_flags
 from dfdetect.media.sampling import Picks, choose, choose_closer, inside
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 

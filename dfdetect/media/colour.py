@@ -11,6 +11,7 @@ The curve, in this order, all on linear light:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +97,11 @@ def flatten(image: Image) -> Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return pillow.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+        return _shallow(image)
     if image.mode not in ("RGBA", "LA", "La", "PA", "RGBa") and "transparency" not in image.info:
         return image.convert("RGB")
     out = pillow.new("RGB", image.size)
-    for row in range(0, image.height, _ROWS):  # in strips: whole copies would take several times the picture
-        strip = image.crop((0, row, image.width, min(row + _ROWS, image.height)))
+    for row, strip in _strips(image):
         if strip.mode == "La":
             strip = strip.convert("LA")
         see_through = strip if strip.mode == "RGBA" else strip.convert("RGBA")
@@ -109,11 +109,29 @@ def flatten(image: Image) -> Image:
     return out
 
 
-def _eight_bits(samples: NDArray[Any], mode: str) -> NDArray[np.uint8]:
+def _strips(image: Image) -> Iterator[tuple[int, Image]]:
+    """First row and picture of every strip: whole copies would take several times the picture."""
+    for row in range(0, image.height, _ROWS):
+        yield row, image.crop((0, row, image.width, min(row + _ROWS, image.height)))
+
+
+def _shallow(image: Image) -> Image:
     """Scale samples of more than 8 bits; plain conversion would cut them off at 255."""
+    from PIL import Image as pillow
+
+    # Not `max`, nor Pillow's extrema, which lose a sample that is no number.
+    top = float(np.max([np.asarray(strip).max(initial=0) for _, strip in _strips(image)], initial=0))
+    out = pillow.new("RGB", image.size)
+    for row, strip in _strips(image):
+        shallow = pillow.fromarray(_eight_bits(np.asarray(strip), image.mode, top))
+        out.paste(shallow.convert("RGB"), (0, row))
+    return out
+
+
+def _eight_bits(samples: NDArray[Any], mode: str, top: float) -> NDArray[np.uint8]:
+    """Scale some of the samples of a picture, of which `top` is the highest."""
     if mode.startswith("I;16"):
         return ((samples.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    top = float(samples.max(initial=0))
     if mode == "F":
         samples = np.nan_to_num(samples, nan=0.0, posinf=255.0, neginf=0.0)
         scale = 255.0 if top <= 1.0 else 1.0

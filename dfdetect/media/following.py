@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
 MOST_FOLLOWED = 10_000
 """Pictures are counted no further."""
+MOST_SCANS = 500
+"""A JPEG of more scans is not decoded (libjpeg-turbo, asked for a limit, takes the same): an empty one of a
+few bytes costs as much time as a full one.  Ten are usual."""
 _SMALL, _SMALL_SHARE = 320 * 240, 16
 """A following picture of so few pixels, and of less than this part of the first one, is a preview."""
 _FILLING = 4096
 """Bytes that may lie between two pictures."""
 _READ = 1 << 16
 _JPEG_BEGINS, _PNG_BEGINS = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-# In a picture's data 0xFF is followed by 0 or the number of a restart; anything else ends the data.
-_JPEG_MARK = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+# In a picture's data 0xFF is followed by 0 or the number of a restart.  Marks below 0xC0 are reserved, and
+# decoders look for the next one.  Anything else ends the data.
+_JPEG_MARK = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APP1, _APP2 = 0xE1, 0xE2
 _INDEX, _INDEX_ENTRIES, _PREVIEWS = b"MPF\0", 0xB002, 0x01
@@ -50,6 +54,8 @@ class Following:
     """Whole pictures with the first one, without previews and gain maps."""
     video: bool = False
     """A video stands behind one of them, as in a motion photo."""
+    scans: int = 0
+    """How many the first picture has if it is a JPEG, not counted beyond the first one above `MOST_SCANS`."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,7 @@ class _Picture:
     """What is known of a picture so far."""
 
     pixels: int = 0
+    scans: int = 0
     gain_map: bool = False
     """It, or one that belongs to it, is a gain map."""
     index: dict[int, int] = field(default_factory=dict)
@@ -92,7 +99,7 @@ def find_following(source: Source, container: str) -> Following:
             if not nexts:
                 break
             at = min(nexts)
-    return Following(max(1, pictures), video)
+    return Following(max(1, pictures), video, first.scans)
 
 
 def _is_large(found: _Picture, first: _Picture) -> bool:
@@ -112,35 +119,49 @@ def _has_video(filling: bytes) -> bool:
 
 
 def _jpeg(file: io.BufferedReader, found: _Picture) -> bool:
-    """Go behind the JPEG that begins here; False if it is cut off."""
+    """Go behind the JPEG that begins here, or to the scan that is one too many; False if it is cut off."""
+    is_first = file.tell() == 0
     if file.read(2) != _JPEG_BEGINS[:2]:
         return False
     while True:
-        mark = file.read(2)
-        while mark == b"\xff\xff":
-            mark = b"\xff" + file.read(1)
-        if len(mark) < 2 or mark[0] != 0xFF or mark[1] == 0xD8:
+        mark = _next_mark(file, beyond_garbage=is_first)
+        if mark is None or mark == 0xD8:
             return False
-        if mark[1] == 0xD9:
+        if mark == 0xD9:
             return found.pixels > 0
-        if mark[1] == 0x01 or 0xD0 <= mark[1] <= 0xD7:
+        if mark == 0x01 or 0xD0 <= mark <= 0xD7:
             continue
         length = int.from_bytes(file.read(2), "big") - 2
-        if length < 2:
+        if length < 0:
             return False
-        start, wanted = file.tell(), length if mark[1] in (_APP1, _APP2) else min(length, 8)
+        start, wanted = file.tell(), length if mark in (_APP1, _APP2) else min(length, 8)
         data = file.read(wanted)
         if len(data) < wanted:
             return False
-        if mark[1] in _JPEG_SIZES:
+        if mark in _JPEG_SIZES:
             found.pixels = int.from_bytes(data[3:5], "big") * int.from_bytes(data[1:3], "big")
-        elif mark[1] == _APP2 and data.startswith(_INDEX) and not found.index:
+        elif mark == _APP2 and data.startswith(_INDEX) and not found.index:
             found.index = _read_index(data[len(_INDEX) :], start + len(_INDEX))
-        elif mark[1] in (_APP1, _APP2) and _GAIN_MAP.search(data):
+        elif mark in (_APP1, _APP2) and _GAIN_MAP.search(data):
             found.gain_map = True
         file.seek(length - len(data), io.SEEK_CUR)
-        if mark[1] == 0xDA and not _behind_scan(file):
-            return False
+        if mark == 0xDA:
+            found.scans += 1
+            if found.scans > MOST_SCANS:
+                return found.pixels > 0
+            if not _to_mark(file):
+                return False
+
+
+def _next_mark(file: io.BufferedReader, *, beyond_garbage: bool) -> int | None:
+    """The mark that begins here, or that follows what decoders pass over; None if there is none."""
+    mark = file.read(2)
+    while mark == b"\xff\xff":
+        mark = b"\xff" + file.read(1)
+    if beyond_garbage and len(mark) == 2 and not _JPEG_MARK.match(mark):
+        file.seek(-2, io.SEEK_CUR)
+        mark = file.read(2) if _to_mark(file) else b""
+    return mark[1] if len(mark) == 2 and mark[0] == 0xFF else None
 
 
 def _read_index(data: bytes, base: int) -> dict[int, int]:
@@ -159,10 +180,11 @@ def _read_index(data: bytes, base: int) -> dict[int, int]:
     return {}
 
 
-def _behind_scan(file: io.BufferedReader) -> bool:
-    """Go to the mark that ends the data of a scan; False if there is none."""
-    before = b""
-    while data := file.read(_READ):
+def _to_mark(file: io.BufferedReader) -> bool:
+    """Go to the next mark, such as the one that ends the data of a scan; False if there is none."""
+    before, size = b"", 256  # many scans are tiny, and what is read too much is read again
+    while data := file.read(size):
+        size = min(2 * size, _READ)
         window = before + data
         if found := _JPEG_MARK.search(window):
             file.seek(found.start() - len(window), io.SEEK_CUR)

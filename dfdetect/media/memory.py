@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from dfdetect.errors import MediaError
 from dfdetect.media.base import Media
 from dfdetect.media.colour import composite, flatten
-from dfdetect.media.photo import check_pixels, orientation, out_of_memory, turn
+from dfdetect.media.limits import check_pixels, out_of_memory, turn
+from dfdetect.media.photo import orientation
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:

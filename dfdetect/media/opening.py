@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from dfdetect.errors import MediaError
-from dfdetect.media.photo import check_pixels, out_of_memory
+from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.sniff import Family, Sniffed
 from dfdetect.media.structure import Structure, inspect
 from dfdetect.results import Reason

@@ -15,7 +15,8 @@ from dfdetect.errors import MediaError
 from dfdetect.media import gif
 from dfdetect.media.base import Media
 from dfdetect.media.colour import MAPPED, flatten, is_hdr, tone_map
-from dfdetect.media.following import find_following
+from dfdetect.media.following import MOST_SCANS, find_following
+from dfdetect.media.limits import check_pixels, out_of_memory, too_large, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.transfer import find_transfer
 from dfdetect.quiet import expected
@@ -40,6 +41,7 @@ _PLUGINS = {
     "ico": ("ICO",),
     "heic": ("HEIF",),
 }
+_ORIENTATION_TAG = 0x0112
 # EXIF orientation: degrees clockwise, after mirroring left to right.
 _ORIENTATION = {
     1: (0, False),
@@ -51,16 +53,10 @@ _ORIENTATION = {
     7: (90, True),
     8: (270, False),
 }
+_XMP = frozenset({"xmp", "XML:com.adobe.xmp"})
 # Pillow's words for files that may be sound.
 _UNREAD_KIND = re.compile(r"unknown pixel mode|unknown data organization|Unsupported BMP")
 _pillow = threading.Lock()
-
-
-def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool = False) -> NDArray[np.uint8]:
-    """Mirror `image` left to right if asked, then turn it clockwise by a multiple of 90 degrees."""
-    if mirrored:
-        image = image[:, ::-1]
-    return np.ascontiguousarray(np.rot90(image, -(clockwise // 90)))
 
 
 def open_image(
@@ -151,19 +147,6 @@ def _open_without_metadata(file: BinaryIO, container: str, title: str, settings:
         return None
 
 
-def check_pixels(width: int, height: int, title: str, settings: Settings) -> None:
-    """Raise `MediaError` when a picture of this size is refused."""
-    if width * height > settings.max_pixels:
-        raise _too_large(title, f"{width}x{height} pixels, more", settings)
-
-
-def _too_large(title: str, claim: str, settings: Settings) -> MediaError:
-    return MediaError(
-        Reason.TOO_LARGE,
-        f"{title} claims {claim} than max_pixels ({settings.max_pixels}): raise max_pixels if you trust it",
-    )
-
-
 class PhotoMedia(Media):
     """One still picture in a file.  Of several pages the first is taken, and a note says so.
 
@@ -180,6 +163,12 @@ class PhotoMedia(Media):
             image = open_image(file, container, source, settings, self._note)
             self._size, counted = image.size, count_pages(image, container, source)
         following = find_following(source, container)
+        if following.scans > MOST_SCANS:
+            raise MediaError(
+                Reason.TOO_LARGE,
+                f"{source.title} is drawn in more than {MOST_SCANS} passes (scans), which takes too long:"
+                " convert it to PNG",
+            )
         pages = max(counted, following.pictures) + beside
         if pages > 1:
             number = f"{pages}" if pages < MOST_PAGES else f"{MOST_PAGES} or more"
@@ -252,6 +241,8 @@ class PhotoMedia(Media):
     def _decode(self, *, tolerant: bool) -> NDArray[np.uint8]:
         with self._source.buffered() as file:
             image = open_image(file, self._container, self._source, self._settings, self._note)
+            if self._container == "tiff":  # which Pillow turns by itself while it loads
+                image.info.pop("xmp", None)
             with pillow_flags(self._source.title, self._settings, tolerant=tolerant):
                 image.load()
                 clockwise, mirrored = orientation(image)
@@ -281,9 +272,20 @@ def ends_early(source: Source, container: str) -> bool:
 
 
 def orientation(image: Image) -> tuple[int, bool]:
-    """Degrees clockwise that make `image` upright, after mirroring it if the second answer says so."""
+    """Degrees clockwise that make `image` upright, after mirroring it if the second answer says so.
+
+    Only EXIF counts, as in browsers; where it is silent, Pillow goes by XMP.
+    """
+    from PIL import Image as pillow
+
+    image.load()  # which turns a TIFF
     try:
-        return _ORIENTATION.get(image.getexif().get(0x0112, 1), (0, False))
+        number = image.getexif().get(_ORIENTATION_TAG, 1)
+        if number != 1 and not _XMP.isdisjoint(image.info):
+            bare = pillow.new("L", (1, 1))
+            bare.info = {key: value for key, value in image.info.items() if key not in _XMP}
+            number = number if _ORIENTATION_TAG in bare.getexif() else 1
+        return _ORIENTATION.get(number, (0, False))
     except Exception:  # a damaged EXIF block is no reason to refuse the picture
         return 0, False
 
@@ -308,7 +310,7 @@ def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> I
         except Image.DecompressionBombError as error:
             counted = re.search(r"[0-9]+(?= pixels)", str(error))
             claim = f"{counted[0]} pixels, more" if counted else "more pixels"
-            raise _too_large(title, claim, settings) from error
+            raise too_large(title, claim, settings) from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
@@ -321,8 +323,3 @@ def _register_heif(title: str) -> None:
             Reason.UNSUPPORTED, f"{title} is HEIC: install pillow-heif, or convert it to JPEG"
         ) from error
     pillow_heif.register_heif_opener()
-
-
-def out_of_memory(title: str) -> MediaError:
-    """The error for a picture that does not fit."""
-    return MediaError(Reason.OUT_OF_MEMORY, f"{title} does not fit into memory: make it smaller")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.media.colour import composite, is_hdr, tone_map
-from dfdetect.media.photo import turn
+from dfdetect.media.limits import turn
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

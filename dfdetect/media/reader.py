@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from dfdetect.settings import Settings
 
-__all__ = ["Media", "open_media"]
-
 
 def open_media(
     source: str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Image | Source, settings: Settings

@@ -61,6 +61,8 @@ _VIDEOS = (
     (b"DKIF", "ivf"),
     (b"YUV4MPEG2", "yuv4mpeg"),
     (b"OggS", "ogg"),
+    (b"\x1f\x07\x00\x3f", "dv"),
+    (b"\x1f\x07\x00\xbf", "dv"),
 )
 _SOUNDS = (
     (b"ID3", "mp3"),
@@ -94,6 +96,12 @@ _RARE_PICTURES = (
 )
 # Not P1 to P3, whose pictures are written as text and read by nobody here.
 _NETPBM = re.compile(rb"P[456FfHh]\n(?:#[^\n]*\n)*[0-9]+\s")
+# Five packets of a transport stream, of which FFmpeg finds the first wherever it begins: mark, no error, and
+# something inside.
+_PACKET = rb"G[\0-\x7f].[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{%d}"
+_LATE_PACKETS = tuple(
+    re.compile(_PACKET % size + b"(?:" + _PACKET % size + b"){3}G", re.DOTALL) for size in (184, 188, 200)
+)
 _ISO_OLD = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
@@ -233,8 +241,12 @@ def _is_window_dump(head: bytes) -> bool:
 
 
 def _transport_stream(head: bytes) -> Sniffed | None:
+    """Packets of one size: from the first byte on ("mpegts"), or behind others ("ts")."""
     for size, first in ((188, 0), (192, 4), (204, 0)):
         marks = head[first : first + size * 5 : size]
         if len(marks) >= 3 and set(marks) == {0x47}:
             return Sniffed(Family.VIDEO, "mpegts")
+    for packets in _LATE_PACKETS:
+        if (found := packets.search(head)) and not is_text(found[0]):
+            return Sniffed(Family.VIDEO, "ts")
     return None

@@ -18,8 +18,8 @@ from dfdetect.errors import MediaError
 from dfdetect.media.base import Media
 from dfdetect.media.colour import MAPPED
 from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
+from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.opening import Opened, explain, open_video
-from dfdetect.media.photo import check_pixels, out_of_memory
 from dfdetect.media.picture import convert, read_orientation, square_size
 from dfdetect.media.rover import Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times

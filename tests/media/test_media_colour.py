@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +46,36 @@ def test_floats_and_deep_integers_are_scaled():
     assert np.asarray(flatten(Image.fromarray(np.full((2, 2), 0.5, np.float32))))[0, 0, 0] == 128
     assert np.asarray(flatten(Image.fromarray(np.full((2, 2), 200.0, np.float32))))[0, 0, 0] == 200
     assert np.asarray(flatten(Image.fromarray(np.full((2, 2), 32768, np.int32))))[0, 0, 0] == 128
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", np.int32, np.float32])
+@pytest.mark.parametrize("top", [1.0, 200.0, 60_000.0, 2e9, np.nan, np.inf])
+def test_deep_pictures_are_scaled_row_by_row_as_at_once(dtype, top):
+    """The highest sample, by which all are scaled, stands in the last row, or in the first."""
+    whole = np.random.default_rng(4).random((333, 17)) * (min(top, 65535.0) if np.isfinite(top) else 1.0)
+    whole[-1, 0] = min(top, 65535.0) if "u2" in str(dtype) else top
+    if dtype != np.float32:
+        whole = np.nan_to_num(whole, posinf=2e9 if dtype == np.int32 else 65535)
+    for samples in (whole.astype(dtype), whole[::-1].astype(dtype)):
+        image = Image.fromarray(samples)
+        assert image.mode == {np.int32: "I", np.float32: "F", "<u2": "I;16", ">u2": "I;16B"}[dtype]
+        if dtype == np.float32:
+            samples = np.nan_to_num(samples, nan=0.0, posinf=255.0)
+            scale = 255.0 if top <= 1 else 1.0
+        else:
+            scale = 255 / (2**31 - 1 if samples.max() > 65535 else 65535)
+        expected = (np.clip(samples * scale, 0, 255) + 0.5).astype(np.uint8)
+        assert (np.asarray(flatten(image)) == expected[..., None]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_a_large_deep_picture_takes_little_more_than_its_own_memory(dtype):
+    image = Image.fromarray(np.zeros((2048, 2048), dtype))
+    tracemalloc.start()  # which sees the arrays
+    flatten(image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2048 * 2048
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=6), st.data())

@@ -9,8 +9,9 @@ import pytest
 from make import codes, numbered, quarters, video
 from PIL import Image
 
+from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
-from dfdetect.results import MediaInfo, MediaKind
+from dfdetect.results import MediaInfo, MediaKind, Reason
 from dfdetect.settings import Settings
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -164,3 +165,29 @@ def test_thousands_of_tiny_pictures_and_beginnings_take_no_time():
     clock = time.process_time()
     look(jpeg(96, 64) + 8_000 * tiny)
     assert time.process_time() - clock < 2
+
+
+def with_scans(count: int, between: bytes) -> bytes:
+    """A progressive JPEG of so many scans; all but the first ones are empty."""
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(buffer, "JPEG", progressive=True)
+    whole = buffer.getvalue()
+    scan = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + (count - whole.count(b"\xff\xda")) * (between + scan) + whole[-2:]
+
+
+# What decoders pass over: without bytes, with other ones, a comment without text, filling, a lost restart.
+@pytest.mark.parametrize("between", [b"", b"other", b"\xff\xfe\0\2", b"\xff\xff", b"\xff\xd3", b"\xff\0"])
+def test_a_photo_of_hundreds_of_scans_is_refused(between):
+    assert look(with_scans(500, between)).notes == ()
+    with pytest.raises(MediaError, match="more than 500 passes") as caught:
+        look(with_scans(501, between))
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_counting_scans_takes_no_time():
+    data = with_scans(50_000, b"")
+    clock = time.process_time()
+    with pytest.raises(MediaError):
+        look(data)
+    assert time.process_time() - clock < 0.5

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from make import codes, numbered, png_chunk, quarters, read_number, read_video, video
 from PIL import Image
 
+from dfdetect.batch.sources import find_media
 from dfdetect.errors import SettingsError
 from dfdetect.media.colour import BACKGROUND, composite, flatten
 from dfdetect.media.credentials import read_trust_list
@@ -295,6 +296,42 @@ def test_icons_are_told_from_what_begins_with_the_same_bytes():
     Image.fromarray(quarters(64, 64)).save(buffer, "ICO", sizes=[(16, 16), (64, 64)])
     assert sniff(buffer.getvalue()).format == "ico"
     assert sniff(b"\x00\x00\x01\x00" + bytes(60)).family is Family.UNKNOWN
+
+
+@pytest.mark.parametrize("size", [188, 192])
+@pytest.mark.parametrize("before", [b"\n" * 5, b"<html>\n", b"a line of text\n" * 100])
+def test_a_transport_stream_behind_other_bytes_is_found(before, size, tmp_path):
+    whole = video(numbered(20), form="mpegts")
+    if size == 192:  # as cameras and discs have it
+        whole = b"".join(bytes(4) + whole[at : at + 188] for at in range(0, len(whole), 188))
+    path = tmp_path / "a.ts"
+    path.write_bytes(before + whole)
+    assert list(find_media([str(tmp_path)])) == [str(path)]
+    with open_media(path, Settings(frames=8)) as media:
+        assert media.kind is MediaKind.VIDEO
+        assert numbers(list(media.frames()))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"." * 5 + b"G" * 4096,
+        b"x" + (b"G001" + b"." * 183 + b"\n") * 20,
+        b"\0" + np.random.default_rng(5).bytes(65_535),
+    ],
+)
+def test_what_only_looks_like_a_transport_stream_is_none(data):
+    assert sniff(data).family in (Family.TEXT, Family.UNKNOWN)
+
+
+def test_digital_video_is_found(tmp_path):
+    pictures = [np.full((576, 720, 3), level, np.uint8) for level in (50, 200)]
+    data = video(pictures, codec="dvvideo", form="dv", pix_fmt="yuv420p")
+    (tmp_path / "no suffix").write_bytes(data)
+    (tmp_path / "a.dv").symlink_to("gone.dv")
+    assert len(list(find_media([str(tmp_path)]))) == 2
+    assert sniff(data).format == "dv"
+    assert len(read(data)[1]) == 2
 
 
 # --- transparency

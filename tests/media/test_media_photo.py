@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from make import codes, corners, png_chunk, png_header, quarters
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
@@ -66,6 +67,34 @@ def test_exif_orientations_give_the_same_pixels(orientation, form):
     assert info.container == form.lower()
     if form != "TIFF":  # Pillow turns TIFF by itself and forgets the tag
         assert info.rotation == {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}.get(orientation, 0)
+
+
+XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="3"/></x:xmpmeta>'
+
+
+def with_xmp(form: str, exif: Image.Exif) -> bytes:
+    """A picture that XMP would turn by 180 degrees."""
+    image = Image.fromarray(quarters())
+    if form == "TIFF":
+        return encode(image, form, tiffinfo={700: XMP, **exif})
+    if form == "PNG":
+        texts = PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        return encode(image, form, pnginfo=texts, exif=exif)
+    return encode(image, form, xmp=XMP, exif=exif)
+
+
+@pytest.mark.parametrize("stated", [None, 1, 6])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_a_picture_is_turned_by_exif_alone(form, stated):
+    """As browsers do; Pillow goes by XMP as well."""
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    if stated is not None:
+        exif[0x0112] = stated
+    frame, _ = read(with_xmp(form, exif))
+    turned = ["blue", "red", "white", "green"] if stated == 6 else ["red", "green", "blue", "white"]
+    assert corners(frame.image) == turned
 
 
 @pytest.mark.parametrize(
@@ -311,6 +340,10 @@ def test_pillow_images():
     frame, info = read(image)
     assert np.array_equal(frame.image, quarters()[::-1, ::-1])
     assert (info.container, info.rotation) == ("array", 180)
+    turned = Image.open(io.BytesIO(encode(image, "TIFF", exif=exif)))
+    assert np.array_equal(read(turned)[0].image, quarters()[::-1, ::-1])  # once
+    by_xmp = Image.open(io.BytesIO(with_xmp("JPEG", Image.Exif())))
+    assert corners(read(by_xmp)[0].image) == ["red", "green", "blue", "white"]
     opened, _ = read(Image.open(io.BytesIO(encode(image.convert("RGBA"), "PNG"))))
     assert np.array_equal(opened.image, quarters())
 
