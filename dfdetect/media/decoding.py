@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 _I_PICTURE = 1
 
 
-def cuts_are_marked(opened: Opened) -> bool:
-    """Of MP4's packets those are marked as damaged which the end of the file has cut off, and no others."""
-    return bool(opened.container.format.name.startswith("mov"))
-
-
 class FalseKeyError(Exception):
     """A packet that the container calls a key picture is none: decoding cannot start there."""
 
@@ -45,7 +40,7 @@ class Decoder:
         # In H.264 a picture that no other needs says so; HEVC's mark is not enough (sub-layers).
         self.can_skip = self._context.codec.canonical_name == "h264"
         # No use but trouble, since an error makes PyAV lose the good pictures that come out at the same time.
-        self._leave_out_cut = not tolerant and cuts_are_marked(opened)
+        self._leave_out_cut = not tolerant and opened.cuts_are_marked
         self._skipping = False
         self.broken = 0
         """Packets out of which nothing came."""

@@ -13,7 +13,9 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from dfdetect.errors import MediaError
+from dfdetect.media.joined import JoinedClock
 from dfdetect.media.limits import check_pixels, out_of_memory
+from dfdetect.media.samples import claims_too_many
 from dfdetect.media.sniff import Family, Sniffed
 from dfdetect.media.structure import Structure, inspect
 from dfdetect.results import Reason
@@ -34,6 +36,8 @@ _MOST_THREADS = 4
 _OPTIONS = {"protocol_whitelist": "none"}
 # Tags that are no UTF-8 must not keep a video from being read; since PyAV 19 they never do.
 _TOLERANT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+_CHAPTERS_RATE = 0.5
+"""Chapters do not begin more often than this a second."""
 _LATE = 0.5
 """Seconds by which the picture may begin later than the container without a word about it."""
 
@@ -56,14 +60,24 @@ class Opened:
         late = float(self.stream.start_time * self.stream.time_base) - begins / 1_000_000
         return late if late > _LATE else 0.0
 
+    @property
+    def cuts_are_marked(self) -> bool:
+        """Of MP4's packets just those are marked as damaged that the end of the file has cut off."""
+        return bool(self.container.format.name.startswith("mov"))
+
     def packets(self) -> Iterator[Packet[VideoStream]]:
-        """All packets of the picture stream in the order of the file; damaged places are passed over."""
+        """All packets of the picture stream in the order of the file; damaged places are passed over.
+
+        Their times go on where the file's clock begins anew.
+        """
         failures = 0
+        clock = JoinedClock(self.container.format.name, float(self.stream.time_base or 0))
         while failures < _MOST_FAILURES:
             try:
                 for packet in self.container.demux(self.stream):
                     if packet.size:
                         failures = 0
+                        clock.set(packet)
                         yield packet
                 return
             except MemoryError:
@@ -76,6 +90,19 @@ class Opened:
         with suppress(Exception):
             self.container.close()
         self.view.close()
+
+
+def readable_structure(source: Source, sniffed: Sniffed) -> Structure:
+    """What `inspect` says.  Raises `MediaError` for what must not or need not be opened."""
+    structure = inspect(source, sniffed.format)
+    if structure.encrypted:
+        raise no_picture_error(source, sniffed, structure)
+    if claims_too_many(source, sniffed.format):
+        raise MediaError(
+            Reason.UNREADABLE,
+            f"{source.title} is damaged, its index claims more than the file can hold: copy it again",
+        )
+    return structure
 
 
 def open_container(view: View) -> InputContainer:
@@ -97,7 +124,7 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
         raise
     except Exception as error:
         view.close()
-        raise explain(source, sniffed, inspect(source, sniffed.format), str(error)) from error
+        raise no_picture_error(source, sniffed, inspect(source, sniffed.format), str(error)) from error
     try:
         stream = _picture_stream(container, source.title, sniffed)
         context = stream.codec_context
@@ -138,10 +165,21 @@ def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> 
 
 
 def _is_attached(stream: VideoStream) -> bool:
-    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+    """Whether this is a cover, or the pictures of chapters.
+
+    An MP4 calls a track the latter by a few bytes in another one, and players play it all the same: when it
+    is enabled or moves, it is none.
+    """
+    if not stream.disposition & Disposition.timed_thumbnails:
+        return bool(stream.disposition & Disposition.attached_pic)
+    seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    moves = stream.frames > 1 and stream.frames > seconds * _CHAPTERS_RATE
+    return not (moves or stream.disposition & Disposition.default)
 
 
-def explain(source: Source, sniffed: Sniffed, structure: Structure, cause: str) -> MediaError:
+def no_picture_error(
+    source: Source, sniffed: Sniffed, structure: Structure, cause: str = "no picture could be decoded"
+) -> MediaError:
     """The error for a file out of which no picture came, with what to do about it."""
     title = source.title
     if structure.encrypted:

@@ -21,6 +21,13 @@ _FIRST_GAP = 2.0
 """Distance of key pictures that is assumed before any was seen, in seconds."""
 
 _FARTHEST_BACK = 64.0
+_LATER = 5.0
+"""Seconds by which pictures may go on after the end that a header claims: sound and picture end apart."""
+_SEARCHED = frozenset({"mpegts", "mpeg"})
+"""Containers without an index."""
+_PLACES = 32
+_REORDERED = 2.0
+"""Seconds by which a picture may be shown before one that precedes it in the file, and more."""
 
 
 class Rover:
@@ -38,17 +45,45 @@ class Rover:
         return float((pts - self.first) * self.unit)
 
     def is_true(self, duration: float) -> bool:
-        """True when there really are pictures near the end of the claimed `duration` (seconds)."""
-        for place in (0.97, 0.0):
-            try:
-                self._seek(place * duration)
-                packet = next(self._opened.packets(), None)
-            except (FFmpegError, OSError):
+        """True when there really are pictures up to the claimed `duration` (seconds), and none later."""
+        try:
+            return (
+                self._is_near(0.97 * duration)
+                and self._is_near(0.0)
+                and self._ends_at(duration)
+                and self._is_in_order()
+            )
+        except (FFmpegError, OSError):
+            return False
+
+    def _is_near(self, time: float) -> bool:
+        """Whether a jump to `time` ends there."""
+        self._seek(time)
+        packet = next(self._opened.packets(), None)
+        return packet is not None and packet.pts is not None and abs(self.seconds(packet.pts) - time) <= 60.0
+
+    def _ends_at(self, time: float) -> bool:
+        """Whether no picture follows long after `time`.  Reads from the key picture before it to the end."""
+        self._seek(time)
+        return all(p.pts is None or self.seconds(p.pts) < time + _LATER for p in self._opened.packets())
+
+    def _is_in_order(self) -> bool:
+        """Whether time runs with the bytes, which it does not in a file that was joined from several.
+
+        Asked where jumps are a search among the times; elsewhere the index tells where they lie.
+        """
+        container, before = self._opened.container, float("-inf")
+        if container.format.name not in _SEARCHED:
+            return True
+        for place in range(_PLACES):
+            at = container.size * place // _PLACES
+            container.seek(at, stream=self._opened.stream, unsupported_byte_offset=True)
+            pts = next((p.pts for p in self._opened.packets() if p.pts is not None), None)
+            if pts is None:
+                return True  # nothing but the rest of a picture
+            if self.seconds(pts) < before - _REORDERED:
                 return False
-            if packet is None or packet.pts is None:
-                return False
-            if not (place * duration - 60.0) <= self.seconds(packet.pts) <= place * duration + 60.0:
-                return False
+            before = self.seconds(pts)
         return True
 
     def frames(self, times: Iterable[float], *, spacing: float, skip: set[int]) -> Iterator[VideoFrame]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from dfdetect.media.source import Source
 
 _MOST_BOXES = 200_000
-_DEEPEST = 16  # whole files have tracks five deep
-_MP4_PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
+DEEPEST = 16  # whole files have tracks five deep
+MP4_PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 _MP4_ENCRYPTED = frozenset({b"encv", b"drmi"})
 _MKV_SEGMENT, _MKV_TRACKS, _MKV_CLUSTER = 0x18538067, 0x1654AE6B, 0x1F43B675
 
@@ -54,7 +54,7 @@ def _mp4(file: io.BufferedReader, size: int) -> Structure:
         if kind in (b"moov", b"moof"):
             index = True
         if kind == b"moov":
-            encrypted = _mp4_tracks(file, start, min(end, size), mirrored, _DEEPEST)
+            encrypted = _mp4_tracks(file, start, min(end, size), mirrored, DEEPEST)
     return Structure(whole and index, encrypted, index, frozenset(mirrored))
 
 
@@ -81,7 +81,7 @@ def _mp4_tracks(file: io.BufferedReader, start: int, stop: int, mirrored: set[in
     """True when a track is encrypted; adds the numbers of mirrored tracks.  Looks `depth` boxes deep."""
     encrypted = False
     for kind, body, end in boxes(file, start, stop):
-        if kind in _MP4_PARENTS and depth:
+        if kind in MP4_PARENTS and depth:
             encrypted |= _mp4_tracks(file, body, min(end, stop), mirrored, depth - 1)
         elif kind == b"tkhd":
             number, a, b, c, d = _track_header(file, body)

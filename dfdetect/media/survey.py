@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.media.decoding import cuts_are_marked
-
 if TYPE_CHECKING:
     from dfdetect.media.opening import Opened
 
@@ -126,7 +124,7 @@ def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, duration
     marked = (flags & _MARKED) != 0
     count = int(marked.sum())
     # In MP4 the mark means that the end of the file has cut the picture off.
-    trusts_marked = not cuts_are_marked(opened) and count > max(_FEW_MARKED, _FEW_MARKED_SHARE * len(flags))
+    trusts_marked = not opened.cuts_are_marked and count > max(_FEW_MARKED, _FEW_MARKED_SHARE * len(flags))
     usable = (flags & _UNUSABLE) == 0
     if not trusts_marked:
         usable &= ~marked

@@ -19,11 +19,10 @@ from dfdetect.media.base import Media
 from dfdetect.media.colour import MAPPED
 from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
 from dfdetect.media.limits import check_pixels, out_of_memory
-from dfdetect.media.opening import Opened, explain, open_video
+from dfdetect.media.opening import Opened, no_picture_error, open_video, readable_structure
 from dfdetect.media.picture import convert, read_orientation, square_size
 from dfdetect.media.rover import Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
-from dfdetect.media.structure import inspect
 from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
@@ -48,13 +47,11 @@ class VideoMedia(Media):
     def __init__(self, source: Source, sniffed: Sniffed, settings: Settings) -> None:
         super().__init__()
         self._source, self._sniffed, self._settings = source, sniffed, settings
-        self._structure = inspect(source, sniffed.format)
+        self._structure = readable_structure(source, sniffed)
         self._survey: Survey | None = None
         self._given: set[int] = set()
         self._broken = self._left_out = 0
         self._rotation = 0
-        if self._structure.encrypted:
-            raise explain(source, sniffed, self._structure, "encrypted")
         opened = open_video(source, sniffed, settings)
         stream, container = opened.stream, opened.container
         context = stream.codec_context
@@ -122,7 +119,7 @@ class VideoMedia(Media):
         if self._broken and "truncated" not in self._notes:
             self._note("damaged", f"{self._broken} damaged packets were passed over.")
         if not self._count:
-            raise explain(self._source, self._sniffed, self._structure, "no picture could be decoded")
+            raise no_picture_error(self._source, self._sniffed, self._structure)
 
     def _tell_marked(self) -> None:
         """Note what was left out, or looked at, although it is marked as damaged."""
@@ -177,7 +174,7 @@ class VideoMedia(Media):
         except MemoryError as error:
             raise out_of_memory(self._source.title) from error
         if not self._count:
-            raise explain(self._source, self._sniffed, self._structure, "no picture could be decoded")
+            raise no_picture_error(self._source, self._sniffed, self._structure)
 
     @property
     def origin(self) -> float:

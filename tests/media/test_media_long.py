@@ -1,5 +1,6 @@
 import io
 import os
+import struct
 import subprocess
 import sys
 
@@ -91,6 +92,33 @@ def test_a_long_file_with_a_wrong_claim_is_read_in_order(monkeypatch):
     frames, info = read_video(bytes(whole), frames=4)
     assert [read_number(frame.image) for frame in frames] == [12, 37, 62, 87]
     assert codes(info) == ["wrong_header"]
+
+
+def claiming(data: bytes, form: str, seconds: int) -> bytes:
+    """Make the header claim another length."""
+    made = bytearray(data)
+    if form == "matroska":
+        place = made.index(b"\x44\x89\x88") + 3
+        made[place : place + 8] = struct.pack(">d", seconds * 1000.0)
+        return bytes(made)
+    for kind, unit_at, at in ((b"mvhd", 12, 16), (b"mdhd", 12, 16), (b"tkhd", None, 20)):
+        place = made.index(kind) + 4
+        unit = 1000 if unit_at is None else int.from_bytes(made[place + unit_at : place + unit_at + 4], "big")
+        made[place + at : place + at + 4] = (seconds * unit).to_bytes(4, "big")
+    return bytes(made)
+
+
+@pytest.mark.parametrize("gop", [10, 600])
+@pytest.mark.parametrize("form", ["mp4", "matroska"])
+def test_a_long_file_that_goes_on_after_its_claimed_end_is_read_in_order(form, gop, monkeypatch):
+    monkeypatch.setattr(video_module, "ORDINARY_SECONDS", 10.0)
+    monkeypatch.setattr(video_module, "SHORT_SECONDS", 10.0)
+    data = claiming(video(numbered(600), rate=10, gop=gop, form=form, options={"bf": "0"}), form, 20)
+    frames, info = read_video(data, frames=6)
+    assert info.duration == pytest.approx(60, abs=0.3)
+    assert [read_number(frame.image) for frame in frames] == pytest.approx(
+        [50, 150, 250, 350, 450, 550], abs=2
+    )
 
 
 def test_endless_lists_are_thinned(monkeypatch):
