@@ -39,8 +39,6 @@ class Kind:
     make: Callable[[Path], None]
     """Writes it to a path: a file, or a folder of pictures."""
     suffix: str
-    usual: bool = False
-    """Measured unless others are asked for; the rest takes minutes."""
     reference: bool = True
     """Whether the reference pipeline can be waited for."""
 
@@ -154,8 +152,8 @@ def _folder(path: Path) -> None:
 
 
 KINDS: Mapping[str, Kind] = {
-    "photo": Kind("a photo of 512×512 pixels with one face", _photo, ".jpg", usual=True),
-    "clip": Kind("10 s of 1080p H.264, a key picture every 10 s", _clip, ".mp4", usual=True),
+    "photo": Kind("a photo of 512×512 pixels with one face", _photo, ".jpg"),
+    "clip": Kind("10 s of 1080p H.264, a key picture every 10 s", _clip, ".mp4"),
     "clip-4k": Kind("60 s of 4K HEVC", _clip_4k, ".mp4"),
     "hour": Kind("an hour of 1080p H.264, a key picture every 5 s", _hour, ".mp4"),
     "crowd": Kind("a photo of 1920×1280 pixels with 24 faces", _crowd, ".jpg"),

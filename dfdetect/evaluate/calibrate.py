@@ -22,10 +22,9 @@ from dfdetect.evaluate.fitting import band_between, conformal_bounds
 from dfdetect.evaluate.novelty import fit_novelty
 from dfdetect.evaluate.pipeline import CANDIDATES, Pipeline, fit_pipeline, labels_of
 from dfdetect.evaluate.records import Record
+from dfdetect.evaluate.weighted import Floats
 from dfdetect.results import MediaKind
 from dfdetect.verdict.calibration import CALIBRATION_FORMAT
-
-Floats = NDArray[np.float64]
 
 MIN_FILES = 20
 

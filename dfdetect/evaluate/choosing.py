@@ -23,10 +23,10 @@ from dfdetect.evaluate.pipeline import (
     fit_pipeline,
 )
 from dfdetect.evaluate.records import Record
+from dfdetect.evaluate.weighted import Floats
 from dfdetect.results import MediaKind
 from dfdetect.verdict.calibration import to_probability
 
-Floats = NDArray[np.float64]
 Fold = NDArray[np.intp]
 
 PLATT_GROUPS = 100

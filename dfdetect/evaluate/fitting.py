@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
 from dfdetect.evaluate.metrics import balanced_weights
+from dfdetect.evaluate.weighted import Floats
 from dfdetect.verdict.calibration import Isotonic, Platt, to_log_odds, to_probability
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
 _HAIR = 1e-9

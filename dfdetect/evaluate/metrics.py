@@ -1,7 +1,7 @@
 """How good scores and probabilities are: separation, calibration, and how far the figures can be trusted.
 
 Everywhere `labels` is ``[n]`` with 1 for fake and 0 for real, higher scores mean fake, and `weights` is
-``[n]`` (None: all alike).  A figure that needs both classes is NaN when there is only one.
+``[n]``.  A figure that needs both classes is NaN when there is only one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.evaluate import weighted
-from dfdetect.evaluate.weighted import Interval
+from dfdetect.evaluate.weighted import Floats, Interval
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 Statistic = Callable[[NDArray[np.intp]], float]
 
@@ -68,32 +67,24 @@ def tpr_at_fpr(labels: Labels, scores: Floats, limit: float) -> float:
     return float(_roc(labels, scores).tpr_at_fpr(limit)[0]) if _both(labels) else math.nan
 
 
-def balanced_accuracy(labels: Labels, called_fake: NDArray[np.bool_]) -> float:
-    """Mean of the shares of fakes called fake and of reals not called fake."""
-    if not _both(labels):
-        return math.nan
-    fake = np.asarray(labels) == 1
-    return float((called_fake[fake].mean() + (~called_fake[~fake]).mean()) / 2)
-
-
-def ece(labels: Labels, probabilities: Floats, weights: Floats | None = None, bins: int = 15) -> float:
+def ece(labels: Labels, probabilities: Floats, weights: Floats) -> float:
     """Expected calibration error over bins of equal mass.
 
     Biased upward for few files: a perfectly calibrated model gets about .08 with 200 of them, and more where
     they weigh unequally; `weighted.ece_by_chance` says how much.
     """
-    w = _weights(len(probabilities), weights)[None, :]
-    return float(weighted.ece(np.asarray(labels) == 1, np.asarray(probabilities, np.float64), w, bins)[0])
+    w = _shares(weights)[None, :]
+    return float(weighted.ece(np.asarray(labels) == 1, np.asarray(probabilities, np.float64), w)[0])
 
 
-def brier(labels: Labels, probabilities: Floats, weights: Floats | None = None) -> float:
+def brier(labels: Labels, probabilities: Floats, weights: Floats) -> float:
     """Mean squared distance of probability and label."""
-    return float(_weights(len(labels), weights) @ (probabilities - labels) ** 2)
+    return float(_shares(weights) @ (probabilities - labels) ** 2)
 
 
-def log_loss(labels: Labels, probabilities: Floats, weights: Floats | None = None) -> float:
+def log_loss(labels: Labels, probabilities: Floats, weights: Floats) -> float:
     """Mean negative log-likelihood in nats, with probabilities kept one in a million off 0 and 1."""
-    return float(_weights(len(labels), weights) @ file_losses(labels, probabilities))
+    return float(_shares(weights) @ file_losses(labels, probabilities))
 
 
 def file_losses(labels: Labels, probabilities: Floats) -> Floats:
@@ -158,10 +149,8 @@ def _both(labels: Labels) -> bool:
     return 0 < fakes < len(labels)
 
 
-def _weights(count: int, weights: Floats | None) -> Floats:
+def _shares(weights: Floats) -> Floats:
     """Weights that sum to 1."""
-    if weights is None:
-        return np.full(count, 1.0 / max(count, 1))
     return np.asarray(weights / weights.sum(), np.float64)
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from dfdetect.evaluate.pipeline import Pipeline
 from dfdetect.evaluate.records import Record
+from dfdetect.evaluate.weighted import Floats
 from dfdetect.results import MediaKind
 from dfdetect.verdict.novelty import TAIL, Novelty, novelty_figures
-
-Floats = NDArray[np.float64]
 
 ALARM = 0.99
 """From this novelty on a result says that its file is unlike the calibration media."""

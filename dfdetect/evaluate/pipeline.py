@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dfdetect.evaluate.fitting import Labels, fit_isotonic, fit_platt, fit_weights
 from dfdetect.evaluate.records import Record
+from dfdetect.evaluate.weighted import Floats
 from dfdetect.results import MediaKind
 from dfdetect.verdict.aggregate import (
     LOCATION,
@@ -31,7 +32,6 @@ from dfdetect.verdict.aggregate import (
 from dfdetect.verdict.calibration import Calibrator
 from dfdetect.verdict.track import TrackScores
 
-Floats = NDArray[np.float64]
 Fusion = Mapping[MediaKind, tuple[float, ...]]
 
 FIXED: dict[str, Callable[[], Aggregator]] = {
@@ -92,10 +92,6 @@ class Pipeline:
     aggregator: Aggregator
     track_penalty: float
     calibrators: Mapping[MediaKind, Calibrator]
-
-    def logit(self, record: Record) -> float:
-        """A file's logit before calibration, as `Judge.judge` gives it."""
-        return self._logits([record])[0]
 
     def log_odds(self, records: Sequence[Record]) -> Floats:
         """Log-odds of a fake at prior one half, ``[n]``."""

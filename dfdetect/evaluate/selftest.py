@@ -35,11 +35,6 @@ class SelftestResult:
     message: str
     """One sentence for people."""
 
-    @property
-    def difference(self) -> float | None:
-        """Found minus expected logit."""
-        return None if self.found is None else self.found - self.expected
-
 
 def run_selftest(settings: Settings | None = None, scan: Scan | None = None) -> tuple[SelftestResult, ...]:
     """Scan every golden sample of the model that `settings` names.

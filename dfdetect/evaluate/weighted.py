@@ -25,6 +25,7 @@ Statistic = Callable[[Floats], Mapping[str, Floats]]
 
 _CELLS = 2_000_000  # weights held at a time
 _SLACK = 1e-12
+_BINS = 15  # of a calibration error
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def balanced(fake: Bools, weights: Floats) -> Floats:
         return np.asarray(np.where(fake, weights / fakes[:, None], weights / reals[:, None]) / 2, np.float64)
 
 
-def ece(fake: Bools, probabilities: Floats, weights: Floats, bins: int = 15) -> Floats:
+def ece(fake: Bools, probabilities: Floats, weights: Floats) -> Floats:
     """Expected calibration error over bins of equal mass, `weights` rows summing to 1.
 
     Guo et al., On Calibration of Modern Neural Networks, 2017; equal mass as in Nguyen and O'Connor, 2015.
@@ -198,14 +199,14 @@ def ece(fake: Bools, probabilities: Floats, weights: Floats, bins: int = 15) -> 
     """
     order = np.lexsort((*weights, fake, probabilities))  # equal probabilities in an order of their own, too
     w = weights[:, order]
-    place = mass_bins(probabilities[order], w, bins) + bins * np.arange(len(w))[:, None]
+    place = mass_bins(probabilities[order], w, _BINS) + _BINS * np.arange(len(w))[:, None]
     gap = w * (fake[order] - probabilities[order])
-    sums = np.bincount(place.ravel(), gap.ravel(), minlength=bins * len(w)).reshape(len(w), bins)
+    sums = np.bincount(place.ravel(), gap.ravel(), minlength=_BINS * len(w)).reshape(len(w), _BINS)
     return np.asarray(np.abs(sums).sum(axis=1), np.float64)
 
 
 def ece_by_chance(
-    probabilities: Floats, weights: Floats, rng: np.random.Generator, draws: int = 200, bins: int = 15
+    probabilities: Floats, weights: Floats, rng: np.random.Generator, draws: int = 200
 ) -> float:
     """Mean ECE of a perfectly calibrated model with these probabilities ``[n]`` and `weights` ``[n]``.
 
@@ -215,9 +216,9 @@ def ece_by_chance(
     """
     order = np.lexsort((weights, probabilities))
     p, w = probabilities[order], weights[order]
-    place = mass_bins(p, w[None, :], bins)[0]
+    place = mass_bins(p, w[None, :], _BINS)[0]
     gaps = (w * ((rng.random(len(p)) < p) - p) for _ in range(draws))
-    return float(np.mean([np.abs(np.bincount(place, gap, minlength=bins)).sum() for gap in gaps]))
+    return float(np.mean([np.abs(np.bincount(place, gap, minlength=_BINS)).sum() for gap in gaps]))
 
 
 def mass_bins(probabilities: Floats, weights: Floats, bins: int) -> Indices:

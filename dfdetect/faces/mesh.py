@@ -25,12 +25,12 @@ _ZOOM = 1.5  # side of the square it wants around a face, as a multiple of the b
 class FaceMesh:
     """The network, loaded once.  Raises `ModelError` when `path` is not such a network."""
 
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
+    def __init__(self, path: str | Path) -> None:
         import onnxruntime
 
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), session_options(threads), providers=["CPUExecutionProvider"]
+                str(path), session_options(threads=1), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime raises many types, none of them public
             raise ModelError(f"the face mesh network {path} cannot be loaded: {error}") from error

@@ -198,8 +198,8 @@ def _finite(value: float, digits: int) -> float:
     return round(float(value), digits) + 0.0
 
 
-def _significant(value: float, digits: int = 4) -> float | None:
-    return None if not math.isfinite(value) else float(f"{value:.{digits}g}")
+def _significant(value: float) -> float | None:
+    return None if not math.isfinite(value) else float(f"{value:.4g}")
 
 
 def _probability(value: float | None) -> float | None:

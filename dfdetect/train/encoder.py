@@ -18,23 +18,25 @@ from dfdetect.errors import InputError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
+_BLOCKS = (5, 7, 9)
+_THREADS = 2
 
 
 class Encoder:
-    """Crops → class token and patch mean after chosen blocks (counted from 1)."""
+    """Crops → class token and patch mean after `_BLOCKS` (counted from 1)."""
 
-    def __init__(self, onnx_file: str | Path, blocks: Sequence[int] = (5, 7, 9), threads: int = 2) -> None:
+    def __init__(self, onnx_file: str | Path) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = _THREADS
         self._session = ort.InferenceSession(
-            _cut_and_unsigned(onnx_file, blocks), options, providers=["CPUExecutionProvider"]
+            _cut_and_unsigned(onnx_file), options, providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
 
     def features(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
-        """RGB crops ``[224, 224, 3]`` → ``[n, 2 * blocks, 768]``: class token, patch mean, per block."""
+        """RGB crops ``[224, 224, 3]`` → ``[n, 6, 768]``: class token, patch mean, per block."""
         scaled = np.stack(crops).astype(np.float32) / 255.0
         pixels = (scaled - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
         hidden = self._session.run(None, {self._input: np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))})
@@ -42,13 +44,13 @@ class Encoder:
         return np.stack(kept, 1).astype(np.float16)
 
 
-def _cut_and_unsigned(path: str | Path, blocks: Sequence[int]) -> bytes:
-    """The file cut behind the last block asked for, with unsigned weights, as serialised ONNX."""
+def _cut_and_unsigned(path: str | Path) -> bytes:
+    """The file cut behind the last of `_BLOCKS`, with unsigned weights, as serialised ONNX."""
     import onnx
     from onnx import numpy_helper
     from onnx.utils import Extractor
 
-    outputs = [f"/vision_model/encoder/layers.{block - 1}/Add_1_output_0" for block in blocks]
+    outputs = [f"/vision_model/encoder/layers.{block - 1}/Add_1_output_0" for block in _BLOCKS]
     try:
         model = onnx.load(str(path))
     except Exception as error:  # protobuf's DecodeError, whose module has no types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -20,12 +19,12 @@ from dfdetect.faces.detect import FaceDetector, create_detector
 from dfdetect.media.reader import open_media
 from dfdetect.results import Face
 from dfdetect.settings import Settings
+from dfdetect.train.table import write_faces
 
 MARGIN = 1.6
 """Side of a stored crop as a multiple of the longer side of the face box."""
 LONGEST = 256
 """Longest side of a stored crop in pixels."""
-COLUMNS = ("file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair")
 MIN_FACE = 48
 """Faces below this height in pixels say little and are not trained on."""
 
@@ -49,7 +48,7 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
         rows += _one_file(item, folder, settings, detector)
         if number % 25 == 24:
             print(f"faces of {number + 1}/{len(labelled)} files: {len(rows)}", file=sys.stderr, flush=True)
-    _write(folder, rows)
+    write_faces(folder, rows, [row["five"] for row in rows])
     return folder
 
 
@@ -133,14 +132,3 @@ def stored_crop(
     corners = (np.array(face.box, np.float64).reshape(2, 2) - origin) * scale
     five = (np.asarray(face.landmarks, np.float64) - origin) * scale
     return part, [round(float(v), 1) for v in corners.ravel()], np.round(five, 1).tolist()
-
-
-def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
-    five = np.array([row["five"] for row in rows], np.float32).reshape(-1, 5, 2)
-    np.savez(folder / "five.npz", name=np.array([row["file"] for row in rows], dtype=str), five=five)
-    part = folder / "faces.csv.part"
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(part, folder / "faces.csv")

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfdetect.train.chunks import add_chunks, read_chunks
 from dfdetect.train.network import to_input, weights_hash
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, aligned, stamp
 from dfdetect.train.teacher import capped, probe_weights
 from dfdetect.train.transformer import TokenNet
 
-CHUNK = 200
 STRENGTH = 0.001
 """Inverse regularisation of the probe (scikit-learn's C) on standardised features."""
 
@@ -55,34 +54,23 @@ def view_features(
     """Features ``[n, d]`` of one view, computed once in chunks that are kept under `cache` by the weights
     and the input that they are of.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     fed = [recipe.crops[view].as_dict(), recipe.mean, recipe.std, recipe.bf16]
     text = json.dumps([recipe.backbone, recipe.blocks, fed, weights_hash(net.backbone)])
     prefix = hashlib.sha256(text.encode()).hexdigest()[:12]
     keys = [stamp(row) for row in rows]
-    known: dict[str, NDArray[np.float16]] = {}
-    for path in sorted(cache.glob(f"{prefix}-*.npz")):
-        with np.load(path) as archive:
-            known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
-    missing = [(row, key) for row, key in zip(rows, keys, strict=True) if key not in known]
-    for first in range(0, len(missing), CHUNK):
-        part, clock = missing[first : first + CHUNK], time.monotonic()
-        found = _compute(net, [row for row, _ in part], recipe, view, device)
-        names = [key for _, key in part]
-        with (cache / "part").open("wb") as stream:
-            np.savez(stream, name=np.array(names), features=found)
-        os.replace(cache / "part", cache / f"{prefix}-{names[0]}.npz")
-        known.update(zip(names, found, strict=True))
-        rate = (time.monotonic() - clock) / len(part)
-        left = (len(missing) - first - len(part)) * rate / 60
-        text = f"probe, view {view}: {first + len(part)}/{len(missing)} faces, {left:.0f} min left"
+    known = read_chunks(cache, prefix)
+    missing = [(key, row) for key, row in zip(keys, rows, strict=True) if key not in known]
+    compute = partial(_compute, net, recipe, view, device)
+    for done in add_chunks(known, missing, compute, cache, prefix):
+        left = (done.of - done.faces) * done.seconds / 60
+        text = f"probe, view {view}: {done.faces}/{done.of} faces, {left:.0f} min left"
         print(text, file=sys.stderr, flush=True)
     return np.stack([known[key] for key in keys]).astype(np.float32)
 
 
 @torch.inference_mode()
 def _compute(
-    net: TokenNet, rows: Sequence[FaceRow], recipe: Recipe, view: int, device: str
+    net: TokenNet, recipe: Recipe, view: int, device: str, rows: Sequence[FaceRow]
 ) -> NDArray[np.float16]:
     net.eval()
     out = []

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dfdetect.errors import InputError
 from dfdetect.faces.crop import CropSpec, cut
@@ -30,6 +31,8 @@ FAMILIES = (
     "edit",
 )
 """Kinds of forgery that training tells apart in an auxiliary task; anything else counts as `edit`."""
+COLUMNS = ("file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair")
+"""Of ``faces.csv``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,7 @@ def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
     `space` is what names begin with, which must be of this folder alone; None tells folders of one name apart
     by where they are.
 
-    Columns used: file, label, family, method, medium, source, group, x0, y0, x1, y1, pair.
+    Columns used: `COLUMNS`.
     Raises `InputError` when a file, a column, a value or a face's landmarks are missing or damaged.
     """
     root = Path(folder)
@@ -92,6 +95,20 @@ def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
                 root, f"faces.csv, row of {name}: {'the line ends early' if short else error}"
             ) from error
     return rows
+
+
+def write_faces(folder: Path, records: Sequence[Mapping[str, Any]], five: Sequence[ArrayLike]) -> None:
+    """Write what `read_faces` reads: a record with `COLUMNS` (and others, which are left out) and the
+    landmarks ``[5, 2]`` of every face.
+    """
+    names = np.array([record["file"] for record in records], dtype=str)
+    np.savez(folder / "five.npz", name=names, five=np.array(five, np.float32).reshape(-1, 5, 2))
+    part = folder / "faces.csv.part"
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(records)
+    os.replace(part, folder / "faces.csv")
 
 
 def _unusable(root: Path, why: str) -> InputError:

@@ -8,9 +8,9 @@ import hashlib
 import json
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.models import hash_file
+from dfdetect.train.chunks import CHUNK, add_chunks, read_chunks
+from dfdetect.train.encoder import Encoder
 from dfdetect.train.table import FaceRow, aligned, fold_of, stamp
 
 if TYPE_CHECKING:
     from dfdetect.scoring.models import ModelFolder
 
-CHUNK = 200
 CROP = CropSpec("five_point", 224, 0.95)
+_COMPONENTS = 96
+_FOLDS = 5  # of the probe
 
 
 def compute_features(
@@ -37,32 +40,15 @@ def compute_features(
     New ones are computed for at most so many rows (`most`) of each source and label; what the cache
     holds beyond that is returned too.
     """
-    from dfdetect.train.encoder import Encoder
-
-    cache.mkdir(parents=True, exist_ok=True)
-    of = hash_file(Path(encoder_file))[:12]
+    prefix = f"features-{hash_file(Path(encoder_file))[:12]}"
     keys = {row.name: stamp(row) for row in rows}
-    known: dict[str, NDArray[np.float16]] = {}
-    for path in sorted(cache.glob(f"features-{of}-*.npz")):
-        with np.load(path) as archive:
-            known.update(zip(archive["name"].tolist(), archive["features"], strict=True))
-    missing = [row for row in capped(rows, most) if keys[row.name] not in known]
-    encoder = Encoder(encoder_file) if missing else None
-    for first in range(0, len(missing), CHUNK):
-        part = missing[first : first + CHUNK]
-        clock = time.monotonic()
-        features = _chunk(part, encoder)
-        names = [keys[row.name] for row in part]
-        with (cache / "part").open("wb") as stream:
-            np.savez(stream, name=np.array(names), features=features)
-        os.replace(cache / "part", cache / f"features-{of}-{names[0]}.npz")
-        known.update(zip(names, features, strict=True))
-        rate = (time.monotonic() - clock) / len(part)
-        print(
-            f"teacher: {first + len(part)}/{len(missing)} faces, {rate:.2f} s each",
-            file=sys.stderr,
-            flush=True,
-        )
+    known = read_chunks(cache, prefix)
+    missing = [(keys[row.name], row) for row in capped(rows, most) if keys[row.name] not in known]
+    if missing:
+        compute = partial(_chunk, Encoder(encoder_file))
+        for done in add_chunks(known, missing, compute, cache, prefix):
+            text = f"teacher: {done.faces}/{done.of} faces, {done.seconds:.2f} s each"
+            print(text, file=sys.stderr, flush=True)
     return {name: known[key] for name, key in keys.items() if key in known}
 
 
@@ -78,11 +64,11 @@ def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
     return [row for rank, row in sorted(ranked, key=lambda item: item[0]) if rank < most]
 
 
-def _chunk(rows: Sequence[FaceRow], encoder: object) -> NDArray[np.float16]:
+def _chunk(encoder: Encoder, rows: Sequence[FaceRow]) -> NDArray[np.float16]:
     out = []
     for first in range(0, len(rows), 16):
         crops = [aligned(row, CROP) for row in rows[first : first + 16]]
-        out.append(encoder.features(crops))  # type: ignore[attr-defined]
+        out.append(encoder.features(crops))
     return np.concatenate(out)
 
 
@@ -131,13 +117,9 @@ def model_hash(model: ModelFolder) -> str:
 
 
 def targets(
-    rows: Sequence[FaceRow],
-    features: Mapping[str, NDArray[np.float16]],
-    *,
-    components: int = 96,
-    folds: int = 5,
+    rows: Sequence[FaceRow], features: Mapping[str, NDArray[np.float16]]
 ) -> dict[str, NDArray[np.float32]]:
-    """Name → target vector ``[components + 1]``: whitened principal components, then the probe's logit.
+    """Name → target vector ``[_COMPONENTS + 1]``: whitened principal components, then the probe's logit.
 
     Of fewer faces there are fewer components.
 
@@ -148,10 +130,10 @@ def targets(
 
     flat = np.stack([features[row.name].ravel() for row in rows]).astype(np.float32)
     flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-3)
-    pca = PCA(min(components, max(1, len(flat) - 1)), whiten=True, random_state=0).fit(flat)
+    pca = PCA(min(_COMPONENTS, max(1, len(flat) - 1)), whiten=True, random_state=0).fit(flat)
     parts = pca.transform(flat) * np.sqrt(pca.explained_variance_ / pca.explained_variance_[0]) ** 0.5
     parts /= parts.std() + 1e-6
-    logit = probe_logits(rows, flat, folds)
+    logit = probe_logits(rows, flat)
     vectors = np.concatenate([parts, np.clip(logit, -5, 5)[:, None]], 1).astype(np.float32)
     return {row.name: vector for row, vector in zip(rows, vectors, strict=True)}
 
@@ -167,17 +149,17 @@ def probe_weights(rows: Sequence[FaceRow]) -> NDArray[np.float64]:
     return np.asarray(weight)
 
 
-def probe_logits(rows: Sequence[FaceRow], flat: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
+def probe_logits(rows: Sequence[FaceRow], flat: NDArray[np.float32]) -> NDArray[np.float64]:
     """Logit of each row from probes that did not see its source; 0 where the other sources are not of both
     classes.
     """
     from sklearn.linear_model import LogisticRegression
 
     fake = np.array([row.fake for row in rows])
-    fold = np.array([fold_of(row.source, folds) for row in rows])
+    fold = np.array([fold_of(row.source, _FOLDS) for row in rows])
     weight = probe_weights(rows)
     logit = np.zeros(len(rows))
-    for held in range(folds):
+    for held in range(_FOLDS):
         inside, outside = fold != held, fold == held
         if not outside.any():
             continue

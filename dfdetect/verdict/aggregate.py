@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfdetect.verdict.fields import fail, number, part
-from dfdetect.verdict.track import TrackScores
-
-Floats = NDArray[np.float64]
+from dfdetect.verdict.track import Floats, TrackScores
 
 _QUANTILES = {"q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90}
 LOCATION = ("mean", *_QUANTILES, "top_run")

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfdetect.results import MediaKind, Note
 from dfdetect.verdict.fields import fail, number, numbers, part
-from dfdetect.verdict.track import TrackScores
-
-Floats = NDArray[np.float64]
+from dfdetect.verdict.track import Floats, TrackScores
 
 EXPERT = "expert_"
 """Beginning of the name of an expert's mean logit: ``expert_1`` …, in the order of the model card."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dfdetect.cli.bench import KINDS, USUAL, bench
+from dfdetect.cli.bench import KINDS, bench
 from dfdetect.cli.main import main
 from dfdetect.evaluate import bench_media
 from dfdetect.evaluate.bench import REPEAT
@@ -40,7 +40,6 @@ def left(scratch: Path) -> list[str]:
 
 def test_options_offer_what_the_library_has() -> None:
     assert tuple(bench_media.KINDS) == KINDS
-    assert tuple(name for name, kind in bench_media.KINDS.items() if kind.usual) == USUAL
     options = {option.name: option for option in bench.params}
     assert options["repeat"].default == REPEAT
 

@@ -18,6 +18,7 @@ from dfdetect.evaluate import metrics
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 SCORES = np.array([0.1, 0.2, 0.3, 0.7, 0.4, 0.6, 0.8, 0.9])
+ALIKE = np.ones(8)
 
 both = st.lists(st.tuples(st.integers(0, 1), st.integers(-5, 5)), min_size=2, max_size=40).filter(
     lambda rows: len({label for label, _ in rows}) == 2
@@ -37,9 +38,8 @@ def test_figures_by_hand() -> None:
     assert metrics.eer(LABELS, SCORES) == pytest.approx(0.25)
     assert metrics.tpr_at_fpr(LABELS, SCORES, 0.05) == pytest.approx(0.5)
     assert metrics.tpr_at_fpr(LABELS, SCORES, 0.25) == pytest.approx(1.0)
-    assert metrics.balanced_accuracy(LABELS, SCORES > 0.5) == pytest.approx(0.75)
-    assert metrics.brier(LABELS, SCORES) == pytest.approx(np.mean((SCORES - LABELS) ** 2))
-    assert metrics.log_loss(LABELS, SCORES) == pytest.approx(sk_log_loss(LABELS, SCORES))
+    assert metrics.brier(LABELS, SCORES, ALIKE) == pytest.approx(np.mean((SCORES - LABELS) ** 2))
+    assert metrics.log_loss(LABELS, SCORES, ALIKE) == pytest.approx(sk_log_loss(LABELS, SCORES))
 
 
 def test_perfect_and_useless_scores() -> None:
@@ -70,12 +70,13 @@ def test_ece_sees_miscalibration_and_prior() -> None:
     rng = np.random.default_rng(0)
     p = rng.uniform(0, 1, 20_000)
     labels = (rng.random(20_000) < p).astype(int)
-    assert metrics.ece(labels, p) < 0.02
-    assert metrics.ece(labels, np.clip(p + 0.2, 0, 1)) > 0.15
+    alike = np.ones(20_000)
+    assert metrics.ece(labels, p, alike) < 0.02
+    assert metrics.ece(labels, np.clip(p + 0.2, 0, 1), alike) > 0.15
     # Nine of ten reals left out: calibrated at prior one half, so only balanced weights show it.
     kept = (labels == 1) | (rng.random(20_000) < 0.1)
     labels, p = labels[kept], p[kept]
-    assert metrics.ece(labels, p) > 0.15
+    assert metrics.ece(labels, p, np.ones(len(p))) > 0.15
     assert metrics.ece(labels, p, metrics.balanced_weights(labels)) < 0.03
 
 

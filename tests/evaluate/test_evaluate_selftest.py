@@ -70,12 +70,12 @@ def test_goldens_are_reproduced_and_a_shift_is_seen(folder: Path) -> None:
     write_card(folder, dataclasses.replace(read_card(folder), golden=goldens))
     (good,) = run_selftest(settings, scan)
     assert good.passed
-    assert good.difference == pytest.approx(0, abs=1e-5)
+    assert good.found == pytest.approx(good.expected, abs=1e-5)
     moved = dataclasses.replace(goldens[0], logit=goldens[0].logit + 0.01)
     write_card(folder, dataclasses.replace(read_card(folder), golden=(moved,)))
     (bad,) = run_selftest(settings, scan)
     assert not bad.passed
-    assert bad.difference == pytest.approx(-0.01, abs=1e-4)
+    assert bad.found == pytest.approx(bad.expected - 0.01, abs=1e-4)
     assert "does NOT reproduce" in bad.message
 
 

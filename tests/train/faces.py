@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 COLUMNS = ["file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair"]
 FIVE = np.array([[52, 62], [88, 62], [70, 84], [56, 102], [84, 102]], np.float32)
+
+
+def require_training() -> Any:
+    """torch, where everything that training needs is installed; skips the test or the module elsewhere."""
+    torch = pytest.importorskip("torch", reason="training needs torch")
+    from dfdetect.faces.torchvision_nms import ensure_torchvision
+
+    try:
+        ensure_torchvision()
+    except ImportError as error:
+        pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
+    pytest.importorskip("timm", reason="training needs timm")
+    return torch
 
 
 def make_crop_folder(root: Path, sources: int = 4, per_source: int = 3) -> Path:

@@ -12,19 +12,12 @@ from dfdetect.errors import InputError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import fold_of
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
-pytest.importorskip("torch", reason="training needs torch")
-from dfdetect.faces.torchvision_nms import ensure_torchvision
+require_training()
 
-try:
-    ensure_torchvision()
-except ImportError as error:
-    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
-pytest.importorskip("timm", reason="training needs timm")
-
-from dfdetect.train.check import Inputs
-from dfdetect.train.run import run
+from dfdetect.train.check import Inputs  # noqa: E402
+from dfdetect.train.run import run  # noqa: E402
 
 PHOTO = Path(__file__).resolve().parents[2] / "data" / "astronaut.jpg"
 RECIPE = Recipe(

@@ -13,17 +13,10 @@ from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.card import Closer, read_card
 from dfdetect.scoring.models import hash_file, load_model, save_calibration
 from dfdetect.train.recipe import Recipe
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 from tests.train.test_data_first import media
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
-
-try:
-    ensure_torchvision()
-except ImportError as error:
-    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
-pytest.importorskip("timm", reason="training needs timm")
+torch = require_training()
 
 from dfdetect.train.build import build_network  # noqa: E402
 from dfdetect.train.check import Inputs  # noqa: E402

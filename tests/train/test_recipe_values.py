@@ -13,7 +13,7 @@ from dfdetect.cli.main import main
 from dfdetect.errors import SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.train.recipe import LISTS, NUMBERS, Recipe
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
 CARDS = sorted((Path(__file__).resolve().parents[2] / "models").glob("*/card.json"))
 NAMES = {field.name for field in dataclasses.fields(Recipe)}
@@ -129,14 +129,7 @@ def test_a_recipe_that_is_no_object_is_refused(text: str, tmp_path: Path, capsys
 
 
 def test_a_run_whose_loss_runs_away_stops_at_once(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="training needs torch")
-    from dfdetect.faces.torchvision_nms import ensure_torchvision
-
-    try:
-        ensure_torchvision()
-    except ImportError as error:
-        pytest.skip(f"training needs torchvision ({error})")
-    pytest.importorskip("timm", reason="training needs timm")
+    require_training()
     from dfdetect.train.loop import train
     from dfdetect.train.table import read_faces
 

@@ -12,16 +12,9 @@ import pytest
 from dfdetect.cli.main import main
 from dfdetect.errors import DfdetectError, InputError, ModelError, SettingsError
 from dfdetect.faces.crop import CropSpec
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
-
-try:
-    ensure_torchvision()
-except ImportError as error:
-    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
-pytest.importorskip("timm", reason="training needs timm")
+torch = require_training()
 
 from dfdetect.train.build import build_network  # noqa: E402
 from dfdetect.train.check import Inputs  # noqa: E402

@@ -10,16 +10,9 @@ import pytest
 from dfdetect.errors import InputError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.settings import Settings
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
-
-try:
-    ensure_torchvision()
-except ImportError as error:
-    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
-pytest.importorskip("timm", reason="training needs timm")
+torch = require_training()
 
 from dfdetect.scoring.models import load_model  # noqa: E402
 from dfdetect.scoring.scorer import Scorer  # noqa: E402

@@ -12,16 +12,9 @@ from dfdetect.evaluate.metrics import auc
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.card import Closer
 from dfdetect.settings import Settings
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-from dfdetect.faces.torchvision_nms import ensure_torchvision  # noqa: E402
-
-try:
-    ensure_torchvision()
-except ImportError as error:
-    pytest.skip(f"training needs torchvision ({error})", allow_module_level=True)
-pytest.importorskip("timm", reason="training needs timm")
+torch = require_training()
 
 from dfdetect.scoring.engines import installed_engines  # noqa: E402
 from dfdetect.scoring.kernels import signed_bytes_are_exact  # noqa: E402

@@ -19,6 +19,8 @@ from dfdetect.train.forge.warps import lay_onto, smooth_warp
 Image = NDArray[np.uint8]
 Points = NDArray[np.floating]
 
+_LEVELS = 3  # of the pyramid of `multi_band`
+
 
 def self_blend(image: Image, landmarks: Points, rng: np.random.Generator) -> tuple[Image, FloatMap]:
     """Blend a face with a slightly changed copy of itself (Shiohara and Yamasaki, CVPR 2022).
@@ -78,7 +80,7 @@ def composite(source: Image, target: Image, mask: FloatMap) -> Image:
     return np.asarray(cv2.blendLinear(source, target, mask, 1.0 - mask), np.uint8)
 
 
-def multi_band(source: Image, target: Image, mask: FloatMap, levels: int = 3) -> Image:
+def multi_band(source: Image, target: Image, mask: FloatMap) -> Image:
     """Blend band by band with ever softer masks (Burt and Adelson, "A multiresolution spline", 1983).
 
     Low frequencies spread beyond the mask, details do not; outside the reach of the softest mask the
@@ -86,7 +88,7 @@ def multi_band(source: Image, target: Image, mask: FloatMap, levels: int = 3) ->
     """
     a, b, m = source.astype(np.float32), target.astype(np.float32), mask
     bands: list[cv2.typing.MatLike] = []
-    for _ in range(levels):
+    for _ in range(_LEVELS):
         size = (a.shape[1], a.shape[0])
         below = cv2.pyrDown(a), cv2.pyrDown(b), cv2.pyrDown(m)
         detail = [cv2.subtract(x, cv2.pyrUp(y, dstsize=size)) for x, y in ((a, below[0]), (b, below[1]))]

@@ -27,14 +27,13 @@ from dfdetect.errors import InputError
 from dfdetect.scoring.models import hash_file
 from dfdetect.train.forge.blend import composite, match_colour
 from dfdetect.train.forge.masks import FloatMap, softened
-from dfdetect.train.table import FaceRow, read_faces, read_picture, sampling_weights, stamp
+from dfdetect.train.table import FaceRow, read_faces, read_picture, sampling_weights, stamp, write_faces
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Image = NDArray[np.uint8]
 
-COLUMNS = ("file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair")
 _STEP = 8  # pixels a latent cell
 _WIDTH = 64
 
@@ -64,13 +63,12 @@ class TinyAutoencoder:
     ``decoder.*``.  Raises `InputError` when the file is not such an autoencoder.
     """
 
-    def __init__(self, weights: str | Path, bfloat16: bool = False, device: str = "cpu") -> None:
-        """`bfloat16` computes in that type: faster where the processor has it, slower elsewhere."""
+    def __init__(self, weights: str | Path, device: str = "cpu") -> None:
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        self._type, self._device = torch.bfloat16 if bfloat16 else torch.float32, device
+        self._device = device
         self._encoder, self._decoder = _encoder(), _decoder()
         try:
             values = load_file(str(weights))
@@ -80,7 +78,7 @@ class TinyAutoencoder:
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise InputError(f"{weights} does not hold a taef2 autoencoder: {error}") from error
         for net in (self._encoder, self._decoder):
-            net.eval().requires_grad_(False).to(device, self._type)
+            net.eval().requires_grad_(False).to(device)
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
 
     def encode(self, images: NDArray[np.uint8]) -> Tensor:
@@ -89,8 +87,8 @@ class TinyAutoencoder:
 
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2)
-            scaled = (pixels.float() / 255.0).to(self._type, memory_format=torch.channels_last)
-            return self._encoder(scaled).float().cpu()
+            scaled = (pixels.float() / 255.0).to(memory_format=torch.channels_last)
+            return self._encoder(scaled).cpu()
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents → pictures ``[n, h, w, 3]``."""
@@ -98,7 +96,7 @@ class TinyAutoencoder:
 
         with torch.inference_mode():
             bounded = 3.0 * torch.tanh(latents.to(self._device) / 3.0)
-            pixels = self._decoder(bounded.to(self._type, memory_format=torch.channels_last)).float()
+            pixels = self._decoder(bounded.to(memory_format=torch.channels_last))
             scaled = (pixels.clamp(0, 1) * 255.0).round().to(torch.uint8)
             return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
@@ -141,7 +139,6 @@ def decoder_twins(
     folder: str | Path,
     most: int,
     rng: np.random.Generator,
-    bfloat16: bool = False,
     device: str = "cpu",
 ) -> list[FaceRow]:
     """Make twins of at most `most` real faces of `rows` and keep them as a crop folder.
@@ -167,16 +164,17 @@ def decoder_twins(
         own = np.random.default_rng([seed, draw])
         twin = Twin.draw(own)
         donor = _donor(row, reals, np.random.default_rng([seed, draw, 1])) if twin.mix else None
-        made_of = [seed, of, bfloat16, stamp(row), stamp(donor) if donor else None]
+        # False, once a choice of precision, keeps the names of twins that earlier versions made.
+        made_of = [seed, of, False, stamp(row), stamp(donor) if donor else None]
         key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
         name = f"twins/{key}{'.png' if row.path.endswith('.png') else '.jpg'}"
         if not (root / name).exists():
-            net = net or TinyAutoencoder(weights, bfloat16, device)
+            net = net or TinyAutoencoder(weights, device)
             _store(root / name, _twin_of(row, twin, donor, net, own), row.path)
         done.append((row, name))
         if count % 100 == 99:
             print(f"decoder twins: {count + 1}/{len(chosen)}", file=sys.stderr, flush=True)
-    _write(root, done)
+    write_faces(root, [_record(row, name) for row, name in done], [row.five for row, _ in done])
     return read_twins(root)
 
 
@@ -231,18 +229,19 @@ def _store(path: Path, image: Image, like: str) -> None:
     os.replace(part, path)
 
 
-def _write(root: Path, done: Sequence[tuple[FaceRow, str]]) -> None:
-    five = np.array([row.five for row, _ in done], np.float32).reshape(-1, 5, 2)
-    np.savez(root / "five.npz", name=np.array([name for _, name in done], dtype=str), five=five)
-    part = root / "faces.csv.part"
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for row, name in done:
-            box = (row.box.x0, row.box.y0, row.box.x1, row.box.y1)
-            told = ("fake", "gan_image", "taef2", row.medium, row.source, row.group)
-            writer.writerow((name, *told, *box, row.name))
-    os.replace(part, root / "faces.csv")
+def _record(row: FaceRow, name: str) -> dict[str, Any]:
+    """The line of a twin, stored as `name`, of this real."""
+    return {
+        "file": name,
+        "label": "fake",
+        "family": "gan_image",
+        "method": "taef2",
+        "medium": row.medium,
+        "source": row.source,
+        "group": row.group,
+        **row.box._asdict(),
+        "pair": row.name,
+    }
 
 
 def _encoder() -> nn.Module:
