@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from dfdetect.evaluate.report import Evaluation
 from dfdetect.evaluate.slices import Answers, By, Level, Slice
 from dfdetect.evaluate.weighted import Interval
+from dfdetect.scoring.card import ModelCard
+
+_MARK, _EARLIER = "calibration", "an earlier one, not that of this folder"
 
 
 def card_figures(evaluation: Evaluation) -> dict[str, Any]:
@@ -36,6 +41,23 @@ def card_figures(evaluation: Evaluation) -> dict[str, Any]:
             _figure(quarter.auc) for quarter in shortcut.quarters
         ]
     return table
+
+
+def mark_outdated(card: ModelCard) -> tuple[ModelCard, list[str]]:
+    """The card of a model that was calibrated anew, and the names of the figures in it that have to say now
+    (under ``calibration``) that they are of an earlier calibration.
+
+    Figures without answers, as those of training, depend on none.
+    """
+    if isinstance(card.measured, str):
+        return card, []
+    measured = dict(card.measured)
+    names = []
+    for name, figures in card.measured.items():
+        if isinstance(figures, Mapping) and "decided" in figures and figures.get(_MARK) != _EARLIER:
+            measured[name] = {_MARK: _EARLIER, **figures}
+            names.append(name)
+    return dataclasses.replace(card, measured=measured), names
 
 
 def _name(part: Slice) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MissingExtraError
 from dfdetect.evaluate.metrics import balanced_weights
 from dfdetect.evaluate.weighted import Floats
-from dfdetect.verdict.calibration import Isotonic, Platt, to_log_odds, to_probability
+from dfdetect.verdict.calibration import Isotonic, Platt, to_probability
 
 Labels = NDArray[np.integer[Any]]
 
@@ -64,9 +64,9 @@ def fit_platt(
     """Platt scaling ``[n]`` → ``a * logit + b`` at prior one half, with Platt's smoothed targets.
 
     `centre` and `strength` draw the fit towards another one, as `strength` further files would on which that
-    one is right.  `offset` False keeps `b` at 0: temperature scaling.  A slope below 0 (the score says
-    nothing, or the contrary) becomes 0.  With one class only, `centre` is returned, or the identity without
-    one.
+    one is right.  `offset` False keeps `b` at 0: temperature scaling.  Where the slope is not above 0 (the
+    score says nothing, or the contrary) `a` and `b` are 0.  With one score for all files they
+    are those of `centre`, or 0; with one class only, those of `centre`, or the identity's.
     """
     fakes = int(np.sum(labels))
     reals = len(labels) - fakes
@@ -75,7 +75,9 @@ def fit_platt(
     targets = np.where(np.asarray(labels) == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     weights = balanced_weights(labels)
     mean = float(logits.mean()) if offset else 0.0
-    spread = float(logits.std()) or 1.0
+    spread = float(logits.std())
+    if spread < _HAIR:
+        return centre if centre is not None else Platt(0.0, 0.0)
     z = (logits - mean) / spread
     if centre is not None and strength > 0:
         said = np.array([to_probability(centre.log_odds(float(v))) for v in logits])
@@ -84,8 +86,10 @@ def fit_platt(
     # The first keeps the slope finite where the classes do not overlap.
     pull = np.array([1e-3, 0.0 if offset else 1e9])
     slope, bias = fit_logistic(z[:, None], targets, weights, np.zeros(2), pull)
-    if slope < 0:
-        slope, bias = 0.0, to_log_odds(float(np.average(targets, weights=weights))) if offset else 0.0
+    if slope <= 0:
+        # The classes weigh alike, so nothing is one half.  The mean of the targets depends on how many files
+        # there are, and a band by fits on fewer of them would then lie beside every answer.
+        return Platt(0.0, 0.0)
     return Platt(float(slope / spread), float(bias - slope * mean / spread) if offset else 0.0)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from dfdetect.detector import Detector
 from dfdetect.errors import InputError
 from dfdetect.evaluate.calibrate import MIN_FILES, Options, check_enough, fit_calibration
+from dfdetect.evaluate.card_figures import mark_outdated
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.copies import Copy, cut_short, scan_copies, usual_level
 from dfdetect.evaluate.fitting import require_scikit_learn
@@ -21,8 +22,9 @@ from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, s
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.evaluate.stored import Rejudge, match_stored
+from dfdetect.reports.words import plural, printable
 from dfdetect.results import FaceQuality, Reason
-from dfdetect.scoring.card import read_card
+from dfdetect.scoring.card import CALIBRATION_FILE, read_card
 from dfdetect.scoring.models import (
     ModelFolder,
     UncalibratedError,
@@ -77,6 +79,7 @@ def calibrate_folder(
         refuse_unjudged(labels, pairs)
         gate = Judge(model.calibration, settings).gate
         recorded = list(_recorded(pairs, gate))
+        unreadable = _tell_unreadable(pairs)
         records = [record for _, record in recorded]
         check_enough(records)  # before any copy is scanned
         if copies:
@@ -85,9 +88,10 @@ def calibrate_folder(
             error_rate=error_rate, miss_rate=miss_rate, quality=dict(model.calibration.get("quality", {}))
         )
         fit = fit_calibration(records, np.random.default_rng(settings.seed), options, Path(labels).name)
+        fit.calibration["fitted_on"]["unreadable"] = unreadable
         with restored_on_failure(model.path):
             save_calibration(model.path, fit.calibration)
-            _renew_goldens(settings.model)
+            _renew_card(settings.model, model.hashes[CALIBRATION_FILE])
     return fit.calibration
 
 
@@ -126,6 +130,19 @@ def _recorded(pairs: Sequence[Pair], gate: Gate) -> Iterator[tuple[Labelled, Rec
             yield item, record
 
 
+def _tell_unreadable(pairs: Sequence[Pair]) -> int:
+    """How many files have no record since they could not be read; people are told."""
+    broken = [result for _, result in pairs if result.media is None]
+    if broken:
+        first = printable(f"the first is {broken[0].path}: {broken[0].message}")
+        print(
+            f"{len(broken)} of {plural(len(pairs), 'file')} could not be read ({first}) and are left out",
+            file=sys.stderr,
+            flush=True,
+        )
+    return len(broken)
+
+
 def _copies(
     recorded: Sequence[tuple[Labelled, Record]], settings: Settings, jobs: int | None, gate: Gate
 ) -> Iterator[Record]:
@@ -155,9 +172,21 @@ def _stored(labelled: list[Labelled], results: Path, model: ModelFolder, setting
     return [(item, judge(result)) for item, result in found.pairs]
 
 
-def _renew_goldens(name: str) -> None:
-    """Score the samples of `dfdetect selftest` anew: a new calibration moves their logits."""
+def _renew_card(name: str, before: str) -> None:
+    """Score the samples of `dfdetect selftest` anew, whose logits a new calibration moves, and mark figures
+    that are of the former one, whose sha256 is `before`.
+    """
     model = load_model(name)
     detector = Detector(Settings(model=name))
-    goldens = make_goldens(model, SAMPLES, detector.scan)
-    write_card(model.path, dataclasses.replace(model.card, golden=goldens))
+    card = dataclasses.replace(model.card, golden=make_goldens(model, SAMPLES, detector.scan))
+    names: list[str] = []
+    if model.hashes[CALIBRATION_FILE] != before:
+        card, names = mark_outdated(card)
+    write_card(model.path, card)
+    if names:
+        print(
+            f"the card's figures {printable(', '.join(names))} are of an earlier calibration, which they say "
+            "now; measure anew: dfdetect evaluate LABELS --card-as NAME",
+            file=sys.stderr,
+            flush=True,
+        )

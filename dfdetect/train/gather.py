@@ -31,7 +31,7 @@ def read_data(inputs: Inputs, recipe: Recipe) -> list[Data]:
     """Read every table and crop folder, and decode no medium.
 
     Raises `InputError` for data that cannot be used, for a table none of whose files can be opened, and when
-    real faces or fakes to train on are missing whatever the media hold.
+    real faces or fakes to train on, or to measure on with a fold, are missing whatever the media hold.
     """
     found = [_read(path) for path in inputs.data]
     usable: list[FaceRow | Labelled] = []
@@ -45,6 +45,8 @@ def read_data(inputs: Inputs, recipe: Recipe) -> list[Data]:
         if not fake or not forges(inputs, recipe):
             media = [item for data in found for item in data.labelled if item.fake == fake]
             _refuse_lack(media, [item for item in usable if item.fake == fake], fake, recipe)
+    if recipe.fold is not None:
+        _refuse_fold(usable, recipe.fold, recipe.folds)
     return found
 
 
@@ -120,3 +122,20 @@ def _refuse_lack(
         )
         raise no_fakes(f" ({why})") if fake else no_reals(f"{why}; choose another fold")
     raise no_fakes() if fake else no_reals("none of the data is labelled real")
+
+
+def _refuse_fold(usable: Sequence[FaceRow | Labelled], fold: int, folds: int) -> None:
+    """Raise `InputError` unless `fold` holds out both labels: without them the run would end unmeasured."""
+    held: dict[int, set[bool]] = {}
+    for item in usable:
+        held.setdefault(fold_of(item.source, folds), set()).add(item.fake)
+    labels = held.get(fold, set())
+    if len(labels) == 2:
+        return
+    whole = [str(number) for number in sorted(held) if len(held[number]) == 2]
+    lacks = f"nothing labelled {REAL if True in labels else FAKE}" if labels else "none of the sources"
+    cure = f"choose one that holds both labels ({', '.join(whole)})" if whole else "no fold holds both labels"
+    raise InputError(
+        f"fold {fold} of {folds} holds out {lacks}, so nothing could be measured on it; {cure}, set folds to "
+        "another number, or train on everything without --fold"
+    )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
@@ -82,6 +86,7 @@ def train(
         batch_size=None,
         num_workers=workers,
         prefetch_factor=8 if workers else None,
+        worker_init_fn=_die_with_parent,
     )
     net.train()
     progress = _Progress(folder / "log.jsonl", recipe)
@@ -104,6 +109,21 @@ def train(
             save(folder, net, average, optimiser, step, run)
     net.load_state_dict(average, strict=False)
     return net.eval()
+
+
+def _die_with_parent(worker: int) -> None:
+    """A loader process must not outlive a training that was killed.
+
+    The loader's own watch does not do: it lets the process wait for ever to hand over its last batches.
+    """
+    threading.Thread(target=_watch_parent, name="parent-watch", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _refuse_runaway(loss: Tensor, step: int, recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -174,11 +175,22 @@ def fold_of(source: str, folds: int) -> int:
 
 
 def split(rows: Sequence[FaceRow], fold: int | None, folds: int) -> tuple[list[FaceRow], list[FaceRow]]:
-    """Training rows and the rows of the held-out sources; `fold` None trains on everything."""
+    """Training rows and the rows of the held-out sources; `fold` None trains on everything.
+
+    Rows of other sources whose group (if they name one) is held out as well are in neither, which is told.
+    """
     if fold is None:
         return list(rows), []
-    kept = [row for row in rows if fold_of(row.source, folds) != fold]
     held = [row for row in rows if fold_of(row.source, folds) == fold]
+    others = [row for row in rows if fold_of(row.source, folds) != fold]
+    groups = {row.group for row in held} - {""}
+    kept = [row for row in others if row.group not in groups]
+    if len(kept) < len(others):
+        print(
+            f"faces left out, since their group is held out under another source: {len(others) - len(kept)}",
+            file=sys.stderr,
+            flush=True,
+        )
     return kept, held
 
 

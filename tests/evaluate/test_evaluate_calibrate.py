@@ -155,6 +155,24 @@ def test_figures_are_cross_validated() -> None:
     assert 0 <= found["reals_called_fake"] <= 0.2
 
 
+@pytest.mark.parametrize(("reals", "fakes"), [(120, 60), (60, 120)])
+def test_where_the_score_says_nothing_every_answer_is_uncertain(reals: int, fakes: int) -> None:
+    """Unequal classes and many groups, so that Platt's offset is fitted."""
+    rng = np.random.default_rng(0)
+    data = [
+        Record(
+            label, MediaKind.PHOTO, f"g{label}{i}", f"s{label}{i}", (scored(rng.normal(-label, 1, (1, 1))),)
+        )
+        for label, count in ((0, reals), (1, fakes))
+        for i in range(count)
+    ]
+    calibration = fit(data, Options(candidates=("mean",)))
+    judge = Judge(calibration, Settings())
+    found = [judge.judge(r.medium, evidence(r, calibration["fusion"]["weights"]), 1) for r in data]
+    assert {verdict.label for verdict in found} == {Label.UNCERTAIN}
+    assert {verdict.fake_probability for verdict in found} == {0.5}
+
+
 def test_unjudged_files_are_left_out_and_counted() -> None:
     data = records(80)
     empty = [Record(1, MediaKind.PHOTO, "x", "y", ())] * 7

@@ -67,6 +67,15 @@ def test_platt_never_turns_the_score_round_and_survives_separation() -> None:
     assert np.isfinite(fit_platt(np.zeros(10), np.arange(10) % 2).b)
 
 
+@pytest.mark.parametrize("offset", [True, False])
+@pytest.mark.parametrize("score", [0.0, 0.1, -3.3])
+def test_platt_of_a_score_that_says_nothing_is_one_half_for_any_counts(score: float, offset: bool) -> None:
+    labels = (np.arange(180) < 60).astype(int)
+    assert fit_platt(np.full(180, score), labels, offset=offset) == Platt(0.0, 0.0)
+    assert fit_platt(score - labels, labels, offset=offset).log_odds(5.0) == 0.0
+    assert fit_platt(score - labels, labels, Platt(1.0, 0.5), 0.1, offset) == Platt(0.0, 0.0)
+
+
 def test_logistic_gradient_is_zero_at_the_optimum() -> None:
     rng = np.random.default_rng(0)
     x, targets = rng.normal(size=(50, 3)), rng.uniform(size=50)

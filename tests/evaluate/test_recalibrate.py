@@ -16,21 +16,24 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from dfdetect.batch.failures import failed_result
 from dfdetect.cli.main import main
 from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MissingExtraError, ModelError
 from dfdetect.evaluate import recalibrate
 from dfdetect.evaluate.recalibrate import calibrate_folder
+from dfdetect.evaluate.run import Stored, evaluate_labels
 from dfdetect.evaluate.selftest import run_selftest
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
-from dfdetect.results import ScanResult
+from dfdetect.results import Reason, ScanResult
 from dfdetect.scoring.card import read_card
 from dfdetect.scoring.models import load_model, write_card
 from dfdetect.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = 60
+EARLIER = "an earlier one, not that of this folder"
 
 
 @pytest.fixture
@@ -105,6 +108,53 @@ def test_the_command_takes_stored_results_and_tells_what_is_missing(
     told = capsys.readouterr()
     assert json.loads(told.out)["band"]["photo"][1] == 1
     assert "dfdetect: no photos and no videos will be called fake" in told.err
+
+
+def test_files_that_cannot_be_read_are_told_and_counted(
+    folder: Path, stored: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, results = stored
+    settings = Settings(model=str(folder))
+    assert calibrate_folder(labels, settings, 0.1, results=results)["fitted_on"]["unreadable"] == 0
+    assert "could not be read" not in capsys.readouterr().err
+    scans = [parse_result(json.loads(line)) for line in results.read_text("utf-8").splitlines()]
+    for i in range(5, 23):
+        scans[i] = failed_result(scans[i].path, Reason.UNREADABLE, "it is a \x1bpoem", settings, 0.1)
+    store(scans, results)
+    fitted = calibrate_folder(labels, settings, 0.1, results=results)["fitted_on"]
+    assert (fitted["files"], fitted["unreadable"], fitted["not_judged"]) == (FILES - 18, 18, 0)
+    assert load_model(folder).calibration["fitted_on"]["unreadable"] == 18
+    told = capsys.readouterr().err
+    assert f"18 of {FILES} files could not be read (the first is {scans[5].path}: it is a " in told
+    assert "\x1b" not in told
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    measured = read_card(folder).measured
+    assert isinstance(measured, dict)
+    return measured
+
+
+def test_figures_of_an_earlier_calibration_say_so(
+    folder: Path, stored: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, results = stored
+    settings = Settings(model=str(folder))
+    words = ["calibrate", str(labels), "--model", str(folder), "--results", str(results)]
+    first = figures(folder)  # of training, and of the calibration that came with the model
+    assert main(words) == 0
+    assert "the card's figures val are of an earlier calibration" in capsys.readouterr().err
+    assert figures(folder) == {**first, "val": {"calibration": EARLIER, **first["val"]}}
+    evaluate_labels(labels, settings, card_as="mine", stored=Stored(results), draws=20)
+    assert main(words) == 0  # the very same calibration
+    assert "earlier calibration" not in capsys.readouterr().err
+    assert "calibration" not in figures(folder)["mine"]
+    assert main([*words, "--error-rate", "0.2"]) == 0
+    assert "the card's figures mine are of an earlier calibration" in capsys.readouterr().err
+    assert main(["models", "show", str(folder)]) == 0
+    assert capsys.readouterr().out.count(f"calibration: {EARLIER}") == 2
+    evaluate_labels(labels, settings, card_as="mine", stored=Stored(results), draws=20)
+    assert "calibration" not in figures(folder)["mine"]
 
 
 def test_degraded_copies_count_beside_their_files(

@@ -103,6 +103,24 @@ def test_a_label_that_is_held_out_whole_is_refused(label: str, tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        (1, r"fold 1 of 4 holds out none of the sources, .*; choose one that holds both labels \(2, 3\)"),
+        (0, r"fold 0 of 4 holds out nothing labelled fake, .*; choose one that holds both labels \(2, 3\)"),
+    ],
+)
+def test_a_fold_on_which_nothing_can_be_measured_is_refused(fold: int, message: str, tmp_path: Path) -> None:
+    labels = ("real", "fake", "real", "fake", "real")
+    data = media(tmp_path / "a", *labels)
+    of = [next(s for s in map(str, range(99)) if fold_of(s, 4) == fold) for fold in (2, 2, 3, 3, 0)]
+    lines = [
+        f"{label}{i}.jpg,{label},{source}" for i, (label, source) in enumerate(zip(labels, of, strict=True))
+    ]
+    (data / "labels.csv").write_text("\n".join(["file,label,source", *lines]))
+    refuse(message, tmp_path, data, recipe=dataclasses.replace(RECIPE, fold=fold, folds=4))
+
+
 def test_a_crop_that_is_missing_is_named(tmp_path: Path) -> None:
     folder = crops(tmp_path / "c", "fake")
     (folder / "fake00.png").unlink()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dfdetect.scoring.models import hash_file
+from tests.train.faces import make_crop_folder
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SAMPLES = {
@@ -46,6 +47,54 @@ def command(media: Path, out: Path, work: Path, steps: int) -> list[str]:
     words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
     head = [sys.executable, "-m", "dfdetect", "train", str(media), "--out", str(out), "--work", str(work)]
     return [*head, "--steps", str(steps), *words]
+
+
+ORPHAN = """
+import multiprocessing, os, signal, sys, time
+from pathlib import Path
+from dfdetect.faces.crop import CropSpec
+from dfdetect.train import loop
+from dfdetect.train.recipe import Recipe
+from dfdetect.train.table import read_faces
+
+def die(*_):
+    time.sleep(3)  # more batches than their pipe holds are waiting now
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+loop._loss = die
+recipe = Recipe("test_efficientnet", crops=(CropSpec("five_point", 64, 0.9),), batch=8, steps=99, **{
+    "self_blend": 0, "warp": 0, "swap": 0})
+loop.train(read_faces(sys.argv[1]), {}, {}, recipe, Path(sys.argv[2]), workers=2)
+"""
+"""A training that is killed in its first step, after it has told its loader processes."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="training needs timm")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
+def test_a_killed_training_leaves_no_loader_process_behind(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", ORPHAN, str(make_crop_folder(tmp_path / "crops")), str(tmp_path / "run")]
+    # Into files: whoever is left behind would hold a pipe open.
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        done = subprocess.run(words, stdout=out, stderr=err, check=False)
+    assert done.returncode == -signal.SIGKILL, (tmp_path / "err").read_text()
+    loaders = [int(word) for word in (tmp_path / "out").read_text().split()]
+    assert len(loaders) == 2
+    until = time.monotonic() + 20
+    while (left := [pid for pid in loaders if alive(pid)]) and time.monotonic() < until:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from dfdetect.errors import InputError, SettingsError
 from dfdetect.faces.crop import CropSpec
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.stream import KINDS, FaceStream
-from dfdetect.train.table import fold_of, read_faces, sampling_weights, split
+from dfdetect.train.table import FaceRow, fold_of, read_faces, sampling_weights, split
 from tests.train.faces import make_crop_folder, round_mesh
 
 RECIPE = Recipe(crops=(CropSpec("five_point", 64, 0.9),), batch=8, steps=3)
@@ -89,6 +89,24 @@ def test_no_source_is_on_both_sides_of_a_split(folder: Path) -> None:
         kept, held = split(rows, fold, 3)
         assert len(kept) + len(held) == len(rows)
         assert not {row.source for row in kept} & {row.source for row in held}
+
+
+def test_no_group_is_on_both_sides_of_a_split(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sources = [next(s for s in "abcdefgh" if fold_of(s, 2) == fold) for fold in (0, 1)]
+    row = read_faces(folder)[0]
+
+    def face(fold: int, group: str) -> FaceRow:
+        return dataclasses.replace(row, source=sources[fold], group=group)
+
+    # Where no group is named, nothing is known to belong together.
+    rows = [face(0, "anna"), face(1, "anna"), face(0, "ben"), face(1, "cleo"), face(0, ""), face(1, "")]
+    kept, held = split(rows, 0, 2)
+    assert [row.group for row in kept] == ["cleo", ""]
+    assert [row.group for row in held] == ["anna", "ben", ""]
+    told = capsys.readouterr().err
+    assert told == "faces left out, since their group is held out under another source: 1\n"
+    assert split(rows, None, 2) == (rows, [])
+    assert capsys.readouterr().err == ""
 
 
 def test_classes_are_drawn_alike(folder: Path) -> None:
