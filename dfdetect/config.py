@@ -29,7 +29,7 @@ from typing import Any
 
 from dfdetect.config_values import Kind, from_text, from_toml
 from dfdetect.errors import SettingsError
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 from dfdetect.settings import Settings
 
 PREFIX = "DFDETECT_"

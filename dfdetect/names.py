@@ -1,4 +1,6 @@
-"""Names and other foreign text, safe to show on a terminal, in the log of a CI system and in a report."""
+"""Words that every room needs: foreign text, safe to show on a terminal, in the log of a CI system and in a
+report, and counts.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +31,8 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the undecodable byte itself
         return f"\\x{code - 0xDC00:02x}"
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

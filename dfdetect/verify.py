@@ -19,6 +19,7 @@ from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
 from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
+from dfdetect.names import plural, printable
 from dfdetect.reports.compare import (
     Difference,
     compare_origin,
@@ -28,7 +29,7 @@ from dfdetect.reports.compare import (
 from dfdetect.reports.parse import read_document
 from dfdetect.reports.surroundings import Change as Change
 from dfdetect.reports.surroundings import compare_credentials, find_changes
-from dfdetect.reports.words import label_words, percent, plural, printable
+from dfdetect.reports.words import label_words, percent
 from dfdetect.results import ModelStamp, Reason, ScanResult
 from dfdetect.scoring.models import ModelFolder, is_shipped, load_model, logit_tolerance
 from dfdetect.settings import Settings

@@ -25,7 +25,7 @@ from dfdetect.batch.stored import about_in, line_of, result_in
 from dfdetect.errors import InputError
 from dfdetect.interrupts import interrupts_held
 from dfdetect.lock import lock
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 from dfdetect.results import Reason, ScanResult
 
 FORMAT = "dfdetect-journal"

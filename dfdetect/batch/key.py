@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfdetect import __version__
+from dfdetect.names import printable
 from dfdetect.packaged import MODELS, required
-from dfdetect.reports.words import printable
 from dfdetect.scoring.models import ModelFolder
 from dfdetect.settings import Settings
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 
 if TYPE_CHECKING:
     from dfdetect.config import Config

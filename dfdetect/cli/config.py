@@ -13,8 +13,8 @@ from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options
 from dfdetect.cli.options import config_name, config_options, origin, settings_from
 from dfdetect.config import Config, foreign_names, kinds
 from dfdetect.errors import ExitCode, ModelError
+from dfdetect.names import printable
 from dfdetect.reports.plain import plain_value
-from dfdetect.reports.words import printable
 
 _ORIGINS = {
     ParameterSource.ENVIRONMENT: "environment",

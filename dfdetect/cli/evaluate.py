@@ -13,7 +13,7 @@ from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, sa
 from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 
 if TYPE_CHECKING:
     from dfdetect.evaluate.forms import Form

@@ -13,7 +13,7 @@ from dfdetect.cli.common import COMMAND_SETTINGS, common_options, current_talk, 
 from dfdetect.cli.options import settings_from, settings_subset
 from dfdetect.cli.progress import is_terminal, wants_color
 from dfdetect.errors import ExitCode
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 
 if TYPE_CHECKING:
     from dfdetect.cli.common import Talk

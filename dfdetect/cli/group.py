@@ -11,7 +11,7 @@ import click
 from dfdetect import __version__
 from dfdetect.cli.common import COMMAND_SETTINGS, group_options
 from dfdetect.errors import ExitCode
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("dfdetect.cli.scan:scan", "Judge photos and videos: real, fake or uncertain."),

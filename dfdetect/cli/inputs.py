@@ -29,7 +29,7 @@ from dfdetect.batch.sources import (
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
 from dfdetect.lock import lock, remove_unlocked
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 from dfdetect.results import Reason, ScanResult
 
 STDIN = "-"

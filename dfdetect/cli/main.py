@@ -131,7 +131,7 @@ def _complete(instruction: str) -> ExitCode:
 
 
 def _say(message: str) -> None:
-    from dfdetect.reports.words import printable
+    from dfdetect.names import printable
 
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(f"{PROGRAM}: {printable(message)}\n")

@@ -11,7 +11,8 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.errors import ExitCode, ModelError
-from dfdetect.reports.words import percent, printable
+from dfdetect.names import printable
+from dfdetect.reports.words import percent
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from dfdetect.cli.common import CONFIG, Function, HomePath
 from dfdetect.config import PREFIX, Config, environment, find_config, read_config, setting_of
 from dfdetect.config_values import seconds
 from dfdetect.errors import DfdetectError, SettingsError
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 from dfdetect.settings import DETECTORS, ENGINES, Settings
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"engine": ENGINES, "detector": DETECTORS}

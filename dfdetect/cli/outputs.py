@@ -14,8 +14,8 @@ from dfdetect.batch.sources import looks_like_media
 from dfdetect.cli.stdout import document_stdout, is_stdout
 from dfdetect.errors import InputError
 from dfdetect.interrupts import interrupts_held
+from dfdetect.names import printable
 from dfdetect.reports.output import ReportFile
-from dfdetect.reports.words import printable
 
 if TYPE_CHECKING:
     from dfdetect.evaluate.forms import Form

@@ -19,11 +19,11 @@ from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_
 from dfdetect.cli.stdout import document_stdout, is_stdout
 from dfdetect.config import Config
 from dfdetect.errors import ExitCode, InputError
+from dfdetect.names import plural, printable
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.held import HeldResults
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.summary import Summary, outcome
-from dfdetect.reports.words import plural, printable
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 

@@ -11,7 +11,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import settings_from, settings_subset
 from dfdetect.errors import ExitCode
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 
 
 @click.command(

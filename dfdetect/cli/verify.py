@@ -12,9 +12,9 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import ExitCode
+from dfdetect.names import plural, printable
 from dfdetect.reports.json_report import without_commands
 from dfdetect.reports.plain import plain_value
-from dfdetect.reports.words import plural, printable
 
 if TYPE_CHECKING:
     from dfdetect.reports.compare import Difference

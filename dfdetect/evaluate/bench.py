@@ -27,7 +27,7 @@ from dfdetect.evaluate.bench_media import KINDS, loop, make_media, make_talk
 from dfdetect.evaluate.bench_process import Finished, Run, run_command
 from dfdetect.evaluate.bench_reference import check_reference, describe_reference
 from dfdetect.evaluate.bench_stages import Stage
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 from dfdetect.scoring.models import load_model
 from dfdetect.settings import Settings
 

@@ -15,7 +15,7 @@ from dfdetect.evaluate.cells import NONE
 from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.pieces import code, plain, row
 from dfdetect.evaluate.plots import check_matplotlib, svg
-from dfdetect.reports.words import plural
+from dfdetect.names import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from dfdetect.evaluate.plots import check_matplotlib, plots
 from dfdetect.evaluate.report import Evaluation
 from dfdetect.evaluate.slices import FIGURES
 from dfdetect.evaluate.tables import TITLES, facts, tables
+from dfdetect.names import printable
 from dfdetect.reports.html.page import check_jinja
-from dfdetect.reports.words import printable
 
 _BESIDE = ("overall_file", "overall_face", "answers")  # narrow, and read together
 _TEMPLATE = "templates/evaluation.html.j2"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import InputError
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 

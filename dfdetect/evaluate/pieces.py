@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from dfdetect.names import printable
 from dfdetect.reports.plain import text
-from dfdetect.reports.words import printable
 
 
 def row(cells: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, s
 from dfdetect.evaluate.records import Record, record_from_result
 from dfdetect.evaluate.selftest import make_goldens
 from dfdetect.evaluate.stored import Rejudge, match_stored
-from dfdetect.reports.words import plural, printable
+from dfdetect.names import plural, printable
 from dfdetect.results import FaceQuality, Reason
 from dfdetect.scoring.card import CALIBRATION_FILE, read_card
 from dfdetect.scoring.models import (

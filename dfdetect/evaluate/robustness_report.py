@@ -15,7 +15,7 @@ from dfdetect.evaluate.pieces import code, plain, row
 from dfdetect.evaluate.plots import check_matplotlib, svg
 from dfdetect.evaluate.robustness import Point, Robustness
 from dfdetect.evaluate.weighted import Interval
-from dfdetect.reports.words import plural
+from dfdetect.names import plural
 from dfdetect.results import MediaKind
 
 if TYPE_CHECKING:

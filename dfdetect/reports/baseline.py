@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import InputError
+from dfdetect.names import plural, printable
 from dfdetect.reports.plain import text
 from dfdetect.reports.summary import ACCEPTED, FailOn, decides
-from dfdetect.reports.words import plural, printable
 from dfdetect.results import Label, Note, Reason, ScanResult
 
 VERSION = 1

@@ -13,9 +13,10 @@ import csv
 import io
 import re
 
+from dfdetect.names import printable
 from dfdetect.reports.base import Report
 from dfdetect.reports.plain import plain_result
-from dfdetect.reports.words import label_words, printable
+from dfdetect.reports.words import label_words
 from dfdetect.results import Label, ScanResult, TrackResult
 
 COLUMNS = (

@@ -6,10 +6,11 @@ import heapq
 import os
 from dataclasses import dataclass, field
 
+from dfdetect.names import plural, printable
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import is_accepted
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, percent, plural, printable, reason_words, span
+from dfdetect.reports.words import label_words, percent, reason_words, span
 from dfdetect.results import Label, MediaKind, ScanResult, TrackResult
 
 MAX_SUSPECTS = 3

@@ -12,12 +12,13 @@ from collections import Counter
 from typing import TextIO
 
 from dfdetect import __version__
+from dfdetect.names import printable
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import suspects, why
 from dfdetect.reports.held import Waiting
 from dfdetect.reports.stamps import fuller
 from dfdetect.reports.summary import Summary, is_accepted
-from dfdetect.reports.words import label_words, percent, printable
+from dfdetect.reports.words import label_words, percent
 from dfdetect.results import Label, ModelStamp, ScanResult
 
 NAME = "dfdetect"

@@ -10,10 +10,11 @@ import re
 from typing import TextIO
 
 from dfdetect import __version__
+from dfdetect.names import plural, printable
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import Finding, Worst, finding_of
 from dfdetect.reports.summary import FailOn, Summary
-from dfdetect.reports.words import plural, printable, reason_words
+from dfdetect.reports.words import reason_words
 from dfdetect.results import Label, Reason, ScanResult
 
 MAX_ROWS = 100

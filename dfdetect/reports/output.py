@@ -18,10 +18,10 @@ from typing import TextIO
 from dfdetect.errors import DfdetectError, InputError
 from dfdetect.interrupts import Hold, interrupts_held
 from dfdetect.lock import lock, remove_unlocked
+from dfdetect.names import printable
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
 from dfdetect.reports.summary import Summary
-from dfdetect.reports.words import printable
 from dfdetect.results import ScanResult
 
 

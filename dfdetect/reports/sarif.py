@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, TextIO
 
 from dfdetect import __version__
+from dfdetect.names import printable
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import caveats, in_repository, suspects, why
 from dfdetect.reports.held import Waiting
@@ -20,7 +21,7 @@ from dfdetect.reports.json_report import dumps
 from dfdetect.reports.plain import plain_result, text
 from dfdetect.reports.stamps import fuller
 from dfdetect.reports.summary import ACCEPTED, Summary, is_accepted
-from dfdetect.reports.words import percent, printable, reason_words
+from dfdetect.reports.words import percent, reason_words
 from dfdetect.results import Label, ModelStamp, Reason, ScanResult
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from dfdetect.errors import ExitCode
-from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, plural, reason_words
+from dfdetect.names import plural
+from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, reason_words
 from dfdetect.results import Label, Reason, ScanResult
 
 

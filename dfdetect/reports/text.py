@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfdetect.names import plural, printable
 from dfdetect.reports.base import Report
 from dfdetect.reports.findings import doubts, sentence, unseen, why
 from dfdetect.reports.summary import Summary, is_accepted
@@ -12,8 +13,6 @@ from dfdetect.reports.words import (
     label_words,
     length,
     percent,
-    plural,
-    printable,
     reason_words,
     share_words,
     span,

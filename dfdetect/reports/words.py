@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from dfdetect.names import printable as printable
 from dfdetect.numbers import whole_percent
-
-if TYPE_CHECKING:  # the command line's help needs `printable`, and not the time that the records take
-    from dfdetect.results import Label, Reason
+from dfdetect.results import Label, Reason
 
 UNREADABLE = "unreadable"
 NOT_JUDGED = "not judged"
@@ -87,8 +83,3 @@ def share_words(label: Label | None, probability: float) -> str:
     """
     share = percent(probability)
     return f" {share}" if label is not None and label.value == "fake" else f" (fake {share})"
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -110,10 +110,10 @@ def unusual_words(novelty: float) -> str:
     """A sentence on a file that is unlike the calibration media; empty for a usual one."""
     if novelty <= _UNUSUAL:
         return ""
-    return f"More unusual than {percent(novelty)} of the media that the model was calibrated on."
+    return f"More unusual than {spoken_percent(novelty)} of the media that the model was calibrated on."
 
 
-def percent(probability: float) -> str:
+def spoken_percent(probability: float) -> str:
     """A probability in words that never claims certainty: ``under 1 %``, ``93 %``, ``over 99 %``."""
     whole = whole_percent(probability)
     if whole < 1:
@@ -123,7 +123,7 @@ def percent(probability: float) -> str:
 
 def exact_percent(probability: float, digits: int) -> str:
     """The same with decimals, as many as `decimals_apart` found to be needed."""
-    return f"{100 * probability:.{digits}f} %" if digits else percent(probability)
+    return f"{100 * probability:.{digits}f} %" if digits else spoken_percent(probability)
 
 
 def given_percent(share: float) -> str:
@@ -161,7 +161,7 @@ def _decimals(limit: float) -> int:
     return min(1 - math.floor(math.log10(distance)), 12) if 0 < distance < 1 else 0
 
 
-def clock(seconds: float) -> str:
+def spoken_time(seconds: float) -> str:
     """A time in a video: ``3.2 s``, ``1:05``, ``1:02:05``."""
     if seconds < 59.95:
         # Halves upwards, as the reports have the same moment in their pictures.
@@ -253,10 +253,10 @@ def _when(kind: MediaKind, person: JudgedPerson) -> str:
     if sum(person.suspicious) >= _THROUGHOUT * len(person.times):
         return " throughout"
     first, last = run_around(person.suspicious, person.times.index(person.peak))
-    start, end = clock(person.times[first]), clock(person.times[last])
+    start, end = spoken_time(person.times[first]), spoken_time(person.times[last])
     if start != end:
         return f", most clearly from {start} to {end}"
-    return f", most clearly at {clock(person.peak)}"
+    return f", most clearly at {spoken_time(person.peak)}"
 
 
 def _all_judged(judged: int, found: int, beyond: bool) -> str:

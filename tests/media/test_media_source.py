@@ -18,7 +18,7 @@ from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.media.sniff import Family, sniff
 from dfdetect.media.source import SharedFile, View, make_source
-from dfdetect.reports.words import printable
+from dfdetect.names import printable
 from dfdetect.results import Reason
 from dfdetect.settings import Settings
 

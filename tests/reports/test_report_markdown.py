@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import render, samples, summary_of, unjudged
 
+from dfdetect.names import printable
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.markdown import MAX_NAME, MAX_ROWS, MarkdownReport
 from dfdetect.reports.summary import ACCEPTED, FailOn
-from dfdetect.reports.words import printable
 from dfdetect.results import Note, Reason, ScanResult
 
 markdown_it = pytest.importorskip("markdown_it")

@@ -18,7 +18,7 @@ from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Fusion
 from dfdetect.verdict.aggregate import FEATURES, LOCATION, features, parse_aggregator
 from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
-from dfdetect.verdict.messages import clock, percent
+from dfdetect.verdict.messages import spoken_percent, spoken_time
 from dfdetect.verdict.track import TrackScores
 
 AGGREGATORS: list[dict[str, Any]] = [
@@ -229,5 +229,10 @@ def test_gate_lets_everything_pass_when_nothing_is_set() -> None:
 
 
 def test_words_never_claim_certainty() -> None:
-    assert [percent(p) for p in (1e-6, 0.034, 0.5, 0.9999)] == ["under 1 %", "3 %", "50 %", "over 99 %"]
-    assert [clock(t) for t in (0.0, 3.24, 65.9, 3725.0)] == ["0.0 s", "3.2 s", "1:05", "1:02:05"]
+    assert [spoken_percent(p) for p in (1e-6, 0.034, 0.5, 0.9999)] == [
+        "under 1 %",
+        "3 %",
+        "50 %",
+        "over 99 %",
+    ]
+    assert [spoken_time(t) for t in (0.0, 3.24, 65.9, 3725.0)] == ["0.0 s", "3.2 s", "1:05", "1:02:05"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 
+from dfdetect.names import plural, printable
 from dfdetect.reports.findings import caveats, sentence
 from dfdetect.reports.html.appendix import Appendix
 from dfdetect.reports.html.chart import colour_of, make_chart
@@ -29,7 +30,7 @@ from dfdetect.reports.html.wording import (
     signed,
 )
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, moment, percent, plural, printable, reason_words, span
+from dfdetect.reports.words import label_words, moment, percent, reason_words, span
 from dfdetect.results import FaceScore, Label, MediaKind, Reason, ScanResult, TrackResult
 from dfdetect.verdict.messages import unusual_words
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dfdetect.reports.words import length, plural
+from dfdetect.names import plural
+from dfdetect.reports.words import length
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
-from dfdetect.verdict.messages import given_percent, limit_percents, percent, unusual_words
+from dfdetect.verdict.messages import given_percent, limit_percents, spoken_percent, unusual_words
 
 
 def media_words(media: MediaInfo | None) -> str:
@@ -32,7 +33,7 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
     if result.fake_probability is not None and result.logit is not None:
         facts.append(("Probability", _exact(result)))
     if result.novelty is not None and not unusual_words(result.novelty):
-        share = percent(result.novelty)
+        share = spoken_percent(result.novelty)
         facts.append(("Novelty", f"{share} of the media that the model was calibrated on are less unusual"))
     facts.append(("Took", f"{result.elapsed:.1f} s"))
     return tuple(facts)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from dfdetect import __version__
 from dfdetect.errors import MissingExtraError
+from dfdetect.names import plural, printable
 from dfdetect.reports.html.appendix import Entry
 from dfdetect.reports.html.views import FileView
 from dfdetect.reports.summary import Summary
-from dfdetect.reports.words import plural, printable
 from dfdetect.results import Label
 
 if TYPE_CHECKING:
