@@ -150,7 +150,7 @@ def test_every_command_with_settings_reads_and_names_mistakes(words: list[str], 
         ('\nformat = "xml"\n', "dfdetect.toml, line 2: format: 'xml' is not one of"),
         ('report = "jsom=a"\n', "dfdetect.toml, line 1: report: unknown report format 'jsom': did you mean"),
         ('report = "json=-"\n', "dfdetect.toml, line 1: report: what goes to standard output is chosen by"),
-        ("jobs = -1\n", "dfdetect.toml, line 1: jobs: -1 is not in the range"),
+        ("jobs = -1\n", "dfdetect.toml, line 1: jobs: must be a whole number of at least 0"),
         ('color = "always"\n', "dfdetect.toml, line 1: color must be true or false"),
     ],
 )

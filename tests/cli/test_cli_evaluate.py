@@ -150,7 +150,7 @@ def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]
         (("--from-results", "scans.jsonl", "--results", "new.jsonl"), "leave out --results"),
         (("--from-results", "scans.jsonl", "--jobs", "2"), "leave out --results and --jobs"),
         (("--from-results", "none.jsonl"), "none.jsonl"),
-        (("--from-results", "labels.csv"), "labels.csv, line 1"),
+        (("--from-results", "labels.csv"), "labels.csv holds no results of a scan"),
         (("--report", "pdf=x.pdf"), "known formats are html, markdown, json"),
         (("--report", "html"), "FORMAT=FILE"),
         (("--report", "json=-", "--report", "markdown=-"), "standard output takes one report"),

@@ -82,10 +82,10 @@ def fit(data: list[Record], options: Options = QUICK, seed: int = 3) -> dict[str
 def evidence(record: Record, weights: list[float]) -> list[TrackEvidence]:
     found = []
     for number, track in enumerate(record.tracks, 1):
-        rows = zip(track.times, track.fused(weights).logits, track.experts, track.quality, strict=True)
+        rows = zip(track.fused(weights).logits, track.experts, track.quality, strict=True)
         scores = tuple(
-            FaceScore(time, t, Box(0, 0, 9, 9), 1.0, FaceQuality(*quality), float(logit), tuple(experts))
-            for t, (time, logit, experts, quality) in enumerate(rows)
+            FaceScore(t / 2, t, Box(0, 0, 9, 9), 1.0, FaceQuality(*quality), float(logit), tuple(experts))
+            for t, (logit, experts, quality) in enumerate(rows)
         )
         found.append(TrackEvidence(number, scores, len(scores)))
     return found
