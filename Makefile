@@ -11,7 +11,7 @@ types:
 	mypy
 
 test:
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 slow:
 	python -m pytest -m slow

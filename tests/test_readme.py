@@ -106,7 +106,7 @@ def test_every_command_is_mentioned(name: str) -> None:
 
 
 def test_ci_calls_the_test_command() -> None:
-    command = 'python -m pip install -e ".[test]" && python -m pytest'
+    command = 'python -m pip install -e ".[test]" && python -m pytest -n 2 --dist loadfile'
     assert command in README
     ci = ROOT / ".ci" / "run"
     if ci.exists():

@@ -33,7 +33,7 @@ def test_options_offer_what_the_library_has() -> None:
 def test_reports_hold_the_chosen_kind_and_nothing_goes_to_standard_output(
     labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--only", "scale", "--jobs", "0", "--report", "json=a.json", "--report", "markdown=a.md"]
+    words = "--only scale --jobs 0 --model light --report json=a.json --report markdown=a.md".split()
     assert main(["robustness", str(labels), *words]) == 0
     output = capsys.readouterr()
     assert output.out == ""
@@ -47,7 +47,7 @@ def test_reports_hold_the_chosen_kind_and_nothing_goes_to_standard_output(
 
 
 def test_tables_go_to_standard_output(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["robustness", str(labels), "--only", "jpeg", "--jobs", "0"]) == 0
+    assert main(["robustness", str(labels), "--only", "jpeg", "--jobs", "0", "--model", "light"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| JPEG")] == [
         "JPEG 95",

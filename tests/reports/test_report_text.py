@@ -86,7 +86,7 @@ def test_percent_never_claims_certainty(probability: float | None, shown: str) -
 @given(st.floats(0, 1))
 def test_all_reports_round_a_probability_alike(probability: float) -> None:
     words = {"under 1 %": "<1 %", "over 99 %": ">99 %"}
-    said = messages.percent(probability)
+    said = messages.spoken_percent(probability)
     assert words.get(said, said) == percent(probability)
 
 
@@ -95,7 +95,7 @@ def test_times() -> None:
     assert clock(2.99) == "0:02"
     assert span(0.0, 3.0000000000000004) == "0:00.0–0:03.0"
     assert span(58.4, 66.2) == "0:58–1:07"
-    assert [messages.clock(t) for t in (59.94, 59.97, 64.9999999999)] == ["59.9 s", "1:00", "1:05"]
+    assert [messages.spoken_time(t) for t in (59.94, 59.97, 64.9999999999)] == ["59.9 s", "1:00", "1:05"]
     assert clock(3599.9) == "59:59"
     assert clock(3600) == "1:00:00"
     assert span(3.2, 6.4) == "0:03.2–0:06.4"
@@ -112,7 +112,7 @@ def test_times() -> None:
 @given(st.integers(0, 59_949))
 def test_the_message_and_the_pictures_name_the_same_moment(thousandths: int) -> None:
     seconds = thousandths / 1000
-    said, shown = messages.clock(seconds), moment(seconds)
+    said, shown = messages.spoken_time(seconds), moment(seconds)
     assert float(said.removesuffix(" s")) == float(shown.removeprefix("0:"))
 
 
