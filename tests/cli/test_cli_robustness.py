@@ -33,8 +33,9 @@ def test_options_offer_what_the_library_has() -> None:
 def test_reports_hold_the_chosen_kind_and_nothing_goes_to_standard_output(
     labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "--only scale --jobs 0 --model light --report json=a.json --report markdown=a.md".split()
-    assert main(["robustness", str(labels), *words]) == 0
+    words = ["--only", "scale", "--jobs", "0", "--model", "light"]
+    reports = ["--report", "json=a.json", "--report", "markdown=a.md"]
+    assert main(["robustness", str(labels), *words, *reports]) == 0
     output = capsys.readouterr()
     assert output.out == ""
     assert "scanning 2 files untouched" in output.err
