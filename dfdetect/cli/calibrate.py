@@ -10,6 +10,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import Number, jobs_option, settings_from, settings_options
+from dfdetect.reports.json_report import without_commands
 
 _RATE = Number(0.005, 0.5)
 
@@ -67,7 +68,7 @@ def calibrate(
     report = calibrate_folder(
         labels, settings, error_rate, jobs, miss_rate=miss_rate, results=results, copies=copies
     )
-    click.echo(json.dumps(report, indent=2))
+    click.echo(without_commands(json.dumps(report, indent=2)))
     say(f"wrote the calibration of {settings.model}")
     for text in open_sides(report["band"]):
         say(f"dfdetect: {text}")

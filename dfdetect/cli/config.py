@@ -14,6 +14,7 @@ from dfdetect.cli.options import config_name, config_options, origin, settings_f
 from dfdetect.config import Config, foreign_names, kinds
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.names import printable
+from dfdetect.reports.json_report import without_commands
 from dfdetect.reports.plain import plain_value
 
 _ORIGINS = {
@@ -60,7 +61,7 @@ def config(context: click.Context, as_json: bool) -> ExitCode:
     if as_json:
         path = None if found is None else os.path.abspath(found.path)
         document = plain_value({"config": path, "settings": entries, "ignored": ignored})
-        click.echo(json.dumps(document, indent=2))
+        click.echo(without_commands(json.dumps(document, indent=2)))
         return ExitCode.CLEAN
     click.echo(f"configuration file: {'none' if found is None else found.title}\n")
     width = max(map(len, entries))

@@ -12,6 +12,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.names import printable
+from dfdetect.reports.json_report import without_commands
 from dfdetect.reports.words import percent
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def show(name: str, as_json: bool) -> ExitCode:
     folder = find_folder(name)
     card = read_card(folder)
     if as_json:
-        click.echo(json.dumps(card_values(card), indent=2))
+        click.echo(without_commands(json.dumps(card_values(card), indent=2)))
     else:
         click.echo("\n".join(_describe(card, folder)))
     return ExitCode.CLEAN
@@ -109,7 +110,7 @@ def _list(as_json: bool) -> ExitCode:
             }
             for name, card in cards
         ]
-        click.echo(json.dumps(records, indent=2))
+        click.echo(without_commands(json.dumps(records, indent=2)))
     elif not cards:
         raise ModelError("no model is shipped with this installation; install dfdetect again")
     else:

@@ -12,6 +12,7 @@ from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import settings_from, settings_subset
 from dfdetect.errors import ExitCode
 from dfdetect.names import plural, printable
+from dfdetect.reports.json_report import without_commands
 
 
 @click.command(
@@ -32,7 +33,9 @@ def selftest(as_json: bool, **words: Any) -> ExitCode:
     outcomes = run_selftest(settings_from(words))
     failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(outcome) for outcome in outcomes], indent=2))
+        click.echo(
+            without_commands(json.dumps([dataclasses.asdict(outcome) for outcome in outcomes], indent=2))
+        )
     else:
         for outcome in outcomes:
             click.echo(printable(f"{'ok    ' if outcome.passed else 'FAILED'}  {outcome.message}"))

@@ -10,6 +10,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import Whole
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.reports.json_report import without_commands
 
 
 @click.command(
@@ -87,7 +88,7 @@ def train(
     inputs = Inputs(data, work, weights, mesh, decoder, encoder, teacher, average)
     report = run(inputs, Recipe.from_mapping(values), out, workers=workers, device=device)
     if report:
-        click.echo(json.dumps(report, indent=2))
+        click.echo(without_commands(json.dumps(report, indent=2)))
     say(f"wrote {out}; calibrate it next: dfdetect calibrate LABELS --model {out}")
 
 

@@ -16,6 +16,7 @@ from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.pieces import code, plain, row
 from dfdetect.evaluate.plots import check_matplotlib, svg
 from dfdetect.names import plural
+from dfdetect.reports.json_report import without_commands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ _BLUE, _GREY = "#0072b2", "#999999"
 def render_json(found: Bench) -> str:
     """Every run and all medians: indented JSON, pure ASCII."""
     document = {"format": "dfdetect bench", "version": REPORT_VERSION, **plain(_tree(found), digits=5)}
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return without_commands(json.dumps(document, indent=1, allow_nan=False)) + "\n"
 
 
 def render_markdown(found: Bench) -> str:

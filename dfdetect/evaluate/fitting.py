@@ -61,7 +61,7 @@ def fit_platt(
     strength: float = 0.0,
     offset: bool = True,
 ) -> Platt:
-    """Platt scaling ``[n]`` → ``a * logit + b`` at prior one half, with Platt's smoothed targets.
+    """Platt scaling ``[n]`` → ``a * logit + b`` at prior one half, with targets smoothed as Platt's are.
 
     `centre` and `strength` draw the fit towards another one, as `strength` further files would on which that
     one is right.  `offset` False keeps `b` at 0: temperature scaling.  Where the slope is not above 0 (the
@@ -72,7 +72,10 @@ def fit_platt(
     reals = len(labels) - fakes
     if not fakes or not reals:
         return centre if centre is not None else Platt(1.0, 0.0)
-    targets = np.where(np.asarray(labels) == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    # By as much for both, since the classes weigh alike: else the mean would depend on how many files there
+    # are, and so would the answer to a score that says nothing.
+    smooth = (1 / (fakes + 2) + 1 / (reals + 2)) / 2
+    targets = np.where(np.asarray(labels) == 1, 1 - smooth, smooth)
     weights = balanced_weights(labels)
     mean = float(logits.mean()) if offset else 0.0
     spread = float(logits.std())
@@ -87,9 +90,7 @@ def fit_platt(
     pull = np.array([1e-3, 0.0 if offset else 1e9])
     slope, bias = fit_logistic(z[:, None], targets, weights, np.zeros(2), pull)
     if slope <= 0:
-        # The classes weigh alike, so nothing is one half.  The mean of the targets depends on how many files
-        # there are, and a band by fits on fewer of them would then lie beside every answer.
-        return Platt(0.0, 0.0)
+        return Platt(0.0, 0.0)  # the classes weigh alike, so nothing is one half
     return Platt(float(slope / spread), float(bias - slope * mean / spread) if offset else 0.0)
 
 

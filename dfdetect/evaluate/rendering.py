@@ -9,11 +9,12 @@ from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.html import check_html, render_html
 from dfdetect.evaluate.markdown import render_markdown
 from dfdetect.evaluate.report import Evaluation, as_json
+from dfdetect.reports.json_report import without_commands
 
 
 def render_json(evaluation: Evaluation) -> str:
     """Indented JSON, pure ASCII, without NaN."""
-    return json.dumps(as_json(evaluation), indent=1, allow_nan=False) + "\n"
+    return without_commands(json.dumps(as_json(evaluation), indent=1, allow_nan=False)) + "\n"
 
 
 FORMS: Mapping[str, Form[Evaluation]] = {

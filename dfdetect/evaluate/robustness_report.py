@@ -16,6 +16,7 @@ from dfdetect.evaluate.plots import check_matplotlib, svg
 from dfdetect.evaluate.robustness import Point, Robustness
 from dfdetect.evaluate.weighted import Interval
 from dfdetect.names import plural
+from dfdetect.reports.json_report import without_commands
 from dfdetect.results import MediaKind
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def as_json(found: Robustness) -> dict[str, Any]:
 
 def render_json(found: Robustness) -> str:
     """Indented JSON, pure ASCII, without NaN."""
-    return json.dumps(as_json(found), indent=1, allow_nan=False) + "\n"
+    return without_commands(json.dumps(as_json(found), indent=1, allow_nan=False)) + "\n"
 
 
 def render_markdown(found: Robustness) -> str:

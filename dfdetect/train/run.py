@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import sys
 from collections.abc import Mapping, Sequence
@@ -121,6 +122,7 @@ def write_folder(
     out.mkdir(parents=True, exist_ok=True)
     fitted = _fitted(out)
     experts = export_experts(net, recipe, out, rows)
+    measured = {"held_out_sources": report} if report else {}
     card = ModelCard(
         name=out.resolve().name,
         version="1",
@@ -132,16 +134,21 @@ def write_folder(
         files={LARGE: "", QUICK: ""} if recipe.blocks else {},
         data=_describe(rows),
         recipe=recipe.as_dict(),
-        measured={"held_out_sources": report} if report else {},
+        measured=measured,
     )
-    if fitted != _scores_of(write_card(out, card)):
+    written = write_card(out, card)
+    if fitted is None or _scores_of(fitted) != _scores_of(written):
         save_calibration(out, neutral_calibration(len(experts)))
+    else:
+        # What was measured with it stays, too.
+        earlier = fitted.measured if isinstance(fitted.measured, Mapping) else {}
+        write_card(out, dataclasses.replace(written, golden=fitted.golden, measured={**earlier, **measured}))
 
 
-def _fitted(out: Path) -> tuple[object, ...] | None:
-    """What the calibration in `out` was fitted to; None without one."""
+def _fitted(out: Path) -> ModelCard | None:
+    """The card of the calibrated model in `out`; None without one."""
     try:
-        return _scores_of(load_model(out).card)
+        return load_model(out).card
     except ModelError:
         return None
 

@@ -173,6 +173,27 @@ def test_where_the_score_says_nothing_every_answer_is_uncertain(reals: int, fake
     assert {verdict.fake_probability for verdict in found} == {0.5}
 
 
+@pytest.mark.parametrize("spread", [0.01, 0.1])
+def test_a_score_that_hardly_moves_decides_nothing(spread: float) -> None:
+    """Few groups, so that the slope alone is fitted: it must not come from how many files a class has."""
+    rng = np.random.default_rng(0)
+    data = [
+        Record(
+            label,
+            MediaKind.PHOTO,
+            f"g{label}{i}",
+            f"s{label}{i}",
+            (scored(rng.normal(-3.3, spread, (1, 1))),),
+        )
+        for label, count in ((0, 60), (1, 30))
+        for i in range(count)
+    ]
+    calibration = fit(data, Options(candidates=("mean",)))
+    judge = Judge(calibration, Settings())
+    found = [judge.judge(r.medium, evidence(r, calibration["fusion"]["weights"]), 1) for r in data]
+    assert sum(verdict.label is not Label.UNCERTAIN for verdict in found) <= 0.2 * len(data)
+
+
 def test_unjudged_files_are_left_out_and_counted() -> None:
     data = records(80)
     empty = [Record(1, MediaKind.PHOTO, "x", "y", ())] * 7

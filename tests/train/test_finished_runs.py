@@ -10,8 +10,8 @@ import pytest
 
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.faces.crop import CropSpec
-from dfdetect.scoring.card import Closer, read_card
-from dfdetect.scoring.models import hash_file, load_model, save_calibration
+from dfdetect.scoring.card import Closer, Golden, read_card
+from dfdetect.scoring.models import hash_file, load_model, save_calibration, write_card
 from dfdetect.train.recipe import Recipe
 from tests.train.faces import make_crop_folder, require_training
 from tests.train.test_data_first import media
@@ -71,11 +71,16 @@ def test_a_finished_run_given_again_keeps_the_calibration_of_the_same_network(tm
     out, inputs = tmp_path / "model", Inputs((data,), tmp_path / "work")
     run(inputs, CNN, out, workers=0)
     fitted = {**load_model(out).calibration, "prior": 0.25}
-    save_calibration(out, fitted)
+    card = save_calibration(out, fitted)
+    golden = (Golden("astronaut.jpg", -1.5, 0.1),)
+    write_card(out, dataclasses.replace(card, golden=golden, measured={"mine": {"auc": 0.9}}))
     run(inputs, CNN, out, workers=0)
     assert load_model(out).calibration["prior"] == 0.25
+    assert read_card(out).golden == golden
+    assert read_card(out).measured == {"mine": {"auc": 0.9}}
     run(Inputs((data,), tmp_path / "other"), dataclasses.replace(CNN, seed=5), out, workers=0)
     assert load_model(out).calibration["prior"] == 0.5
+    assert read_card(out).golden == ()
 
 
 def test_a_run_goes_on_in_a_work_folder_that_was_moved(tmp_path: Path) -> None:
