@@ -241,10 +241,7 @@ class PhotoMedia(Media):
     def _decode(self, *, tolerant: bool) -> NDArray[np.uint8]:
         with self._source.buffered() as file:
             image = open_image(file, self._container, self._source, self._settings, self._note)
-            if self._container == "tiff":  # which Pillow turns by itself while it loads
-                image.info.pop("xmp", None)
             with pillow_flags(self._source.title, self._settings, tolerant=tolerant):
-                image.load()
                 clockwise, mirrored = orientation(image)
             self._rotation = clockwise
             image = flatten(image)  # under the same name, so that what was read is freed
@@ -274,20 +271,32 @@ def ends_early(source: Source, container: str) -> bool:
 def orientation(image: Image) -> tuple[int, bool]:
     """Degrees clockwise that make `image` upright, after mirroring it if the second answer says so.
 
-    Only EXIF counts, as in browsers; where it is silent, Pillow goes by XMP.
+    Only EXIF and what a program set count, as in browsers; where EXIF is silent, Pillow goes by XMP.
+    Loads `image`, and raises what that raises.
     """
-    from PIL import Image as pillow
-
-    image.load()  # which turns a TIFF
+    xmp = image.info.pop("xmp", None)
+    try:
+        image.load()  # which turns a TIFF, and would by XMP
+    finally:
+        if xmp is not None:
+            image.info["xmp"] = xmp
     try:
         number = image.getexif().get(_ORIENTATION_TAG, 1)
-        if number != 1 and not _XMP.isdisjoint(image.info):
-            bare = pillow.new("L", (1, 1))
-            bare.info = {key: value for key, value in image.info.items() if key not in _XMP}
-            number = number if _ORIENTATION_TAG in bare.getexif() else 1
+        if number != 1 and _stated(image, by_xmp=True) == number and _stated(image, by_xmp=False) is None:
+            number = 1
         return _ORIENTATION.get(number, (0, False))
     except Exception:  # a damaged EXIF block is no reason to refuse the picture
         return 0, False
+
+
+def _stated(image: Image, *, by_xmp: bool) -> int | None:
+    """The orientation that XMP states, or EXIF, in what came with `image` from its file."""
+    from PIL import Image as pillow
+
+    bare = pillow.new("L", (1, 1))
+    bare.info = {key: value for key, value in image.info.items() if (key in _XMP) == by_xmp}
+    number: int | None = bare.getexif().get(_ORIENTATION_TAG)
+    return number
 
 
 @contextmanager

@@ -25,7 +25,11 @@ _LATER = 5.0
 """Seconds by which pictures may go on after the end that a header claims: sound and picture end apart."""
 _SEARCHED = frozenset({"mpegts", "mpeg"})
 """Containers without an index."""
-_PLACES = 32
+_PLACES = sorted({place / 32 for place in range(32)} | {2 ** (-power / 2) for power in range(8, 21)})
+"""Parts of a file; denser towards its beginning, where a short part would lie between two of the even ones.
+
+Each is less than twice the one before, lest time after a new start has caught up where it is asked next.
+"""
 _REORDERED = 2.0
 """Seconds by which a picture may be shown before one that precedes it in the file, and more."""
 
@@ -75,8 +79,8 @@ class Rover:
         container, before = self._opened.container, float("-inf")
         if container.format.name not in _SEARCHED:
             return True
-        for place in range(_PLACES):
-            at = container.size * place // _PLACES
+        for place in _PLACES:
+            at = int(container.size * place)
             container.seek(at, stream=self._opened.stream, unsupported_byte_offset=True)
             pts = next((p.pts for p in self._opened.packets() if p.pts is not None), None)
             if pts is None:

@@ -17,6 +17,8 @@ from dfdetect.media.structure import DEEPEST, MP4_PARENTS, boxes
 _FORMATS = frozenset({"mp4", "mov", "m4a", "avif", ""})
 """Of `sniff`; for what it does not know FFmpeg may still find this one."""
 _PARENTS = MP4_PARENTS | {b"moof", b"traf"}
+_NO_SOUND = frozenset({b"vide", b"subp", b"clcp"})
+"""Handlers of other kinds of track; QuickTime gives each track a second one, of where its data lie."""
 _LEAST = 16
 """Bytes of a sample, if all of a track are of one size and are not sound."""
 _MANY = 1_000_000
@@ -78,7 +80,7 @@ class _Claims:
                     self.bytes += count
 
     def _add(self, track: _Track) -> None:
-        sound = track.handlers == {b"soun"}
+        sound = b"soun" in track.handlers and not track.handlers & _NO_SOUND
         if not (sound and track.by_chunks):  # FFmpeg lists the chunks of such sound
             self.samples += track.count
             self.bytes += track.count * max(track.size, 1 if sound else _LEAST)

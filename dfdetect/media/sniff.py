@@ -97,8 +97,8 @@ _RARE_PICTURES = (
 # Not P1 to P3, whose pictures are written as text and read by nobody here.
 _NETPBM = re.compile(rb"P[456FfHh]\n(?:#[^\n]*\n)*[0-9]+\s")
 # Five packets of a transport stream, of which FFmpeg finds the first wherever it begins: mark, no error, and
-# something inside.
-_PACKET = rb"G[\0-\x7f].[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{%d}"
+# something inside.  All sizes are multiples of four: no array of four-byte numbers that all have the mark.
+_PACKET = rb"G[\0-\x7f].[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff](?!G.{3}G).{%d}"
 _LATE_PACKETS = tuple(
     re.compile(_PACKET % size + b"(?:" + _PACKET % size + b"){3}G", re.DOTALL) for size in (184, 188, 200)
 )

@@ -318,6 +318,7 @@ def test_a_transport_stream_behind_other_bytes_is_found(before, size, tmp_path):
         b"." * 5 + b"G" * 4096,
         b"x" + (b"G001" + b"." * 183 + b"\n") * 20,
         b"\0" + np.random.default_rng(5).bytes(65_535),
+        b"\x93NUMPY" + np.random.default_rng(0).integers(36_000, 44_000, 20_000).astype("<f4").tobytes(),
     ],
 )
 def test_what_only_looks_like_a_transport_stream_is_none(data):

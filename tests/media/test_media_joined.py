@@ -77,3 +77,14 @@ def test_long_joined_files_are_read_in_order(form, lengths, monkeypatch):
     wanted = [(place + 0.5) * total / 10 for place in range(10)]
     assert [read_number(frame.image) for frame in frames] == pytest.approx(wanted, abs=total * 0.05)
     assert codes(info) in ([], ["damaged"])  # the last packet of a part, whose end FFmpeg misses
+
+
+@pytest.mark.parametrize("first", [9, 15])
+def test_a_first_part_much_shorter_than_the_rest_is_looked_at(first, monkeypatch):
+    monkeypatch.setattr(video_module, "ORDINARY_SECONDS", 5.0)
+    monkeypatch.setattr(video_module, "SHORT_SECONDS", 5.0)
+    total = first + 515
+    frames, info = read_video(joined("mpegts", (first, 515), rate=1, gop=2), frames=100)
+    assert info.duration == pytest.approx(total, abs=2)
+    wanted = [(place + 0.5) * total / 100 for place in range(100)]
+    assert [read_number(frame.image) for frame in frames] == pytest.approx(wanted, abs=2)

@@ -348,6 +348,26 @@ def test_pillow_images():
     assert np.array_equal(opened.image, quarters())
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_images_that_a_program_opened_are_turned_by_exif_and_by_the_program(form):
+    camera, upright = Image.Exif(), ["red", "green", "blue", "white"]
+    camera[0x010F] = "a camera"
+    for exif in (Image.Exif(), camera):
+        assert corners(read(Image.open(io.BytesIO(with_xmp(form, exif))))[0].image) == upright
+    for number, turned in ((1, upright), (6, ["blue", "red", "white", "green"])):
+        image = Image.open(io.BytesIO(with_xmp(form, Image.Exif())))
+        image.getexif()[0x0112] = number
+        xmp = image.info.get("xmp")
+        assert corners(read(image)[0].image) == turned
+        assert image.info.get("xmp") == xmp
+
+
+def test_what_a_program_sets_counts_though_xmp_states_no_orientation():
+    image = Image.open(io.BytesIO(encode(Image.fromarray(quarters()), "JPEG", xmp=b"<x:xmpmeta/>")))
+    image.getexif()[0x0112] = 3
+    assert read(image)[1].rotation == 180
+
+
 def test_heic_names_what_to_install():
     heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
     try:

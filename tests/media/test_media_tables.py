@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 from make import codes, failing, numbered, read_number, read_video, video
 
@@ -78,6 +79,26 @@ def test_a_file_cut_off_and_long_plain_sound_are_not_refused():
     cut = failing(of_one_size(50_000, 1000, b"vide", 1))
     assert "its index claims" not in cut.message
     assert failing(of_one_size(2_000_000, 1, b"soun", 1)).reason is Reason.NO_PICTURE
+
+
+def test_quicktime_with_long_plain_sound_is_read():
+    """A track of it has two handlers: one of its kind and one of where its data lie."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mov") as container:
+        pictures = container.add_stream("mpeg4", rate=1)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=44100, layout="mono")
+        for second, picture in enumerate(numbered(25)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = second, Fraction(1, 1)
+            container.mux(pictures.encode(frame))
+            heard = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.int16), format="s16", layout="mono")
+            heard.sample_rate, heard.pts = 44100, second * 44100
+            container.mux(sound.encode(heard))
+        container.mux(pictures.encode(None))
+    frames, _ = read_video(buffer.getvalue(), frames=5)
+    assert len(frames) == 5
 
 
 # --- pictures of chapters
