@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import sys
 import threading
@@ -33,6 +34,7 @@ class Hold:
     def __init__(self) -> None:
         self.caught: list[int] = []
         self._limited = False
+        self._waited_for: int | None = None
         self._before: tuple[Any, tuple[float, float]] | None = None
         """Handler and timer that somebody else has set, while the alarm is ours."""
 
@@ -43,17 +45,18 @@ class Hold:
             self._set_alarm()
 
     @contextlib.contextmanager
-    def limited(self, requested: bool = False) -> Iterator[None]:
+    def limited(self, requested: bool = False, waited_for: int | None = None) -> Iterator[None]:
         """For a part that may never end, as writing to somebody who does not read.
 
         Raises KeyboardInterrupt in it when it still goes on two seconds after a request; those count from
-        the beginning if there was a request before (`requested`).  Only the main thread can be so disturbed,
-        and not on Windows.
+        the beginning if there was a request before (`requested`).  As long as the open file `waited_for` can
+        take more, nobody is waited for, and it may go on.  Only the main thread can be so disturbed, and not
+        on Windows.
         """
         if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._limited = True
+        self._limited, self._waited_for = True, waited_for
         # Not masked: a call of the system that waits must notice the request.
         mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_ENDINGS, signal.SIGALRM))
         try:
@@ -76,8 +79,15 @@ class Hold:
             self._before = handler, signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
     def _expire(self, number: int, frame: object) -> None:
-        if self._limited:  # else it has just ended by itself
-            raise KeyboardInterrupt
+        if not self._limited:  # it has just ended by itself
+            return
+        if self._waited_for is not None and sys.platform != "win32":
+            poll = select.poll()
+            poll.register(self._waited_for, select.POLLOUT)
+            if poll.poll(0):  # nobody is waited for: the part itself takes so long
+                signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+                return
+        raise KeyboardInterrupt
 
 
 def _interrupt(number: int, frame: object) -> None:

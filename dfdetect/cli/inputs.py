@@ -8,6 +8,7 @@ import errno
 import glob
 import itertools
 import os
+import re
 import shutil
 import stat
 import sys
@@ -239,7 +240,7 @@ def _remove_leftovers(folder: str) -> None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(_SPOOL):
+            if not re.fullmatch(_SPOOL + "[a-z0-9_]{8}", entry.name):  # as `mkstemp` names them
                 continue
             with contextlib.suppress(OSError):
                 state = entry.stat(follow_symlinks=False)

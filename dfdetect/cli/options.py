@@ -49,7 +49,8 @@ class Whole(click.IntRange):
         try:
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
-            self.fail(f"must be a whole number {_limits(self.min, self.max)}, not '{value}'", param, ctx)
+            limits, given = _limits(self.min, self.max), printable(str(value))
+            self.fail(f"must be a whole number {limits}, not '{given}'", param, ctx)
 
 
 class Number(click.FloatRange):
@@ -60,7 +61,8 @@ class Number(click.FloatRange):
         try:
             return float(super().convert(value, param, ctx))
         except click.BadParameter:
-            self.fail(f"must be a number {_limits(self.min, self.max)}, not '{value}'", param, ctx)
+            limits, given = _limits(self.min, self.max), printable(str(value))
+            self.fail(f"must be a number {limits}, not '{given}'", param, ctx)
 
 
 def _limits(low: float | None, high: float | None) -> str:
@@ -79,8 +81,9 @@ class Seconds(FloatType):
         try:
             return seconds(str(value))
         except ValueError:
+            given = printable(str(value))
             self.fail(
-                f"'{value}' is not a time; write seconds (90.5) or minutes and seconds (1:30).", param, ctx
+                f"'{given}' is not a time; write seconds (90.5) or minutes and seconds (1:30).", param, ctx
             )
 
 

@@ -265,6 +265,9 @@ def _sink(
             written = True
         except OSError as error:
             failures.append(baseline.unwritten(error))
+    except KeyboardInterrupt:
+        reports.requested = True  # or what was held would wait, without end, for who does not read
+        raise
     finally:
         for result in held.pour():
             reports.add(result if written else gate.unmark(result))

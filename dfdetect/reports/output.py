@@ -86,9 +86,10 @@ class ReportFile:
                 raise
             try:
                 self._overwrite()
-            except OSError:
+            except OSError as failure:
                 self._keep()
-                raise error from None
+                # Where there is nothing to overwrite, that is no news.
+                raise (error if isinstance(failure, FileNotFoundError) else failure) from None
         self._let_go()
 
     def _overwrite(self) -> None:
@@ -122,6 +123,8 @@ class ReportFile:
             hint = "its reader ended before all was written"
         if self._kept is not None:
             hint = f"it was kept as '{printable(str(self._kept))}'"
+            if self._kept == self._place:  # without a name of its own
+                hint += "; copy it before you scan again, which removes it"
         return InputError(f"cannot write {self._named}: {why}; {hint}")
 
     def discard(self) -> None:
@@ -197,6 +200,16 @@ def _waits(entry: _Entry) -> bool:
     return file is None or file.waits
 
 
+def _limited(entry: _Entry, hold: Hold | None, requested: bool) -> contextlib.AbstractContextManager[None]:
+    """For a step that may have to wait for somebody who does not read."""
+    if hold is None or not _waits(entry):
+        return contextlib.nullcontext()
+    number: int | None = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not a file of the system, or closed
+        number = entry[0].stream.fileno()
+    return hold.limited(requested, number)
+
+
 def _give_up(report: Report, file: ReportFile | None) -> None:
     """Let what is still written to somebody who does not read go nowhere: closing would wait once more."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # not a file of the system, or closed
@@ -222,6 +235,8 @@ class ReportSet:
 
     def __init__(self, summary: Summary | None = None) -> None:
         self.summary = summary or Summary()
+        self.requested = False
+        """Whether the end was requested before what is still added, which only had to wait."""
         self._entries: list[_Entry] = []
         self._failures: list[OSError | ValueError | InputError] = []
 
@@ -255,7 +270,11 @@ class ReportSet:
         return self
 
     def add(self, result: ScanResult) -> None:
-        """Count the result and hand it to every report: to all, or by an interruption to none."""
+        """Count the result and hand it to every report; an interruption comes only after that.
+
+        It comes before when one report waits too long for somebody who does not read: that one is given up,
+        and others that may have to wait miss the result too, but not after an earlier request (`requested`).
+        """
         with interrupts_held() as hold:
             self.summary.add(result)
             self._each(lambda report: report.add(result), hold)
@@ -265,13 +284,15 @@ class ReportSet:
         for entry in sorted(self._entries, key=_waits):
             report, file = entry
             try:
-                with hold.limited() if hold and _waits(entry) else contextlib.nullcontext():
+                with _limited(entry, hold, self.requested):
                     step(report)
             except KeyboardInterrupt:
-                if hold is not None and _waits(entry):
-                    self._entries.remove(entry)
-                    _give_up(*entry)
-                raise
+                if hold is None or not _waits(entry):
+                    raise
+                self._entries.remove(entry)
+                _give_up(*entry)
+                if hold.caught or not self.requested:
+                    raise
             except OSError as error:
                 if file is None:
                     raise
@@ -298,7 +319,7 @@ class ReportSet:
 
     def _end(self, entry: _Entry, hold: Hold, requested: bool) -> None:
         try:
-            with hold.limited(requested) if _waits(entry) else contextlib.nullcontext():
+            with _limited(entry, hold, requested):
                 self._finish(*entry)
         except KeyboardInterrupt:  # for a request that `hold` delivers, or that was delivered before
             _give_up(*entry)

@@ -74,7 +74,8 @@ def read_document(
     """
     name = os.fspath(path)
     try:
-        content = Path(path).read_text("utf-8")
+        raw = Path(path).read_bytes()  # by PowerShell's ``>`` in UTF-16, or with a mark before UTF-8
+        content = raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError as error:  # a photo in its place, say
         raise _other_file(name, strict) from error
     except (OSError, ValueError) as error:  # also a zero byte in the path

@@ -82,6 +82,14 @@ def test_a_number_that_cannot_be_is_refused_with_those_that_can(
     assert said in told
 
 
+@pytest.mark.parametrize(
+    "words", ["scan . --jobs", "calibrate . --error-rate", "scan . --start"], ids=["whole", "any", "time"]
+)
+def test_what_a_terminal_would_obey_is_shown_escaped(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "1\x1b[2J\n##[error]"]) == 2
+    assert "'1\\x1b[2J\\n#\\x23[error]'" in capsys.readouterr().err
+
+
 def test_one_in_the_environment_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

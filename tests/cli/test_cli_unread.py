@@ -126,6 +126,32 @@ def test_files_are_finished_before_the_end_of_standard_output(tmp_path: Path) ->
         assert process.wait(timeout=20) == 130
 
 
+def test_what_waits_for_a_new_baseline_does_not_wait_for_who_does_not_read(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(60):
+        (tmp_path / "photos" / f"{number}.jpg").write_text("fake")
+    os.mkfifo(tmp_path / "last")
+    words = ["photos", "last", "--jsonl", "--report", "json=r.json", "--write-baseline", "new.json"]
+    with subprocess.Popen(
+        [sys.executable, str(DRIVER), "scan", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pipesize=4096,
+    ) as process:
+        try:
+            with open(tmp_path / "last", "w"):  # once all others are scanned and that is being read
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 130
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert (len(document["results"]), document["summary"]["complete"]) == (60, False)
+    assert not (tmp_path / "new.json").exists()
+
+
 def test_what_killed_processes_left_of_their_input_is_removed(program: Run, tmp_path: Path) -> None:
     def left() -> set[str]:
         return {path.name for path in spool.iterdir()}
@@ -133,7 +159,8 @@ def test_what_killed_processes_left_of_their_input_is_removed(program: Run, tmp_
     spool = tmp_path / "spool"
     spool.mkdir()
     (spool / "other").touch()
-    (spool / "dfdetect-stdin-folder").mkdir()
+    (spool / "dfdetect-stdin-a_folder").mkdir()
+    (spool / "dfdetect-stdin-notes.txt").touch()
     env = {**os.environ, "TMPDIR": str(spool)}
     command = [sys.executable, str(DRIVER), "scan", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env) as process:
@@ -143,10 +170,10 @@ def test_what_killed_processes_left_of_their_input_is_removed(program: Run, tmp_
         while not any(path.is_file() and path.read_bytes() == b"sleep" for path in spool.iterdir()):
             time.sleep(0.1)
         begun = left()
-        assert len(begun) == 3
+        assert len(begun) == 4
         assert program("scan", "-", stdin=b"real", TMPDIR=str(spool)).returncode == 0
         assert left() == begun, "in use"
         process.kill()
     assert left() == begun
     assert program("scan", "-", stdin=b"real", TMPDIR=str(spool)).returncode == 0
-    assert left() == {"other", "dfdetect-stdin-folder"}
+    assert left() == {"other", "dfdetect-stdin-a_folder", "dfdetect-stdin-notes.txt"}

@@ -66,6 +66,16 @@ def test_files_of_both_forms_are_read(name: str, results: list[ScanResult], tmp_
     assert [plain_result(r) for r in read_results(path)] == [plain_result(r) for r in results]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_files_as_powershell_writes_them_are_read(
+    form: str, encoding: str, results: list[ScanResult], tmp_path: Path
+) -> None:
+    path = tmp_path / "scans"
+    path.write_bytes(("\ufeff" + render(form, results).replace("\n", "\r\n")).encode(encoding))
+    assert [plain_result(r) for r in read_results(path)] == [plain_result(r) for r in results]
+
+
 def test_records_from_before_novelty_are_read() -> None:
     record = plain_result(samples()[0])
     del record["novelty"]

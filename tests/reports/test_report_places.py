@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -64,6 +65,36 @@ def test_what_cannot_be_put_anywhere_is_kept_and_named(
     assert len(json.loads(kept.read_text())["results"]) == len(results)
     ReportFile(str(target)).discard()
     assert list(tmp_path.iterdir()) == [kept], "the next run does not take it for something left over"
+
+
+def test_a_full_disk_under_what_is_overwritten_is_the_reason_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[ScanResult]
+) -> None:
+    def full(source: Any, target: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    refuse(monkeypatch, errno.EBUSY)
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    reason = re.escape(os.strerror(errno.ENOSPC))
+    with pytest.raises(InputError, match=rf"{reason}; it was kept as '.*\.kept'$"):
+        scan(target, results)
+
+
+def test_what_is_kept_under_its_passing_name_must_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[ScanResult]
+) -> None:
+    def rename(self: Path, target: object) -> Path:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    refuse(monkeypatch, errno.EACCES)
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(InputError, match=r"kept as '.*\.part'; copy it before you scan again") as caught:
+        scan(tmp_path / "a.json", results)
+    (kept,) = tmp_path.iterdir()
+    assert f"'{kept}'" in str(caught.value)
+    assert len(json.loads(kept.read_text())["results"]) == len(results)
 
 
 def test_other_failures_leave_the_old_report(
