@@ -93,14 +93,17 @@ class Inputs:
         ]
 
     def passed_over(self) -> list[str]:
-        """That folders held files which were not looked at, in a sentence; nothing if there are none."""
-        count = self.survey.skipped
-        if not count:
-            return []
-        return [
-            f"{plural(count, 'file')} of folders {_was(count)} passed over as no media; "
-            "name one to have it judged"
-        ]
+        """That files of folders were not looked at, and that what came up again was not either, in a sentence
+        each."""
+        sentences = []
+        if count := self.survey.skipped:
+            sentences.append(
+                f"{plural(count, 'file')} of folders {_was(count)} passed over as no media; "
+                "name one to have it judged"
+            )
+        if count := self.survey.repeated:
+            sentences.append(f"{plural(count, 'name')} came up again and {_was(count)} not scanned twice")
+        return sentences
 
     def original(self, result: ScanResult) -> ScanResult:
         """The result under the name that the user knows: a spooled file is ``-``."""

@@ -269,6 +269,13 @@ def test_verbose_says_what_folders_hold_besides_media(files: Path, capsys: Captu
     assert "passed over" not in capsys.readouterr().err
 
 
+def test_verbose_says_what_came_up_again(files: Path, capsys: Capture) -> None:
+    assert main(["scan", "real.jpg", "real.jpg", "./real.jpg", "-v"]) == 0
+    assert "dfdetect: 2 names came up again and were not scanned twice\n" in capsys.readouterr().err
+    assert main(["scan", "real.jpg", "real.jpg"]) == 0
+    assert "came up again" not in capsys.readouterr().err
+
+
 def test_folders_that_are_not_entered_are_said(files: Path, capsys: Capture) -> None:
     (files / "here" / ".hidden").mkdir(parents=True)
     (files / "here" / "real.jpg").write_text("real")
