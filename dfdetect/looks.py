@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dfdetect.faces.crop import cut
@@ -54,6 +55,16 @@ class Frames(Protocol):
         """Stop decoding, and wait for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at the medium, at first sight or closer, found of each track."""
+
+    scores: dict[int, list[FaceScore]] = field(default_factory=lambda: defaultdict(list))
+    times: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    failed: dict[int, Counter[Reason]] = field(default_factory=lambda: defaultdict(Counter))
+    frame_times: list[float] = field(default_factory=list)
+
+
 class Looks:
     """Collects what one file shows: faces, their tracks and scores.  Crops are dropped once scored."""
 
@@ -71,11 +82,8 @@ class Looks:
         self._pending: deque[tuple[list[TrackedCrop], Future[Scores]]] = deque()
         self._tracker = Tracker(settings)
         self._waiting: list[TrackedCrop] = []
-        self._scores: dict[int, list[FaceScore]] = defaultdict(list)
-        self._times: dict[int, list[float]] = defaultdict(list)
-        self._failed: dict[int, Counter[Reason]] = defaultdict(Counter)
+        self._looks: list[_Look] = []
         self._largest: dict[int, float] = defaultdict(float)
-        self._frame_times: list[float] = []
         self._dropped = 0
         self._book = PictureBook()
 
@@ -87,7 +95,7 @@ class Looks:
     @property
     def frames(self) -> int:
         """Frames looked at so far."""
-        return len(self._frame_times)
+        return sum(len(look.frame_times) for look in self._looks)
 
     @property
     def dropped(self) -> int:
@@ -101,8 +109,9 @@ class Looks:
             self._look(frames, find)
 
     def _look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        self._looks.append(_Look())
         for frame in frames:
-            self._frame_times.append(frame.time)
+            self._looks[-1].frame_times.append(frame.time)
             crops = list(self._crops(frame, find(frame.image)))
             self._waiting.extend(crops)
             if crops and self._settings.pictures:
@@ -116,15 +125,15 @@ class Looks:
             self._take()
 
     def _crops(self, frame: Frame, found: list[Face]) -> Iterator[TrackedCrop]:
-        faces = found[: self._settings.max_faces]
+        faces, look = found[: self._settings.max_faces], self._looks[-1]
         self._dropped = max(self._dropped, len(found) - len(faces))
         for face, track in zip(faces, self._tracker.assign(frame, faces), strict=True):
-            self._times[track].append(frame.time)
+            look.times[track].append(frame.time)
             quality = measure_quality(frame.image, face)
             self._largest[track] = max(self._largest[track], quality.size)
             reason = self._gate(quality)
             if reason is not None:
-                self._failed[track][reason] += 1
+                look.failed[track][reason] += 1
                 continue
             looks = tuple(
                 tuple(cut(frame.image, face.box, face.landmarks, spec) for spec in way.crops)
@@ -143,7 +152,7 @@ class Looks:
         scores = self._aside.take(future).averaged([way.weight for way in self._ways])
         for i, item in enumerate(items):
             heat = None if scores.heatmaps is None else scores.heatmaps[i].tolist()
-            self._scores[item.track].append(
+            self._looks[-1].scores[item.track].append(
                 FaceScore(
                     time=item.time,
                     frame=item.frame,
@@ -160,12 +169,12 @@ class Looks:
     @property
     def found(self) -> bool:
         """Whether any face was found."""
-        return bool(self._times)
+        return any(look.times for look in self._looks)
 
     @property
     def scored(self) -> bool:
         """Whether any face was scored."""
-        return bool(self._scores)
+        return any(look.scores for look in self._looks)
 
     def notes(self) -> list[Note]:
         """What a reader of the verdict must know of the faces."""
@@ -193,32 +202,50 @@ class Looks:
         first, last, gap = self._settings.start or 0.0, self._settings.end or math.inf, self._spacing()
         if not self.found:
             return [(first, last)] if self.frames <= self._settings.frames else []
-        need = min(self._settings.min_frames, self.frames)
-        seen: dict[int, list[float]] = defaultdict(list)
-        final = self._tracker.final_ids()
-        for track, scores in self._scores.items():
-            seen[final[track]] += [score.time for score in scores]
-        times = sorted({t for person in seen.values() if len(person) < need for t in person})
-        return [(max(first, t - gap), min(last, t + gap)) for t in times]
+        times = sorted(
+            score.time
+            for members in self._persons().values()
+            if not self._is_enough(members, self._looks)
+            for score in _scores(members, self._looks)
+        )
+        return [(max(first, t - gap), min(last, t + gap)) for t in dict.fromkeys(times)]
 
     def _spacing(self) -> float:
-        times = sorted(self._frame_times)
+        times = sorted(t for look in self._looks for t in look.frame_times)
         return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
 
-    def tracks(self) -> list[TrackEvidence]:
-        """What the verdict needs of each person."""
+    def _persons(self) -> dict[int, list[int]]:
+        """The tracks of each person."""
         persons: dict[int, list[int]] = defaultdict(list)
         for track, person in self._tracker.final_ids().items():
             persons[person].append(track)
-        return [self._evidence(person, members) for person, members in sorted(persons.items())]
+        return persons
+
+    def _is_enough(self, members: list[int], looks: Sequence[_Look]) -> bool:
+        """Whether a person can be judged by what these looks found of their tracks."""
+        return len(_scores(members, looks)) >= min(self._settings.min_frames, self.frames)
+
+    def tracks(self) -> list[TrackEvidence]:
+        """What the verdict needs of each person."""
+        return [self._evidence(person, members) for person, members in sorted(self._persons().items())]
 
     def _evidence(self, person: int, members: list[int]) -> TrackEvidence:
-        times = sorted(t for track in members for t in self._times[track])
+        """Of the first looks that were enough: closer ones went where somebody else was, and what
+        is to be seen there would outweigh the rest of the clip.
+        """
+        counts = range(1, len(self._looks))
+        looks = self._looks[: next((n for n in counts if self._is_enough(members, self._looks[:n])), None)]
+        times = sorted(t for look in looks for track in members for t in look.times.get(track, ()))
+        failed = (look.failed.get(track, Counter[Reason]()) for look in looks for track in members)
         return TrackEvidence(
             id=person,
-            scores=tuple(s for track in members for s in self._scores[track]),
+            scores=tuple(_scores(members, looks)),
             faces_found=len(times),
-            failed=sum((self._failed[track] for track in members), Counter[Reason]()),
+            failed=sum(failed, Counter[Reason]()),
             largest=max((self._largest[track] for track in members), default=None),
             times=tuple(times),
         )
+
+
+def _scores(members: list[int], looks: Sequence[_Look]) -> list[FaceScore]:
+    return [score for look in looks for track in members for score in look.scores.get(track, ())]

@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -280,19 +281,25 @@ def test_what_cannot_be_opened_loads_no_network(tmp_path: Path) -> None:
     assert detector._finder is None
 
 
-def write_appearance(path: Path, face: NDArray[np.uint8], frames: int, first: int, last: int) -> Path:
-    """A video of 10 frames a second that shows `face` from frame `first` to before `last`, else a wall."""
+def write_video(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> Path:
+    """A video of 10 frames a second."""
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
-        stream.width = stream.height = 320
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for number in range(frames):
-            picture = np.ascontiguousarray(face if first <= number < last else np.full_like(face, 120))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_appearance(path: Path, face: NDArray[np.uint8], frames: int, first: int, last: int) -> Path:
+    """A video that shows `face` from frame `first` to before `last`, else a wall."""
+    wall = np.full_like(face, 120)
+    return write_video(path, [face if first <= number < last else wall for number in range(frames)])
 
 
 @pytest.fixture(scope="module")
@@ -308,6 +315,19 @@ def test_a_person_seen_too_briefly_is_looked_at_more_closely(tmp_path: Path, fac
     assert len(times) >= 2
     assert min(times) >= 5.9
     assert max(times) <= 6.6
+
+
+def test_who_walks_by_does_not_weigh_on_the_others(tmp_path: Path, face: NDArray[np.uint8]) -> None:
+    """The closer look at the second person, there for half a second, shows the first one again."""
+    one = face[:180, 60:240]
+    both = np.concatenate([one, face[:180, 240:60:-1]], axis=1)
+    alone = np.concatenate([one, np.full_like(one, 120)], axis=1)
+    path = write_video(tmp_path / "by.mp4", [both if 5 <= i < 10 else alone for i in range(80)])
+    result = Detector(frames=8, model="light").scan(path)
+    assert result.media is not None
+    assert result.media.frames_sampled > 8, "there was a closer look"
+    assert [item.time for item in result.tracks[0].faces] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
+    assert all(0.5 <= item.time < 1.0 for item in result.tracks[1].faces)
 
 
 def test_a_face_between_the_samples_is_found(tmp_path: Path, face: NDArray[np.uint8]) -> None:
