@@ -43,7 +43,8 @@ def match(labelled: Sequence[Labelled], results: Iterable[ScanResult]) -> Matche
 
     A result belongs to a file when its path is the same, or leads to the same place, or, for results made in
     another folder or on another machine, when it ends with the file's name as the labels write it, no other
-    result does, and the file (if it is there) has the size that was scanned.
+    result does, and the file (if it is there) has the size that was scanned.  Longer names choose first, and
+    no result belongs to two files.
     """
     stored = {result.path: result for result in results}
     by_place = {os.path.realpath(path): path for path in stored}
@@ -56,15 +57,20 @@ def match(labelled: Sequence[Labelled], results: Iterable[ScanResult]) -> Matche
         path = item.path if item.path in stored else by_place.get(os.path.realpath(item.path))
         found.append(path)
         taken.add(path or "")
-    for number, item in enumerate(labelled):
-        if found[number] is None and item.name:
-            end = PurePath(item.name)
-            ends = [
-                p
-                for p in by_end[end.name]
-                if p not in taken and _ends_with(p, end) and _same_size(item.path, stored[p])
-            ]
-            found[number] = ends[0] if len(ends) == 1 else None
+    depths = [len(PurePath(item.name).parts) for item in labelled]
+    for depth in sorted({depths[i] for i, path in enumerate(found) if path is None}, reverse=True):
+        claims: dict[str, list[int]] = defaultdict(list)
+        for i, item in enumerate(labelled):
+            if found[i] is None and item.name and depths[i] == depth:
+                end = PurePath(item.name)
+                free = [p for p in by_end[end.name] if p not in taken and _ends_with(p, end)]
+                same = [p for p in free if _same_size(item.path, stored[p])]
+                if len(same) == 1:
+                    claims[same[0]].append(i)
+        for path, claimants in claims.items():
+            taken.add(path)
+            if len(claimants) == 1:
+                found[claimants[0]] = path
     return Matched(
         pairs=tuple((item, stored[p]) for item, p in zip(labelled, found, strict=True) if p is not None),
         missing=tuple(item for item, p in zip(labelled, found, strict=True) if p is None),

@@ -68,7 +68,10 @@ def choose(times: Times, duration: float, settings: Settings) -> Picks:
         # The window lies between two pictures: what is shown there is the one before.
         return np.array([max(low - 1, 0)], np.intp)
     if settings.fps is not None:
-        return low + _at_rate(times[low:high] - window[0], settings.fps, _intervals(window, settings.fps))
+        count = _intervals(window, settings.fps)
+        fitted = count / length if (length := window[1] - window[0]) else 0.0
+        # The last interval may not reach beyond the window: its middle would be the end, black or faded.
+        return low + _at_rate(times[low:high] - window[0], max(settings.fps, fitted), count)
     if settings.frames >= high - low:
         return np.arange(low, high)
     wanted = midpoints(*window, settings.frames)

@@ -52,6 +52,19 @@ def test_results_of_another_place_match_by_the_whole_name() -> None:
     assert matched([label("/new/1.jpg", "/new/1.jpg")], [result("/old/1.jpg")]) == [None]
 
 
+def test_a_result_belongs_to_one_file() -> None:
+    short, long = label("/new/1.jpg", "1.jpg"), label("/new/fake/1.jpg", "fake/1.jpg")
+    assert matched([short, long], [result("/old/fake/1.jpg")]) == [None, "/old/fake/1.jpg"]
+    both = [result("/old/fake/1.jpg"), result("/old/1.jpg")]
+    assert matched([short, long], both) == ["/old/1.jpg", "/old/fake/1.jpg"]
+
+
+def test_a_result_that_two_files_claim_belongs_to_neither() -> None:
+    twins = [Labelled(f"/{place}/1.jpg", True, "swap", "", "s", place, "1.jpg") for place in ("a", "b")]
+    found = match(twins, [result("/old/1.jpg")])
+    assert (found.pairs, found.missing) == ((), tuple(twins))
+
+
 def test_another_file_of_the_same_name_is_seen_by_its_size(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"12345")
     item = label(str(tmp_path / "a.jpg"), "a.jpg")

@@ -69,6 +69,13 @@ def test_rate_of_an_even_clip():
     assert len(choose(times, 4.0, Settings(fps=1000))) == 100
 
 
+def test_a_low_rate_keeps_to_the_middles():
+    times = np.arange(300) / 25
+    assert times[choose(times[:100], 4.0, Settings(fps=0.1))].tolist() == [2.0]  # not the last
+    assert times[choose(times, 12.0, Settings(fps=0.125))].tolist() == [3.0, 9.0]  # not 4 and the last
+    assert times[choose(times[:100], 4.0, Settings(fps=0.1, start=1.0))].tolist() == [2.48]
+
+
 def test_rate_counts_intervals_and_not_pictures():
     times = np.concatenate((np.arange(25) / 25, 1 + np.arange(5.0)))
     picks = choose(times, 6.0, Settings(fps=10))
