@@ -27,12 +27,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfdetect.config_values import Kind, from_text, from_toml
+from dfdetect.config_values import PREFIX, Kind, from_text, from_toml
 from dfdetect.errors import SettingsError
 from dfdetect.names import printable
 from dfdetect.settings import Settings
 
-PREFIX = "DFDETECT_"
 """Of the names of environment variables."""
 FILES = ("dfdetect.toml", "pyproject.toml", "setup.cfg")
 """Where a folder's configuration may be, the first one first."""
@@ -127,10 +126,10 @@ def _chosen(env: Mapping[str, str]) -> Config | None:
     return read_config(os.path.expanduser(named)) if named else find_config()
 
 
-def find_config(folder: str | os.PathLike[str] = os.curdir) -> Config | None:
-    """The configuration that holds for work in `folder`, or None; `SettingsError` if it is not right."""
+def find_config() -> Config | None:
+    """The configuration that holds for work in this folder, or None; `SettingsError` if it is not right."""
     try:
-        start = Path(folder).absolute()
+        start = Path().absolute()
     except OSError:  # the working directory is gone
         return None
     for place in _upwards(start):

@@ -6,6 +6,9 @@ import re
 from enum import Enum
 from typing import Any
 
+PREFIX = "DFDETECT_"
+"""Of the names of environment variables."""
+
 
 class Kind(Enum):
     """What a value must be, in words."""

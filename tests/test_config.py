@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfdetect.config import OUTPUT, PREFIX, environment, find_config, kinds, load_settings, read_config
+from dfdetect.config import OUTPUT, environment, find_config, kinds, load_settings, read_config
+from dfdetect.config_values import PREFIX
 from dfdetect.errors import SettingsError
 from dfdetect.settings import Settings
 

@@ -14,17 +14,16 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import parent_process
+from multiprocessing.connection import Connection
 from typing import Protocol
 
 from dfdetect.batch.failures import describe, failed_result, raised_result, with_evidence
 from dfdetect.batch.resources import spare_algebra_threads
 from dfdetect.errors import DfdetectError, MediaError
+from dfdetect.interrupts import end_with_parent
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
 
@@ -187,7 +186,7 @@ def _die_with_parent(job: Job) -> None:
         if os.getppid() != job.parent:  # it died before we asked
             os._exit(1)
         return
-    threading.Thread(target=_watch_parent, name="parent-watch", daemon=True).start()
+    end_with_parent()
 
 
 def _ask_kernel_to_kill() -> bool:
@@ -198,13 +197,6 @@ def _ask_kernel_to_kill() -> bool:
         return bool(ctypes.CDLL(None).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False
-
-
-def _watch_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _offer_to_oom_killer() -> None:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from dfdetect.config_values import PREFIX, split_list
 from dfdetect.names import printable
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from dfdetect.config import Config
 
     PairType = click.ParamType[tuple[str, str]]
@@ -30,8 +33,6 @@ RANKS = (
 )
 """Where a value can come from, the most explicit first; `ParameterSource.DEFAULT_MAP` is the file."""
 _FILE = RANKS.index(ParameterSource.DEFAULT_MAP)
-PREFIX = "DFDETECT_"
-"""Of the names of environment variables (the same as in `dfdetect.config`, which takes longer to import)."""
 CONFIG = "dfdetect.config"
 """Key of the `Config` in force (or None) in a context's ``meta``."""
 _TALK = "dfdetect.talk"
@@ -154,6 +155,21 @@ class HomePath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)
 
 
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: the shipped models whose names begin so (those that can judge, for ``--model``), or else
+    folders.
+    """
+    from click.shell_completion import CompletionItem
+
+    from dfdetect.scoring.card import CALIBRATION_FILE
+    from dfdetect.scoring.models import shipped_folders
+
+    folders = [folder for folder in shipped_folders() if folder.name.startswith(incomplete)]
+    if param.name == "model":
+        folders = [folder for folder in folders if (folder / CALIBRATION_FILE).is_file()]
+    return [CompletionItem(folder.name) for folder in folders] or [CompletionItem(incomplete, type="dir")]
+
+
 class FormatFile(PairType):
     """``FORMAT=FILE``; `find` raises for a format that it does not know, `example` stands in messages."""
 
@@ -178,7 +194,6 @@ class FormatFile(PairType):
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Several in one variable: ``json=a.json junit=b.xml``."""
-        from dfdetect.config_values import split_list
 
         return split_list(rv)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dfdetect.cli.common import COMMAND_SETTINGS, common_options
+from dfdetect.cli.common import COMMAND_SETTINGS, common_options, complete_model
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.names import printable
 from dfdetect.reports.json_report import without_commands
@@ -45,7 +45,7 @@ def list_command(as_json: bool) -> ExitCode:
 
 
 @models.command(context_settings=COMMAND_SETTINGS)
-@click.argument("name", metavar="NAME|FOLDER")
+@click.argument("name", metavar="NAME|FOLDER", shell_complete=complete_model)
 @_json_option
 @common_options
 def show(name: str, as_json: bool) -> ExitCode:
@@ -66,7 +66,7 @@ def show(name: str, as_json: bool) -> ExitCode:
     context_settings=COMMAND_SETTINGS,
     epilog="Exit status: 0 all files are those that the cards vouch for, 2 otherwise.",
 )
-@click.argument("name", required=False, metavar="[NAME|FOLDER]")
+@click.argument("name", required=False, metavar="[NAME|FOLDER]", shell_complete=complete_model)
 @common_options
 def verify(name: str | None) -> ExitCode:
     """Check the files of a model, or of all shipped models, against its card.

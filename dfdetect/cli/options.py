@@ -23,9 +23,9 @@ import click
 from click.core import ParameterSource
 
 from dfdetect import settings as settings_module
-from dfdetect.cli.common import CONFIG, Function, HomePath
-from dfdetect.config import PREFIX, Config, environment, find_config, read_config, setting_of
-from dfdetect.config_values import seconds
+from dfdetect.cli.common import CONFIG, Function, HomePath, complete_model
+from dfdetect.config import Config, environment, find_config, read_config, setting_of
+from dfdetect.config_values import PREFIX, seconds
 from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.names import printable
 from dfdetect.settings import DETECTORS, ENGINES, Settings
@@ -213,6 +213,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Fu
         default=default,
         show_default=default is not None,
         metavar=_METAVARS.get(name),
+        shell_complete=complete_model if name == "model" else None,
         help=text,
     )
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from dfdetect import __version__
 from dfdetect.batch.resources import default_jobs, usable_cores
-from dfdetect.config import PREFIX
+from dfdetect.config_values import PREFIX
 from dfdetect.errors import DfdetectError, ExitCode, InputError
 from dfdetect.evaluate.bench_media import KINDS, loop, make_media, make_talk
 from dfdetect.evaluate.bench_process import Finished, Run, run_command

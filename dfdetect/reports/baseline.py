@@ -66,11 +66,13 @@ def read_baseline(path: str) -> list[Entry]:
     except FileNotFoundError as error:
         hint = "check the path, or make it with --write-baseline"
         raise InputError(f"there is no baseline '{printable(path)}'; {hint}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise InputError(f"the baseline '{printable(path)}' cannot be read: {error}") from error
+    except (ValueError, RecursionError):
+        document = None
     where = f"'{printable(path)}' is no baseline"
     if not isinstance(document, dict) or "baseline" not in document:
-        raise InputError(f"{where}: it must be a JSON object with a member 'baseline'")
+        raise InputError(f"{where}, a JSON object with that member; make one with --write-baseline")
     if document["baseline"] != VERSION:
         raise InputError(f"{where} of the only known version, {VERSION}: write it anew (--write-baseline)")
     accepted = document.get("accepted")

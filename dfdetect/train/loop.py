@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
@@ -21,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfdetect.errors import SettingsError
+from dfdetect.interrupts import end_with_parent
 from dfdetect.train.build import Net, build_network, load_start, moving_keys
 from dfdetect.train.checkpoint import NAME, fingerprint, resume, save
 from dfdetect.train.network import to_input
@@ -116,14 +113,7 @@ def _die_with_parent(worker: int) -> None:
 
     The loader's own watch does not do: it lets the process wait for ever to hand over its last batches.
     """
-    threading.Thread(target=_watch_parent, name="parent-watch", daemon=True).start()
-
-
-def _watch_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    end_with_parent()
 
 
 def _refuse_runaway(loss: Tensor, step: int, recipe: Recipe) -> None:

@@ -241,8 +241,8 @@ def test_standard_input_is_accepted_by_content(program: Run) -> None:
     ("content", "message"),
     [
         (None, "there is no baseline 'known.json'; check the path, or make it with --write-baseline"),
-        ("no", "cannot be read"),
-        ("[]", "must be a JSON object with a member 'baseline'"),
+        ("no", "'known.json' is no baseline, a JSON object with that member; make one with --write-baseline"),
+        ("[]", "is no baseline, a JSON object with that member; make one with --write-baseline"),
         ('{"baseline": 2}', "write it anew (--write-baseline)"),
         ('{"baseline": 1}', "'accepted' must be a list"),
         ('{"baseline": 1, "accepted": [3]}', "entry 1 must be a JSON object"),

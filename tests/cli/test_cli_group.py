@@ -132,6 +132,9 @@ def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> No
         ("dfdetect scan --engine open", "openvino"),
         ("dfdetect models ver", "verify"),
         ("dfdetect scan --model light clip", "clip"),
+        ("dfdetect scan --model li", "light"),
+        ("dfdetect models show mt", "mtcnn"),
+        ("dfdetect scan --model ./my", "./my"),
     ],
 )
 def test_completion_answers(line: str, expected: str) -> None:
@@ -146,5 +149,5 @@ def test_completion_answers(line: str, expected: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     # "file" makes the shell complete names of files itself.
-    kind = "file" if expected == "clip" else "plain"
+    kind = {"clip": "file", "./my": "dir"}.get(expected, "plain")
     assert f"{kind},{expected}" in done.stdout.splitlines()
