@@ -1,8 +1,9 @@
 """`ScanResult` → plain dicts and lists, in a stable order, as the published schema describes them.
 
-Probabilities are rounded to 6 decimals, times to milliseconds, boxes to tenths of a pixel, quality
-figures to 4 significant digits.  Logits keep every digit, so that a scan can be compared bit by bit and
-recalibrated from its record.  Pictures are left out: they are for people.  There is no NaN and no infinity:
+Probabilities are rounded to 6 decimals, those of a fake that are next to 0 or 1 to 6 significant digits of
+what is missing, times to milliseconds, boxes to tenths of a pixel, quality figures to 4 significant digits.
+Logits keep every digit, so that a scan can be compared bit by bit and recalibrated from its record.
+Pictures are left out: they are for people.  There is no NaN and no infinity:
 where a figure may be missing it becomes null; where it may not, the record is refused (`ValueError`), since
 it would be a lie.
 """
@@ -29,6 +30,8 @@ from dfdetect.results import (
     TrackResult,
 )
 
+_NEXT_TO = 0.001
+"""What is nearer to 0 or 1 has more decimals."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -45,9 +48,9 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
         "label": result.label.value if result.label is not None else None,
         "reason": result.reason.value if result.reason is not None else None,
         "message": text(result.message),
-        "fake_probability": _probability(result.fake_probability),
+        "fake_probability": _answer(result.fake_probability),
         "logit": _number(result.logit),
-        "band": None if result.band is None else [_probability(edge) for edge in result.band],
+        "band": None if result.band is None else [_answer(edge) for edge in result.band],
         "novelty": _probability(result.novelty),
         "tracks": [_track(track) for track in result.tracks],
         "media": None if result.media is None else _media(result.media),
@@ -96,7 +99,7 @@ def _track(track: TrackResult) -> dict[str, Any]:
         "id": track.id,
         "label": track.label.value if track.label is not None else None,
         "reason": track.reason.value if track.reason is not None else None,
-        "fake_probability": _probability(track.fake_probability),
+        "fake_probability": _answer(track.fake_probability),
         "logit": _number(track.logit),
         "start": _finite(track.start, 3),
         "end": _finite(track.end, 3),
@@ -202,9 +205,17 @@ def _significant(value: float) -> float | None:
     return None if not math.isfinite(value) else float(f"{value:.4g}")
 
 
-def _probability(value: float | None) -> float | None:
+def _answer(value: float | None) -> float | None:
+    """A probability of a fake or an edge of the band: a small prior brings them all next to 0, and the label
+    must still follow from them.
+    """
+    rest = 0.0 if value is None else min(value, 1 - value)
+    return _probability(value, 5 - math.floor(math.log10(rest)) if 0 < rest < _NEXT_TO else 6)
+
+
+def _probability(value: float | None, digits: int = 6) -> float | None:
     if value is None:
         return None
     if not 0.0 <= value <= 1.0:  # false for NaN too
         raise ValueError(f"a probability must lie between 0 and 1, not {value!r}")
-    return round(float(value), 6)
+    return round(float(value), digits)

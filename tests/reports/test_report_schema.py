@@ -30,6 +30,17 @@ def test_schema_is_sound(schema: dict[str, Any]) -> None:
     assert schema["$defs"]["result"]["properties"]["schema_version"] == {"const": SCHEMA_VERSION}
 
 
+@pytest.mark.parametrize("near", [1e-3, 1e-5, 1e-9])
+@pytest.mark.parametrize("at_one", [False, True])
+def test_the_label_follows_from_the_figures_next_to_0_and_1(near: float, at_one: bool) -> None:
+    """Where a small prior brings them."""
+    figures = [near * share for share in (0.2, 0.2001, 0.9)]
+    low, probability, high = sorted(1 - figure for figure in figures) if at_one else figures
+    result = dataclasses.replace(samples()[0], fake_probability=probability, band=(low, high))
+    record = plain_result(result)
+    assert record["band"][0] < record["fake_probability"] < record["band"][1]
+
+
 def test_schema_is_strict(schema: dict[str, Any]) -> None:
     for name, part in schema["$defs"].items():
         if "properties" in part and name != "answered":
