@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
+from dfdetect.media.animation import find_animation
 from dfdetect.media.base import Media
 from dfdetect.media.colour import composite, flatten
+from dfdetect.media.following import find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, turn
+from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.photo import orientation
+from dfdetect.media.source import make_source
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
     from dfdetect.settings import Settings
 
 
-_WHITE = 1.001  # floats up to here are taken for rounding
+_BLACK, _WHITE = -0.001, 1.001  # floats from here to here are taken for rounding
+_CONTAINERS = {"JPEG": "jpeg", "MPO": "jpeg", "TIFF": "tiff", "GIF": "gif"}
+_COUNTED_BY_PILLOW = frozenset({"PNG", "WEBP", "AVIF", "HEIF"})  # when it opens them
 
 
 class ImageMedia(Media):
@@ -34,7 +41,15 @@ class ImageMedia(Media):
             check_pixels(width, height, "the array", settings)
             self._image, self._rotation = from_array(image), 0
         else:
+            pictures = _count_pictures(image)
             self._image, self._rotation = _from_pillow(image, settings)
+            if pictures > 1:
+                number = f"{pictures}" if pictures < MOST_PAGES else f"{MOST_PAGES} or more"
+                self._note(
+                    "pages",
+                    f"Of {number} pictures in this image only its present one was looked at;"
+                    " pass the file itself for the others.",
+                )
 
     def frames(self) -> Iterator[Frame]:
         """The picture, once."""
@@ -45,8 +60,9 @@ class ImageMedia(Media):
     def info(self) -> MediaInfo:
         """Known from the beginning."""
         height, width = self._image.shape[:2]
+        notes = tuple(self._notes.values())
         return MediaInfo(
-            self.kind, "array", "", width, height, None, None, self._rotation, self._count, None, ()
+            self.kind, "array", "", width, height, None, None, self._rotation, self._count, None, notes
         )
 
 
@@ -56,10 +72,12 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     ``uint16`` is taken as 0–65535, floats as 0–1, booleans as black and white.  Raises `MediaError`.
     """
     _array_size(array)
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     elif array.dtype.kind == "f":
-        if array.size and float(np.nanmax(array, initial=0.0)) > _WHITE:
+        if float(np.nanmin(array, initial=0.0)) < _BLACK:
+            raise _below_black("an array of floats")
+        if float(np.nanmax(array, initial=0.0)) > _WHITE:
             raise MediaError(
                 Reason.UNSUPPORTED, "an array of floats must hold 0 to 1: divide by 255, or pass uint8"
             )
@@ -78,6 +96,13 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(composite(array) if array.shape[2] == 4 else array)
 
 
+def _below_black(what: str) -> MediaError:
+    return MediaError(
+        Reason.UNSUPPORTED,
+        f"{what} must hold 0 to 1: undo its normalisation (from -1 to 1: add 1 and halve), or pass uint8",
+    )
+
+
 def _array_size(array: NDArray[Any]) -> tuple[int, int]:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or not array.size:
         raise MediaError(
@@ -94,8 +119,42 @@ def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int
     check_pixels(width, height, "the image", settings)
     try:
         clockwise, mirrored = orientation(image)
+        if image.mode == "F" and image.format is None:  # those of files may be measurements
+            _check_floats(np.asarray(image))
         return turn(np.asarray(flatten(image)), clockwise, mirrored), clockwise
+    except MediaError:
+        raise
     except MemoryError as error:
         raise out_of_memory("the image") from error
     except Exception as error:
         raise MediaError(Reason.UNREADABLE, f"the image cannot be decoded: {error}") from error
+
+
+def _check_floats(samples: NDArray[Any]) -> None:
+    """Raise `MediaError` for what is not 0 to 1; 0 to 255 is taken too, with what a filter left below."""
+    low, high = float(np.nanmin(samples, initial=0.0)), float(np.nanmax(samples, initial=0.0))
+    if low < _BLACK and high <= _WHITE:
+        raise _below_black("an image of mode F")
+
+
+def _count_pictures(image: Any) -> int:
+    """Pictures in the file that `image` was opened from, as far as that is still open; otherwise 1.
+
+    Not as Pillow counts those of a GIF or TIFF, by walking `image` itself through them, which undoes what a
+    program drew on it, nor those of an MPO, previews among them.
+    """
+    with suppress(Exception):  # a damaged file, or one that was closed: what is in memory is still a picture
+        if image.format in _COUNTED_BY_PILLOW:
+            return int(image.n_frames)
+        container = _CONTAINERS[image.format]
+        file = image.fp or image._fp  # the latter once the picture was read
+        place = file.tell()
+        try:
+            file.seek(0)
+            with closing(make_source(file)) as source:
+                if container == "gif":
+                    return len(find_animation(source, container).delays)
+                return max(count_pages(image, container, source), find_following(source, container).pictures)
+        finally:
+            file.seek(place)
+    return 1

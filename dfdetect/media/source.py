@@ -187,7 +187,8 @@ def make_source(source: object) -> Source:
         made = _of_file(source)
     else:
         raise TypeError(
-            f"cannot read media from {type(source).__name__}: pass a path, bytes or a binary file"
+            f"cannot read media from {type(source).__name__}:"
+            " pass a path, bytes, a binary file, an array or a Pillow image"
         )
     if made.size == 0:
         made.close()
@@ -271,17 +272,21 @@ def _of_file(file: Any) -> Source:
             if not (hasattr(file, "seekable") and file.seekable()):
                 return _spooled(file)
             start = file.tell()
-            size = max(0, file.seek(0, io.SEEK_END) - start)
+            file.seek(0, io.SEEK_END)  # not everything says where this leads (paramiko)
+            size = max(0, file.tell() - start)
             file.seek(start)
-            if not isinstance(chunk := file.read(0), bytes):
-                raise _no_bytes(chunk)
+            _read(file, 0)
     except OSError as error:
         raise _from_os(error, "the stream") from error
+    if start and not size:
+        raise MediaError(
+            Reason.EMPTY, "nothing follows the present position of the stream: call its seek(0) first"
+        )
 
     shared = SharedFile(file, close=False)
 
     def release() -> None:
-        if not file.closed:
+        if not getattr(file, "closed", False):
             with contextlib.suppress(OSError), _as_os_error():  # what breaks may not go back either
                 file.seek(start)
 
@@ -292,9 +297,7 @@ def _spooled(file: Any) -> Source:
     """Decoders must seek, so a pipe is copied to memory and, when it is large, to a temporary file."""
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115  (closed by release)
     try:
-        while chunk := file.read(_COPY_BYTES):
-            if not isinstance(chunk, bytes):
-                raise _no_bytes(chunk)
+        while chunk := _read(file, _COPY_BYTES):
             spool.write(chunk)
         size = spool.tell()
     except BaseException:
@@ -303,6 +306,17 @@ def _spooled(file: Any) -> Source:
 
     shared = SharedFile(spool, close=False)
     return Source("the stream", size, False, lambda: View(shared, 0, size), spool.close)
+
+
+def _read(file: Any, count: int) -> bytes:
+    """The next bytes of a file object.  Raises `TypeError` for one that gives none."""
+    try:
+        chunk = file.read(count)
+    except io.UnsupportedOperation as error:
+        raise TypeError("the file object is not open for reading: open it with mode 'rb'") from error
+    if not isinstance(chunk, bytes):
+        raise _no_bytes(chunk)
+    return chunk
 
 
 def _no_bytes(read: object) -> TypeError:

@@ -1,0 +1,91 @@
+"""Pictures that are in memory already: what floats mean, byte orders, and images of several pictures."""
+
+import io
+
+import numpy as np
+import pytest
+from make import codes, quarters
+from PIL import Image
+
+from dfdetect.errors import MediaError
+from dfdetect.media.reader import open_media
+from dfdetect.results import Frame, MediaInfo, Reason
+from dfdetect.settings import Settings
+
+
+def read(source: object) -> tuple[Frame, MediaInfo]:
+    with open_media(source, Settings()) as media:
+        (frame,) = media.frames()
+        return frame, media.info
+
+
+def several(form: str, count: int = 3, size: tuple[int, int] = (96, 64)) -> bytes:
+    others = [Image.new("RGB", size, colour) for colour in ("navy", "olive", "teal")[: count - 1]]
+    buffer = io.BytesIO()
+    Image.fromarray(quarters()).save(buffer, form, save_all=form != "JPEG", append_images=others)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f8"])
+def test_floats_below_zero_are_refused_with_what_to_do(dtype):
+    with pytest.raises(MediaError, match="from -1 to 1: add 1 and halve") as caught:
+        read((quarters() / 127.5 - 1).astype(dtype))
+    assert caught.value.reason is Reason.UNSUPPORTED
+    with pytest.raises(MediaError, match="undo its normalisation"):
+        read(((quarters() / 255 - 0.45) / 0.225).astype(dtype))
+    rounded = (quarters() / 255).astype(dtype)
+    rounded[0, 0] = -0.0005
+    rounded[0, 1] = np.nan
+    assert np.array_equal(read(rounded)[0].image[1:], quarters()[1:])
+
+
+def test_images_of_floats_below_zero_are_refused_only_where_nothing_else_is_meant():
+    grey = quarters()[..., 0].astype(np.float32)
+    with pytest.raises(MediaError, match="an image of mode F must hold 0 to 1") as caught:
+        read(Image.fromarray(grey / 127.5 - 1))
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert np.array_equal(read(Image.fromarray(np.where(grey > 0, grey, -3)))[0].image[..., 0], grey)
+    measured = io.BytesIO()
+    Image.fromarray(np.where(grey > 0, grey / 255, -0.1).astype(np.float32)).save(measured, "TIFF")
+    for source in (measured.getvalue(), Image.open(measured)):
+        assert np.array_equal(read(source)[0].image[..., 0], grey)
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2"])
+def test_deep_integers_of_either_byte_order(dtype):
+    assert np.array_equal(read((quarters().astype(np.uint16) * 257).astype(dtype))[0].image, quarters())
+
+
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "PNG", "WEBP", "AVIF", "MPO"])
+def test_of_several_pictures_the_present_one_counts_and_a_note_says_so(form, tmp_path):
+    (tmp_path / "several").write_bytes(several(form))
+    for source in (tmp_path / "several", io.BytesIO(several(form))):
+        with Image.open(source) as image:
+            for present in (0, 1, 1):  # the last one is decoded by then
+                image.seek(present)
+                frame, info = read(image)
+                assert image.tell() == present
+                assert codes(info) == ["pages"]
+                assert info.notes[0].text.startswith("Of 3 pictures in this image only its present one")
+                assert np.array_equal(frame.image, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "PNG", "WEBP", "AVIF", "MPO"])
+def test_what_a_program_drew_on_one_of_several_pictures_is_seen_and_stays(form):
+    image = Image.open(io.BytesIO(several(form)))
+    white = image.getpixel((90, 60))
+    image.paste(white, (0, 0, 24, 24))
+    assert (read(image)[0].image[:16, :16] > 200).all()
+    assert (np.asarray(image.convert("RGB"))[:16, :16] > 200).all()
+
+
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "PNG", "WEBP", "AVIF", "JPEG"])
+def test_one_picture_has_no_note(form):
+    assert not read(Image.open(io.BytesIO(several(form, 1))))[1].notes
+    assert not read(Image.open(io.BytesIO(several(form))).copy())[1].notes
+
+
+def test_previews_are_no_pictures_and_damage_costs_none():
+    assert not read(Image.open(io.BytesIO(several("MPO", 2, (16, 10)))))[1].notes
+    cut = Image.open(io.BytesIO(several("GIF")[:-30]))
+    assert np.array_equal(read(cut)[0].image, np.asarray(cut.convert("RGB")))
