@@ -31,13 +31,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Names are imported when first used, so that `import dfdetect` costs next to nothing.
-    if name in _HOMES:
-        from importlib import import_module
+if not TYPE_CHECKING:  # where type checkers saw it, any misspelt name would pass as one of the package
 
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'dfdetect' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        # Names are imported when first used, so that `import dfdetect` costs next to nothing.
+        if name in _HOMES:
+            from importlib import import_module
+
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'dfdetect' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
-from dfdetect.errors import DfdetectError, MediaError, SettingsError
+from dfdetect.errors import DfdetectError, MediaError
 from dfdetect.media.ahead import Ahead
 from dfdetect.media.base import Media
 from dfdetect.media.reader import is_pixels, open_media
@@ -25,7 +25,7 @@ from dfdetect.results import Evidence, Face, Frame, MediaInfo, MediaKind, Note, 
 from dfdetect.scoring.aside import Aside
 from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Scorer
-from dfdetect.settings import Settings
+from dfdetect.settings import Settings, require_settings
 from dfdetect.shortage import is_out_of_memory
 from dfdetect.verdict.judge import Judge, Verdict
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     Source = Path | Content | File | NDArray[Any] | PIL.Image.Image
     """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` (``uint8``, ``uint16`` or
     floats from 0 to 1) or a PIL image."""
+else:
+    Source = Any  # for `typing.get_type_hints`, without loading what the names above come from
 
 
 CLOSER_LOOKS = 2
@@ -62,13 +64,11 @@ class Detector:
     def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
         """`changes` are names of `Settings`: ``Detector(frames=32, model="light")``.
 
-        Raises `SettingsError` for a wrong setting and `ModelError` for a model that cannot be used.
+        Raises `SettingsError` for a wrong setting or a device that is not there, `ModelError` for a model
+        that cannot be used and `MissingExtraError` for an engine that is not installed.
         """
-        if settings is not None and not isinstance(settings, Settings):
-            raise SettingsError(
-                f"settings must be a Settings, not {type(settings).__name__}; "
-                "single ones are given by name: Detector(model='light', frames=32)"
-            )
+        if settings is not None:
+            require_settings(settings, "Detector")
         base = settings or Settings()
         if changes:
             base = base.replace(**changes)

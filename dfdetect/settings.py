@@ -7,6 +7,7 @@ import difflib
 import numbers
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from dfdetect.errors import SettingsError
 from dfdetect.numbers import is_number
 
 DEFAULT_MODEL = "standard"
+DEFAULT_ENGINE = "onnxruntime"
 ENGINES = ("onnxruntime", "openvino", "torch")
 DETECTORS = ("mtcnn", "facenet-pytorch")
 DEFAULT_FRAMES = 8
@@ -28,7 +30,7 @@ class Settings:
 
     model: str = DEFAULT_MODEL
     """Name of a shipped model, or the path of a model folder."""
-    engine: str = "onnxruntime"
+    engine: str = DEFAULT_ENGINE
     """What runs the networks: ``onnxruntime``, ``openvino`` or ``torch``."""
     device: str = "cpu"
     """``cpu``, or ``cuda`` with the engine ``torch``."""
@@ -70,7 +72,7 @@ class Settings:
     """Seed of whatever is random; a scan itself is deterministic."""
 
     def __post_init__(self) -> None:
-        for name in ("model", "trust_list", *_WHOLE, *_REAL):
+        for name in ("model", "trust_list", *_WHOLE, *_REAL, *_FLAGS):
             value = getattr(self, name)
             if (plain := _plain(value)) is not value:
                 object.__setattr__(self, name, plain)
@@ -96,6 +98,18 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+def require_settings(value: object, made_by: str = "Settings") -> None:
+    """Raise `SettingsError` for what is no `Settings`, e.g. a mapping or a model's name.
+
+    `made_by` is what takes single settings by name in its place.
+    """
+    if not isinstance(value, Settings):
+        raise SettingsError(
+            f"settings must be a Settings, not {type(value).__name__}; "
+            f"single ones are given by name: {made_by}(model='light', frames=32)"
+        )
+
+
 # Names of whole numbers with the least value of each, and of all other numbers.
 _WHOLE = {
     "threads": 0,
@@ -107,13 +121,16 @@ _WHOLE = {
     "seed": 0,
 }
 _REAL = ("fps", "start", "end", "threshold", "prior", "timeout")
+_FLAGS = ("heatmaps", "pictures", "evidence")
 _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
 def _plain(value: object) -> object:
-    """Paths as text, and the numbers of numpy and the like as Python's own; whatever else as it is."""
+    """Paths as text, numbers and booleans of numpy and the like as Python's own; whatever else as it is."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if (numpy := sys.modules.get("numpy")) and isinstance(value, numpy.bool_):  # else it is none of numpy's
+        return bool(value)
     if type(value) in (int, float, bool) or not isinstance(value, numbers.Real):
         return value
     return int(value) if isinstance(value, numbers.Integral) else float(value)
@@ -139,7 +156,7 @@ def _check(s: Settings) -> None:
         fail("engine", "one of " + ", ".join(ENGINES))
     if s.detector not in DETECTORS:
         fail("detector", "one of " + ", ".join(DETECTORS))
-    for name in ("heatmaps", "pictures", "evidence"):
+    for name in _FLAGS:
         if not isinstance(getattr(s, name), bool):
             fail(name, "True or False")
     for name in ("model", "device"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dfdetect.errors import SettingsError
@@ -27,3 +28,17 @@ def test_a_threshold_lies_between_0_and_1(threshold: float) -> None:
     with pytest.raises(SettingsError, match="threshold must be between 0 and 1"):
         Settings(threshold=threshold)
     assert Settings(threshold=1e-9).threshold == 1e-9
+
+
+@pytest.mark.parametrize("name", ["heatmaps", "pictures", "evidence"])
+def test_booleans_of_numpy_are_kept_as_pythons(name: str) -> None:
+    assert getattr(Settings.from_mapping({name: np.True_}), name) is True
+    assert getattr(Settings.from_mapping({name: np.False_}), name) is False
+    for wrong in (np.int64(1), 1, "yes", None):
+        with pytest.raises(SettingsError, match=f"{name} must be True or False"):
+            Settings.from_mapping({name: wrong})
+
+
+def test_booleans_of_numpy_are_no_numbers() -> None:
+    with pytest.raises(SettingsError, match="frames must be a whole number"):
+        Settings(frames=np.True_)  # type: ignore[arg-type]

@@ -11,12 +11,15 @@ if the parent itself is killed, the kernel (Linux) or a watching thread ends the
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import operator
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from typing import SupportsIndex
 
 from dfdetect.batch.failures import describe_exit, died_result, timed_out_result
 from dfdetect.batch.process import (
@@ -43,7 +46,7 @@ from dfdetect.batch.worker import (
 from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.interrupts import interrupts_held
 from dfdetect.results import ScanResult
-from dfdetect.settings import Settings
+from dfdetect.settings import DEFAULT_ENGINE, Settings, require_settings
 
 AHEAD = 2
 """Files per worker that may be taken from the input before their results have been taken by the caller."""
@@ -77,22 +80,26 @@ def scan_many(
     A file that takes longer than `Settings.timeout` seconds gets `Reason.TIMED_OUT`, one whose worker
     dies `Reason.CRASHED` (or `Reason.OUT_OF_MEMORY`); the worker is replaced and the rest goes on.
 
-    Raises at once `TypeError` for a single path, `SettingsError` for a bad `jobs` and `ModelError` for a bad
-    model; while iterating any `DfdetectError` that holds for every file.  Close the iterator
-    (``contextlib.closing``) to stop early.
+    Raises at once `TypeError` for a single path, `SettingsError` for a bad `jobs` or what is no `Settings`,
+    `ModelError` for a bad model and `MissingExtraError` for an engine that is not installed; while iterating
+    any `DfdetectError` that holds for every file.  Close the iterator (``contextlib.closing``) to stop early.
 
     `detector_factory` builds the detector of a worker; `start_method` None chooses ``fork`` where that
     is safe, else ``spawn``.
     """
     if isinstance(paths, (str, bytes, os.PathLike)):
         raise TypeError(f"paths must be a list or another iterable of paths, not the single {paths!r:.60}")
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
-        raise SettingsError(f"jobs must be a whole number of at least 0, not {jobs!r}")
+    require_settings(settings)
+    jobs = None if jobs is None else _whole(jobs)
     alone = choose_start_method() == "fork"
     if detector_factory is build_detector:
         from dfdetect.scoring.models import load_model
 
         load_model(settings.model)  # a broken model is said once, before any process is started
+        if settings.engine != DEFAULT_ENGINE:
+            from dfdetect.scoring.engines import check_installed
+
+            check_installed(settings)  # not the device: with torch in here no worker could be forked
         if settings.trust_list is not None:
             from dfdetect.media.credentials import read_trust_list
 
@@ -105,6 +112,14 @@ def scan_many(
         paths, settings, detector_factory, lambda: start_method or choose_start_method(idle), ordered
     )
     return pool.run(jobs or default_jobs())
+
+
+def _whole(jobs: SupportsIndex) -> int:
+    """The number of processes as Python's own, be it numpy's."""
+    with contextlib.suppress(TypeError):
+        if not isinstance(jobs, bool) and (number := operator.index(jobs)) >= 0:
+            return number
+    raise SettingsError(f"jobs must be a whole number of at least 0, not {jobs!r}")
 
 
 def _scan_here(

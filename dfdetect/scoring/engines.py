@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MissingExtraError, ModelError, SettingsError
 from dfdetect.scoring.kernels import signed_bytes_are_exact
 from dfdetect.sessions import give_back_memory, session_options
-from dfdetect.settings import ENGINES, Settings
+from dfdetect.settings import DEFAULT_ENGINE, ENGINES, Settings
 
 if TYPE_CHECKING:
     from dfdetect.scoring.card import ExpertCard
@@ -61,7 +61,32 @@ def create_engine(path: Path, expert: ExpertCard, settings: Settings) -> Engine:
 
 def installed_engines() -> tuple[str, ...]:
     """The engines that can be chosen on this installation."""
-    return tuple(n for n in ENGINES if all(importlib.util.find_spec(p) for p in _PACKAGES[n]))
+    return tuple(name for name in ENGINES if not _absent(name))
+
+
+def check_installed(settings: Settings) -> None:
+    """Raise `MissingExtraError` when a package of the engine is not installed; imports none of them."""
+    # ONNX Runtime comes with dfdetect: the usual start need not look for it.
+    if settings.engine != DEFAULT_ENGINE and (absent := _absent(settings.engine)):
+        raise _missing(settings.engine, f"No module named '{absent[0]}'")
+
+
+def check_engine(settings: Settings) -> None:
+    """Raise before any file what `create_engine` would raise for the engine or its device.
+
+    `MissingExtraError` as `check_installed`, `SettingsError` for a device that is not there.  Imports torch
+    if the device is not the CPU, and nothing else.
+    """
+    check_installed(settings)
+    if settings.device == "cpu":
+        return
+    try:
+        import torch
+    except ImportError as error:
+        raise _missing(settings.engine, error) from error
+    # Counting as a rule does not start CUDA, as `is_available` does: a process forked later could not use it.
+    if not torch.cuda.device_count():
+        raise _no_device(settings.device, torch.__version__)
 
 
 def thread_count(settings: Settings) -> int:
@@ -165,10 +190,7 @@ class _Torch(_Loaded):
         from dfdetect.scoring.torch_graph import TorchGraph
 
         if settings.device != "cpu" and not torch.cuda.is_available():
-            raise SettingsError(
-                f"device '{settings.device}' is not there: torch {torch.__version__} sees no CUDA; "
-                "use device 'cpu'"
-            )
+            raise _no_device(settings.device, torch.__version__)
         torch.set_num_threads(thread_count(settings))
         self._graph = TorchGraph.load(path, settings.device)
         self._serve(path, self._graph.inputs, list(self._graph.outputs), expert)
@@ -183,7 +205,11 @@ _MAKERS: dict[str, Callable[[Path, ExpertCard, Settings], Engine]] = {
     "openvino": _OpenVino,
     "torch": _Torch,
 }
-_PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
+_PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "torch": ("onnx", "torch")}
+
+
+def _absent(engine: str) -> list[str]:
+    return [name for name in _PACKAGES[engine] if importlib.util.find_spec(name) is None]
 
 
 def _outputs(expert: ExpertCard, heatmap: bool) -> list[str]:
@@ -251,8 +277,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def _missing(engine: str, error: ImportError) -> MissingExtraError:
+def _missing(engine: str, why: ImportError | str) -> MissingExtraError:
     return MissingExtraError(
-        f"engine '{engine}' needs a package that is not installed ({error}); "
+        f"engine '{engine}' needs a package that is not installed ({why}); "
         f'run: pip install "dfdetect[{engine}]"'
     )
+
+
+def _no_device(device: str, version: str) -> SettingsError:
+    return SettingsError(f"device '{device}' is not there: torch {version} sees no CUDA; use device 'cpu'")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import ModelError
 from dfdetect.numbers import LARGEST, is_number
 from dfdetect.scoring.card import CALIBRATION_FILE, ExpertCard
-from dfdetect.scoring.engines import Engine, create_engine
+from dfdetect.scoring.engines import Engine, check_engine, create_engine
 from dfdetect.scoring.models import ModelFolder, check_unchanged
 from dfdetect.settings import Settings
 
@@ -88,6 +88,8 @@ class Scorer:
     """Runs all experts of a model.  Networks are loaded by `load` or at the first call of `score`."""
 
     def __init__(self, folder: ModelFolder, settings: Settings) -> None:
+        """Raises what `check_engine` does, and `ModelError` for a calibration that does not fit the card."""
+        check_engine(settings)
         # They are opened later, when the program may be in another folder.
         self._folder = dataclasses.replace(folder, path=folder.path.absolute())
         self._settings = settings
