@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import MissingExtraError
+from dfdetect.errors import MediaError, MissingExtraError
 from dfdetect.media.reader import open_media
-from dfdetect.results import MediaKind
+from dfdetect.results import MediaKind, Reason
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -139,7 +139,10 @@ def _write_photo(image: Image, target: Path, level: Level) -> Path:
     picture, content = PIL.Image.fromarray(image), io.BytesIO()
     if level.damage is Damage.JPEG:
         place = target.with_suffix(".jpg")
-        picture.save(content, "JPEG", quality=round(level.amount), subsampling="4:2:0")
+        try:
+            picture.save(content, "JPEG", quality=round(level.amount), subsampling="4:2:0")
+        except OSError as error:  # no full disk: JPEG ends at 65,500 pixels
+            raise MediaError(Reason.UNSUPPORTED, f"the picture cannot be written as JPEG: {error}") from error
     else:
         place = target.with_suffix(".png")
         picture.save(content, "PNG", compress_level=1)

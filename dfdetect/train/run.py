@@ -127,7 +127,6 @@ def write_folder(
         name=out.resolve().name,
         version="1",
         summary=f"{recipe.backbone} on face crops of {recipe.crops[0].size} px",
-        licence="Apache-2.0",
         created=datetime.date.today().isoformat(),
         experts=experts,
         closer=recipe.closer,
@@ -166,6 +165,6 @@ def _describe(rows: Sequence[FaceRow]) -> dict[str, Any]:
     return {
         "faces": len(rows),
         "sources": len({row.source for row in rows}),
-        "methods": len({row.method for row in rows if row.fake}),
+        "methods": len({row.method for row in rows if row.fake and row.method}),
         "families": dict(sorted(families.items())),
     }

@@ -15,13 +15,16 @@ from dfdetect.errors import InputError
 from dfdetect.faces.crop import crop_matrix, warp
 from dfdetect.train.augment import Damage
 from dfdetect.train.forge.blend import local_warp, self_blend, swap
+from dfdetect.train.forge.masks import FloatMap
 from dfdetect.train.forge.parts import expression_warp, lip_redraw, mouth_swap
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.table import FAMILIES, FaceRow, read_picture, sampling_weights
+from dfdetect.train.table import FAMILIES, FaceRow, person, read_picture, sampling_weights
 
 Image = NDArray[np.uint8]
 KINDS = ("stored", "self_blend", "warp", "swap", "twin")
 """Where a face comes from: the disk, or one of the forgeries."""
+_CHANGE = 0.5
+"""A forgery whose mask is weaker everywhere is no fake."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +74,10 @@ class FaceStream:
         self._real, self._fake = np.flatnonzero(~fake), np.flatnonzero(fake)
         self._real_p = weights[self._real] / weights[self._real].sum()
         self._fake_p = weights[self._fake] / weights[self._fake].sum() if len(self._fake) else None
-        self._by_group: dict[str, list[int]] = {}
+        self._by_person: dict[tuple[str, str], list[int]] = {}
         for i in self._real:
             if self._rows[i].name in meshes:
-                self._by_group.setdefault(self._rows[i].group, []).append(int(i))
+                self._by_person.setdefault(person(self._rows[i]), []).append(int(i))
         yaw = [_yaw(row.five) for row in self._rows]
         self._by_yaw = self._real[np.argsort([yaw[i] for i in self._real])]
         self._yaws = np.sort([yaw[i] for i in self._real])
@@ -113,7 +116,9 @@ class FaceStream:
         return self._finish(rng, row, image, row, forged, kind)
 
     def _forge(self, rng: np.random.Generator, row: FaceRow, image: Image, kind: int) -> Image | None:
-        """A forgery of a real face, of `KINDS`; None where this face cannot be forged that way."""
+        """A forgery of a real face, of `KINDS`; None where this face cannot be forged that way, or what was
+        to be forged lies outside the picture.
+        """
         if KINDS[kind] == "twin":
             twins = self._twins.get(row.name)
             return read_picture(twins[int(rng.integers(len(twins)))]) if twins else None
@@ -121,20 +126,20 @@ class FaceStream:
         if mesh is None:
             return None
         if KINDS[kind] == "self_blend":
-            return self_blend(image, mesh, rng)[0]
+            return _changed(*self_blend(image, mesh, rng))
         if KINDS[kind] == "warp":
             change = (local_warp, expression_warp, lip_redraw)[int(rng.integers(3))]
-            return change(image, mesh, rng)[0]
+            return _changed(*change(image, mesh, rng))
         mouth = rng.random() < 0.5
         donor = self._other_frame(rng, row) if mouth and rng.random() < 0.5 else self._donor(rng, row)
         if donor is None:
             return None
         give = mouth_swap if mouth else swap
-        return give(image, mesh, rng, read_picture(donor), self._meshes[donor.name])[0]
+        return _changed(*give(image, mesh, rng, read_picture(donor), self._meshes[donor.name]))
 
     def _other_frame(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
         """Another picture of the same person, as lip-sync has it; anybody in a similar pose without one."""
-        others = [i for i in self._by_group[row.group] if self._rows[i].name != row.name]
+        others = [i for i in self._by_person[person(row)] if self._rows[i].name != row.name]
         return self._rows[int(rng.choice(others))] if others else self._donor(rng, row)
 
     def _donor(self, rng: np.random.Generator, row: FaceRow) -> FaceRow | None:
@@ -144,7 +149,7 @@ class FaceStream:
             other = self._rows[
                 int(self._by_yaw[np.clip(at + rng.integers(-60, 61), 0, len(self._by_yaw) - 1)])
             ]
-            if other.group != row.group and other.name in self._meshes:
+            if person(other) != person(row) and other.name in self._meshes:
                 return other
         return None
 
@@ -157,11 +162,11 @@ class FaceStream:
         partner_image: Image | None = None,
         kind: int = 0,
     ) -> list[_Sample]:
-        """Crop and degrade a face, and its partner with the very same draw."""
+        """Crop a face and its partner, each by its own landmarks; degrade both with the very same draw."""
         recipe = self._recipe
         view = int(rng.integers(len(recipe.crops)))
         spec = recipe.crops[view]
-        matrix = _jittered(crop_matrix(row.box, row.five, spec), spec.size, recipe.jitter, rng)
+        jitter = _jitter(spec.size, recipe.jitter, rng)
         damaged = rng.random() >= recipe.clean
         damage = Damage(rng, recipe.damage if damaged else 0.0)
         flip = rng.random() < 0.5
@@ -169,6 +174,8 @@ class FaceStream:
         for one, picture, is_forged in ((row, image, False), (partner, partner_image, kind > 0)):
             if one is None or picture is None:
                 continue
+            # A stored partner is a picture of its own: its face is not where that of the fake is.
+            matrix = jitter @ np.vstack([crop_matrix(one.box, one.five, spec), (0, 0, 1)])
             crop = damage(warp(picture, matrix, spec.size))
             if flip:
                 crop = np.ascontiguousarray(crop[:, ::-1])
@@ -228,6 +235,11 @@ class _Sample:
     kind: int
 
 
+def _changed(forged: Image, mask: FloatMap) -> Image | None:
+    """The forgery, or None if it is the real picture: a mouth beyond the border cannot be redrawn."""
+    return forged if mask.max() >= _CHANGE else None
+
+
 def _yaw(five: NDArray[np.float32]) -> float:
     """Rough head turn: where the nose stands between the eyes, 0 for a frontal face."""
     span = float(np.linalg.norm(five[1] - five[0])) + 1e-6
@@ -235,15 +247,13 @@ def _yaw(five: NDArray[np.float32]) -> float:
     return float((five[2] - middle) @ (five[1] - five[0]) / span**2)
 
 
-def _jittered(
-    matrix: NDArray[np.float64], size: int, amount: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Turn, scale and shift a crop a little about its centre."""
+def _jitter(size: int, amount: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A matrix ``[2, 3]`` that turns, scales and shifts a crop a little about its centre."""
     angle = rng.normal(0, amount)
     scale = float(np.exp(rng.normal(0, amount)))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
     centre = np.full(2, size / 2)
     out = np.empty((2, 3))
-    out[:, :2] = turn @ matrix[:, :2]
-    out[:, 2] = turn @ (matrix[:, 2] - centre) + centre + rng.normal(0, amount * 0.7, 2) * size
+    out[:, :2] = turn
+    out[:, 2] = centre - turn @ centre + rng.normal(0, amount * 0.7, 2) * size
     return out

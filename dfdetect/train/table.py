@@ -183,8 +183,8 @@ def split(rows: Sequence[FaceRow], fold: int | None, folds: int) -> tuple[list[F
         return list(rows), []
     held = [row for row in rows if fold_of(row.source, folds) == fold]
     others = [row for row in rows if fold_of(row.source, folds) != fold]
-    groups = {_group(row) for row in held if row.group}
-    kept = [row for row in others if _group(row) not in groups]
+    groups = {person(row) for row in held if row.group}
+    kept = [row for row in others if person(row) not in groups]
     if len(kept) < len(others):
         print(
             f"faces left out, since their group is held out under another source: {len(others) - len(kept)}",
@@ -194,9 +194,12 @@ def split(rows: Sequence[FaceRow], fold: int | None, folds: int) -> tuple[list[F
     return kept, held
 
 
-def _group(row: FaceRow) -> tuple[str, str]:
-    """Two tables that name no groups may hold files of one name, which are then two groups."""
-    return row.name.partition("/")[0], row.group
+def person(row: FaceRow) -> tuple[str, str]:
+    """What tells whether two faces are of one person: their group, or without one each face is by itself.
+
+    Two tables that name no groups may hold files of one name, which are then two groups.
+    """
+    return row.name.partition("/")[0], row.group or row.name
 
 
 def sampling_weights(rows: Sequence[FaceRow]) -> NDArray[np.float64]:

@@ -175,6 +175,9 @@ def test_what_cannot_be_copied_is_said(video: Path, photo: Path, tmp_path: Path)
         write_copy(str(photo), tmp_path / "copy", Level(Damage.H264, 28), Settings(), rng())
     with pytest.raises(MediaError):
         write_copy(str(tmp_path / "gone"), tmp_path / "copy", Level(Damage.BLUR, 1), Settings(), rng())
+    PIL.Image.new("RGB", (65_501, 2)).save(tmp_path / "wide.png")
+    with pytest.raises(MediaError, match="cannot be written as JPEG"):
+        write_copy(str(tmp_path / "wide.png"), tmp_path / "copy", Level(Damage.JPEG, 60), Settings(), rng())
 
 
 FILES = st.lists(

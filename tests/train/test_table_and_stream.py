@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from dfdetect.errors import InputError, SettingsError
 from dfdetect.faces.crop import CropSpec
+from dfdetect.results import Box
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.stream import KINDS, FaceStream
-from dfdetect.train.table import FaceRow, fold_of, read_faces, sampling_weights, split
+from dfdetect.train.table import FaceRow, fold_of, person, read_faces, sampling_weights, split
 from tests.train.faces import make_crop_folder, round_mesh
 
 RECIPE = Recipe(crops=(CropSpec("five_point", 64, 0.9),), batch=8, steps=3)
@@ -167,6 +169,45 @@ def test_twins_stand_beside_their_reals(folder: Path) -> None:
     assert batch.fake.sum() == recipe.batch / 2
     # The very same picture under the very same draw: only the label differs here.
     assert (batch.images[batch.fake == 1] == batch.images[batch.fake == 0]).all()
+
+
+def test_a_stored_partner_is_cut_by_its_own_landmarks(folder: Path, tmp_path: Path) -> None:
+    fake = next(row for row in read_faces(folder) if row.fake)
+    shift = np.array([14, -9])
+    moved = np.roll(cv2.imread(fake.path), shift[::-1], (0, 1))
+    cv2.imwrite(str(tmp_path / "moved.png"), moved)
+    box = Box(*np.add(fake.box, (14, -9, 14, -9)))
+    real = dataclasses.replace(
+        fake,
+        name=fake.pair or "",
+        fake=False,
+        family="real",
+        pair=None,
+        path=str(tmp_path / "moved.png"),
+        box=box,
+        five=fake.five + shift.astype(np.float32),
+    )
+    recipe = dataclasses.replace(RECIPE, batch=4, pairs=1.0, self_blend=0.0, warp=0.0, swap=0.0, clean=1.0)
+    batch = FaceStream([fake, real], {}, {}, recipe)[0]
+    assert batch.fake.tolist() == [0, 1, 0, 1], "a real alone, a pair, a fake"
+    middle = batch.images[1:3, 16:48, 16:48].astype(float)
+    assert np.abs(middle[0] - middle[1]).mean() < 1
+
+
+def test_what_lies_outside_the_picture_is_not_forged(folder: Path) -> None:
+    rows = read_faces(folder)
+    recipe = dataclasses.replace(RECIPE, self_blend=0.2, warp=0.3, swap=0.0)
+    for offset, forged in ((0, True), (300, False)):
+        meshes = {row.name: round_mesh() + np.float32(offset) for row in rows if not row.fake}
+        assert (FaceStream(rows, meshes, {}, recipe)[0].kind > 0).any() == forged
+
+
+def test_faces_without_a_group_are_of_different_people(folder: Path) -> None:
+    a, b = (dataclasses.replace(row, group="") for row in read_faces(folder)[:2])
+    assert person(a) != person(b)
+    assert person(a) == person(dataclasses.replace(a, fake=not a.fake))
+    one, two = (dataclasses.replace(row, group="g") for row in (a, b))
+    assert person(one) == person(two)
 
 
 def test_a_misspelt_recipe_setting_is_named() -> None:

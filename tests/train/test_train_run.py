@@ -47,6 +47,7 @@ def test_a_trained_folder_is_a_model_that_scores_like_torch(tmp_path: Path) -> N
     assert report["faces"] > 0
     folder = load_model(out)
     assert folder.card.recipe["backbone"] == "test_efficientnet"
+    assert folder.card.licence == "", "nobody has said it"
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     scores = Scorer(folder, Settings()).score([(crop,) for crop in crops], heatmaps=True)
     assert scores.heatmaps is not None

@@ -27,7 +27,15 @@ from dfdetect.errors import InputError
 from dfdetect.scoring.models import hash_file
 from dfdetect.train.forge.blend import composite, match_colour
 from dfdetect.train.forge.masks import FloatMap, softened
-from dfdetect.train.table import FaceRow, read_faces, read_picture, sampling_weights, stamp, write_faces
+from dfdetect.train.table import (
+    FaceRow,
+    person,
+    read_faces,
+    read_picture,
+    sampling_weights,
+    stamp,
+    write_faces,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -188,7 +196,7 @@ def read_twins(folder: str | Path) -> list[FaceRow]:
 
 def _donor(row: FaceRow, reals: Sequence[FaceRow], rng: np.random.Generator) -> FaceRow | None:
     """Another person; None where there is none."""
-    strangers = [real for real in reals if real.group != row.group]
+    strangers = [real for real in reals if person(real) != person(row)]
     return strangers[int(rng.integers(len(strangers)))] if strangers else None
 
 
