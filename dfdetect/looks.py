@@ -63,6 +63,7 @@ class _Look:
     times: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[int, Counter[Reason]] = field(default_factory=lambda: defaultdict(Counter))
     frame_times: list[float] = field(default_factory=list)
+    book: PictureBook = field(default_factory=PictureBook)
 
 
 class Looks:
@@ -85,12 +86,14 @@ class Looks:
         self._looks: list[_Look] = []
         self._largest: dict[int, float] = defaultdict(float)
         self._dropped = 0
-        self._book = PictureBook()
+        self._evidence: list[TrackEvidence] | None = None
 
     @property
     def pictures(self) -> tuple[FramePicture, ...]:
-        """Pictures of frames with judged faces, if the settings ask for them."""
-        return self._book.pictures
+        """Pictures of frames with faces that count, if the settings ask for them, in order of time."""
+        counted = {score.frame for track in self.tracks() for score in track.scores}
+        pictures = (picture for look in self._looks for picture in look.book.pictures)
+        return tuple(sorted((p for p in pictures if p.frame in counted), key=lambda p: (p.time, p.frame)))
 
     @property
     def frames(self) -> int:
@@ -110,12 +113,13 @@ class Looks:
 
     def _look(self, frames: Iterable[Frame], find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
         self._looks.append(_Look())
+        self._evidence = None
         for frame in frames:
             self._looks[-1].frame_times.append(frame.time)
             crops = list(self._crops(frame, find(frame.image)))
             self._waiting.extend(crops)
             if crops and self._settings.pictures:
-                self._book.add(frame)
+                self._looks[-1].book.add(frame)
             if len(self._waiting) >= HANDFUL:
                 self._hand_in()
             while len(self._pending) > MOST_PENDING:
@@ -227,9 +231,11 @@ class Looks:
 
     def tracks(self) -> list[TrackEvidence]:
         """What the verdict needs of each person."""
-        return [self._evidence(person, members) for person, members in sorted(self._persons().items())]
+        if self._evidence is None:
+            self._evidence = [self._of(*person) for person in sorted(self._persons().items())]
+        return self._evidence
 
-    def _evidence(self, person: int, members: list[int]) -> TrackEvidence:
+    def _of(self, person: int, members: list[int]) -> TrackEvidence:
         """Of the first looks that were enough: closer ones went where somebody else was, and what
         is to be seen there would outweigh the rest of the clip.
         """

@@ -323,9 +323,10 @@ def test_who_walks_by_does_not_weigh_on_the_others(tmp_path: Path, face: NDArray
     both = np.concatenate([one, face[:180, 240:60:-1]], axis=1)
     alone = np.concatenate([one, np.full_like(one, 120)], axis=1)
     path = write_video(tmp_path / "by.mp4", [both if 5 <= i < 10 else alone for i in range(80)])
-    result = Detector(frames=8, model="light").scan(path)
+    result = Detector(frames=8, model="light", pictures=True).scan(path)
     assert result.media is not None
     assert result.media.frames_sampled > 8, "there was a closer look"
+    assert {p.frame for p in result.frames} == {face.frame for track in result.tracks for face in track.faces}
     assert [item.time for item in result.tracks[0].faces] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
     assert all(0.5 <= item.time < 1.0 for item in result.tracks[1].faces)
 

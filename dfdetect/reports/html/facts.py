@@ -5,7 +5,13 @@ from __future__ import annotations
 from dfdetect.names import plural
 from dfdetect.reports.words import length
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
-from dfdetect.verdict.messages import given_percent, limit_percents, spoken_percent, unusual_words
+from dfdetect.verdict.messages import (
+    decimals_apart,
+    given_percent,
+    limit_percents,
+    spoken_percent,
+    unusual_words,
+)
 
 
 def media_words(media: MediaInfo | None) -> str:
@@ -31,7 +37,7 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
         facts.append(("sha256", result.evidence.sha256 or "none: pixels in memory"))
         facts.append(("Scanned", result.evidence.started))
     if result.fake_probability is not None and result.logit is not None:
-        facts.append(("Probability", _exact(result)))
+        facts.append(("Probability", _exact(result.fake_probability, result.logit, result.band)))
     if result.novelty is not None and not unusual_words(result.novelty):
         share = spoken_percent(result.novelty)
         facts.append(("Novelty", f"{share} of the media that the model was calibrated on are less unusual"))
@@ -39,13 +45,13 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _exact(result: ScanResult) -> str:
-    text = f"{result.fake_probability:.4f} (raw score {result.logit:+.3f})"
-    if result.band is None:
+def _exact(probability: float, logit: float, band: tuple[float, float] | None) -> str:
+    text = f"{probability:.4f} (raw score {logit:+.3f})"
+    if band is None:
         return text
-    if result.band[0] == result.band[1]:
-        return f"{text}, threshold {given_percent(result.band[0])}"
-    return f"{text}, limits {' and '.join(limit_percents(result.band))}"
+    if band[0] == band[1]:
+        return f"{text}, threshold {given_percent(band[0])}"
+    return f"{text}, limits {' and '.join(limit_percents(band, decimals_apart(probability, band)))}"
 
 
 def _media(media: MediaInfo) -> list[tuple[str, str]]:
