@@ -32,7 +32,6 @@ from dfdetect.errors import SettingsError
 from dfdetect.names import printable
 from dfdetect.settings import Settings
 
-"""Of the names of environment variables."""
 FILES = ("dfdetect.toml", "pyproject.toml", "setup.cfg")
 """Where a folder's configuration may be, the first one first."""
 _WAY_OUT = "correct it, or leave it out of account with --no-config"

@@ -35,11 +35,11 @@ def test_an_engine_that_is_not_installed_is_refused_before_any_file(
 def test_a_device_that_is_not_there_is_refused_before_any_file(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(
-        SettingsError, match=r"^device 'cuda:1' is not there: .* sees no CUDA; use device 'cpu'$"
-    ):
-        Detector(model="light", engine="torch", device="cuda:1")
+    for count, device in ((0, "cuda"), (0, "cuda:1"), (1, "cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        said = rf"^device '{device}' is not there: .* sees no such CUDA device; use device 'cpu'$"
+        with pytest.raises(SettingsError, match=said):
+            Detector(model="light", engine="torch", device=device)
 
 
 @pytest.mark.parametrize("engine", installed_engines())

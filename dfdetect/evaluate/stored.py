@@ -48,9 +48,7 @@ def match(labelled: Sequence[Labelled], results: Iterable[ScanResult]) -> Matche
     """
     stored = {result.path: result for result in results}
     by_place = {os.path.realpath(path): path for path in stored}
-    by_end = defaultdict(list)
-    for name in stored:
-        by_end[PurePath(name).name].append(name)
+    ends = {path: PurePath(path).parts for path in stored}
     taken: set[str] = set()
     found: list[str | None] = []
     for item in labelled:
@@ -59,12 +57,15 @@ def match(labelled: Sequence[Labelled], results: Iterable[ScanResult]) -> Matche
         taken.add(path or "")
     depths = [len(PurePath(item.name).parts) for item in labelled]
     for depth in sorted({depths[i] for i, path in enumerate(found) if path is None}, reverse=True):
+        free: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for path, parts in ends.items():
+            if path not in taken:
+                free[parts[-depth:]].append(path)
         claims: dict[str, list[int]] = defaultdict(list)
         for i, item in enumerate(labelled):
-            if found[i] is None and item.name and depths[i] == depth:
-                end = PurePath(item.name)
-                free = [p for p in by_end[end.name] if p not in taken and _ends_with(p, end)]
-                same = [p for p in free if _same_size(item.path, stored[p])]
+            end = PurePath(item.name)
+            if found[i] is None and item.name and depths[i] == depth and not end.is_absolute():
+                same = [p for p in free.get(end.parts, ()) if _same_size(item.path, stored[p])]
                 if len(same) == 1:
                     claims[same[0]].append(i)
         for path, claimants in claims.items():
@@ -148,11 +149,6 @@ class Rejudge:
 
     def _fused(self, face: FaceScore) -> float:
         return float(self._fusion.apply(np.array([face.experts], np.float64))[0])
-
-
-def _ends_with(path: str, name: PurePath) -> bool:
-    parts = PurePath(path).parts
-    return not name.is_absolute() and parts[-len(name.parts) :] == name.parts
 
 
 def _same_size(path: str, result: ScanResult) -> bool:

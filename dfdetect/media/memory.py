@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from dfdetect.settings import Settings
 
 
-_BLACK, _WHITE = -0.001, 1.001  # floats from here to here are taken for rounding
+_BLACK, _WHITE = -0.25, 1.25
+"""Floats from here to here are taken for 0 to 1, with what a filter leaves below and above; those that were
+normalised reach further."""
 _CONTAINERS = {"JPEG": "jpeg", "MPO": "jpeg", "TIFF": "tiff", "GIF": "gif"}
 _COUNTED_BY_PILLOW = frozenset({"PNG", "WEBP", "AVIF", "HEIF"})  # when it opens them
 
@@ -48,7 +50,7 @@ class ImageMedia(Media):
                 self._note(
                     "pages",
                     f"Of {number} pictures in this image only its present one was looked at;"
-                    " pass the file itself for the others.",
+                    " seek to each of the others and pass it.",
                 )
 
     def frames(self) -> Iterator[Frame]:

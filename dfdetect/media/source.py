@@ -272,10 +272,10 @@ def _of_file(file: Any) -> Source:
             if not (hasattr(file, "seekable") and file.seekable()):
                 return _spooled(file)
             start = file.tell()
+            _read(file, 0)
             file.seek(0, io.SEEK_END)  # not everything says where this leads (paramiko)
             size = max(0, file.tell() - start)
             file.seek(start)
-            _read(file, 0)
     except OSError as error:
         raise _from_os(error, "the stream") from error
     if start and not size:

@@ -68,6 +68,9 @@ def read_baseline(path: str) -> list[Entry]:
         raise InputError(f"there is no baseline '{printable(path)}'; {hint}") from error
     except OSError as error:
         raise InputError(f"the baseline '{printable(path)}' cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        what = f"'{printable(path)}' is no baseline, or was damaged"
+        raise InputError(f"{what}: {error}; mend it, or make one with --write-baseline") from error
     except (ValueError, RecursionError):
         document = None
     where = f"'{printable(path)}' is no baseline"

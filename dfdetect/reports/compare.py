@@ -338,7 +338,6 @@ def _allowed(name: str, old: Any, place: _Place) -> float | None:
         "logit": logit,
         "experts": logit,
         "fake_probability": place.tolerance * PROBABILITY_FACTOR,
-        "band": 2e-6,  # written to the sixth digit
         "novelty": 0.1,
         "detection": 0.05,
         "time": 0.0015,  # written to the millisecond
@@ -351,11 +350,19 @@ def _allowed(name: str, old: Any, place: _Place) -> float | None:
     }
     if name in fixed:
         return fixed[name]
+    if name == "band":
+        return _as_written(old)
     if name in ("size", "sharpness"):
         return abs(float(old)) * (0.03 if name == "size" else 0.2) if _is_figure(old) else None
     if name == "box":
         return max(2.0, 0.03 * float(abs(old[3] - old[1])))
     return None
+
+
+def _as_written(band: Any) -> float:
+    """How far rounding moves the limits of an answer: by the last digit that `plain_result` writes."""
+    rest = max((min(edge, 1 - edge) for edge in band or () if _is_figure(edge)), default=1.0)
+    return 2e-5 * rest if 0 < rest < 1e-3 else 2e-6
 
 
 def _distance(old: Any, new: Any) -> float | None:

@@ -85,7 +85,7 @@ def check_engine(settings: Settings) -> None:
     except ImportError as error:
         raise _missing(settings.engine, error) from error
     # Counting as a rule does not start CUDA, as `is_available` does: a process forked later could not use it.
-    if not torch.cuda.device_count():
+    if int(settings.device.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise _no_device(settings.device, torch.__version__)
 
 
@@ -285,4 +285,6 @@ def _missing(engine: str, why: ImportError | str) -> MissingExtraError:
 
 
 def _no_device(device: str, version: str) -> SettingsError:
-    return SettingsError(f"device '{device}' is not there: torch {version} sees no CUDA; use device 'cpu'")
+    return SettingsError(
+        f"device '{device}' is not there: torch {version} sees no such CUDA device; use device 'cpu'"
+    )

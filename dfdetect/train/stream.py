@@ -23,6 +23,8 @@ from dfdetect.train.table import FAMILIES, FaceRow, person, read_picture, sampli
 Image = NDArray[np.uint8]
 KINDS = ("stored", "self_blend", "warp", "swap", "twin")
 """Where a face comes from: the disk, or one of the forgeries."""
+_MOST_DRAWS = 5_000
+"""Faces that are drawn for a batch without any fake among them: many, since shares may be small."""
 _CHANGE = 0.5
 """A forgery whose mask is weaker everywhere is no fake."""
 
@@ -86,8 +88,11 @@ class FaceStream:
         rng = np.random.default_rng([self._recipe.seed, number])
         half = self._recipe.batch // 2
         samples: list[_Sample] = []
-        reals = fakes = 0
+        reals = fakes = draws = 0
         while reals < half or fakes < half:
+            draws += 1
+            if not fakes and draws > _MOST_DRAWS:
+                raise InputError("no fake could be made: the landmarks lie outside the pictures")
             for sample in self._draw(rng, want_real=reals <= fakes):
                 if sample.fake and fakes < half:
                     samples.append(sample)

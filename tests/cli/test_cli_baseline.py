@@ -241,7 +241,10 @@ def test_standard_input_is_accepted_by_content(program: Run) -> None:
     ("content", "message"),
     [
         (None, "there is no baseline 'known.json'; check the path, or make it with --write-baseline"),
-        ("no", "'known.json' is no baseline, a JSON object with that member; make one with --write-baseline"),
+        (
+            "no",
+            "'known.json' is no baseline, or was damaged: Expecting value: line 1 column 1 (char 0); mend it",
+        ),
         ("[]", "is no baseline, a JSON object with that member; make one with --write-baseline"),
         ('{"baseline": 2}', "write it anew (--write-baseline)"),
         ('{"baseline": 1}', "'accepted' must be a list"),

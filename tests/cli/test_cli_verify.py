@@ -165,4 +165,4 @@ def test_a_missing_engine_is_told_and_not_a_difference(capsys: pytest.CaptureFix
     settings = json.loads(Path("record.json").read_text())["results"][0]["settings"]
     edit("cuda.json", settings={**settings, "engine": "torch", "device": "cuda"})
     assert main(["verify", "cuda.json", "photo.jpg"]) == 2
-    assert "sees no CUDA" in capsys.readouterr().err
+    assert "sees no such CUDA device" in capsys.readouterr().err

@@ -34,8 +34,7 @@ def test_floats_below_zero_are_refused_with_what_to_do(dtype):
     with pytest.raises(MediaError, match="undo its normalisation"):
         read(((quarters() / 255 - 0.45) / 0.225).astype(dtype))
     rounded = (quarters() / 255).astype(dtype)
-    rounded[0, 0] = -0.0005
-    rounded[0, 1] = np.nan
+    rounded[0, :3] = [[-0.1], [np.nan], [1.1]]  # a filter leaves such
     assert np.array_equal(read(rounded)[0].image[1:], quarters()[1:])
 
 
@@ -45,6 +44,9 @@ def test_images_of_floats_below_zero_are_refused_only_where_nothing_else_is_mean
         read(Image.fromarray(grey / 127.5 - 1))
     assert caught.value.reason is Reason.UNSUPPORTED
     assert np.array_equal(read(Image.fromarray(np.where(grey > 0, grey, -3)))[0].image[..., 0], grey)
+    filtered = np.where(grey > 0, grey / 255, -0.1).astype(np.float32)
+    filtered[0, 0] = 1.1
+    assert np.array_equal(read(Image.fromarray(filtered))[0].image[1:, :, 0], grey[1:])
     measured = io.BytesIO()
     Image.fromarray(np.where(grey > 0, grey / 255, -0.1).astype(np.float32)).save(measured, "TIFF")
     for source in (measured.getvalue(), Image.open(measured)):

@@ -67,6 +67,15 @@ def test_a_result_is_equal_to_itself(index: int) -> None:
     assert compare_results(result, parse_result(plain_result(result)), TOLERANCE) == ()
 
 
+def test_limits_next_to_0_are_held_to_the_digits_that_are_written() -> None:
+    limits = (4.938e-6, 2.486e-5)
+    result = dataclasses.replace(samples()[0], fake_probability=3e-5, band=limits)
+    record = plain_result(result)
+    assert compare_results(result, parse_result(record), TOLERANCE) == ()
+    (found,) = compare_results(parse_result({**record, "band": [3.1e-6, limits[1]]}), result, TOLERANCE)
+    assert (found.what, found.within) == ("band", False)
+
+
 def test_no_figure_can_be_changed_unnoticed() -> None:
     """Every number and word of a video's record in turn, by more than anything allows."""
     result = samples()[0]

@@ -169,7 +169,7 @@ def test_cuda_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SettingsError, match="sees no CUDA"):
+    with pytest.raises(SettingsError, match="sees no such CUDA device"):
         create_engine(TINY, tiny_expert(), Settings(engine="torch", device="cuda"))
 
 

@@ -202,6 +202,16 @@ def test_what_lies_outside_the_picture_is_not_forged(folder: Path) -> None:
         assert (FaceStream(rows, meshes, {}, recipe)[0].kind > 0).any() == forged
 
 
+def test_where_no_forgery_succeeds_the_batch_is_given_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfdetect.train.stream._MOST_DRAWS", 50)
+    reals = [row for row in read_faces(folder) if not row.fake]
+    outside = {row.name: round_mesh() + np.float32(300) for row in reals}
+    with pytest.raises(InputError, match="the landmarks lie outside the pictures"):
+        FaceStream(reals, outside, {}, RECIPE)[0]
+
+
 def test_faces_without_a_group_are_of_different_people(folder: Path) -> None:
     a, b = (dataclasses.replace(row, group="") for row in read_faces(folder)[:2])
     assert person(a) != person(b)
