@@ -1,4 +1,4 @@
-"""Hold back Ctrl-C and requests to end while something must not be left half-done."""
+"""Hold back Ctrl-C and requests to end while something must not be left half-done; end with the parent."""
 
 from __future__ import annotations
 

@@ -194,7 +194,6 @@ class FormatFile(PairType):
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Several in one variable: ``json=a.json junit=b.xml``."""
-
         return split_list(rv)
 
 

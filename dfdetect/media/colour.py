@@ -27,10 +27,10 @@ MAPPED = "High dynamic range was mapped to standard range."
 """What a note (`hdr`) says where `tone_map` was used."""
 BACKGROUND = 128
 """Grey that shows through transparent pixels: neither end of the scale, no colour."""
+FLOAT_WHITE = 1.25
+"""Floats up to here are 0 to 1, with what a filter has left above; others are 0 to 255."""
 
 _PAPER_WHITE = 203.0
-_FLOAT_WHITE = 1.25
-"""Floats up to here are 0 to 1, with what a filter has left above; others are 0 to 255."""
 _KNEE = 0.7
 _BRIGHTEST = 16.0
 """Times paper white; everything brighter is white."""
@@ -136,7 +136,7 @@ def _eight_bits(samples: NDArray[Any], mode: str, top: float) -> NDArray[np.uint
         return ((samples.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if mode == "F":
         samples = np.nan_to_num(samples, nan=0.0, posinf=255.0, neginf=0.0)
-        scale = 255.0 if top <= _FLOAT_WHITE else 1.0
+        scale = 255.0 if top <= FLOAT_WHITE else 1.0
     else:
         # Mode I holds 32-bit samples, and 16-bit ones in older releases of Pillow.
         scale = 255.0 / (65535.0 if top <= 65535 else 2147483647.0)

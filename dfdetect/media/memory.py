@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MediaError
 from dfdetect.media.animation import find_animation
 from dfdetect.media.base import Media
-from dfdetect.media.colour import composite, flatten
+from dfdetect.media.colour import FLOAT_WHITE, composite, flatten
 from dfdetect.media.following import find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from dfdetect.settings import Settings
 
 
-_BLACK, _WHITE = -0.25, 1.25
-"""Floats from here to here are taken for 0 to 1, with what a filter leaves below and above; those that were
-normalised reach further."""
+_BLACK = -0.25
+"""Floats from here to `FLOAT_WHITE` are 0 to 1, with what a filter has left; others were normalised."""
 _CONTAINERS = {"JPEG": "jpeg", "MPO": "jpeg", "TIFF": "tiff", "GIF": "gif"}
 _COUNTED_BY_PILLOW = frozenset({"PNG", "WEBP", "AVIF", "HEIF"})  # when it opens them
 
@@ -79,7 +78,7 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     elif array.dtype.kind == "f":
         if float(np.nanmin(array, initial=0.0)) < _BLACK:
             raise _below_black("an array of floats")
-        if float(np.nanmax(array, initial=0.0)) > _WHITE:
+        if float(np.nanmax(array, initial=0.0)) > FLOAT_WHITE:
             raise MediaError(
                 Reason.UNSUPPORTED, "an array of floats must hold 0 to 1: divide by 255, or pass uint8"
             )
@@ -135,7 +134,7 @@ def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int
 def _check_floats(samples: NDArray[Any]) -> None:
     """Raise `MediaError` for what is not 0 to 1; 0 to 255 is taken too, with what a filter left below."""
     low, high = float(np.nanmin(samples, initial=0.0)), float(np.nanmax(samples, initial=0.0))
-    if low < _BLACK and high <= _WHITE:
+    if low < _BLACK and high <= FLOAT_WHITE:
         raise _below_black("an image of mode F")
 
 
