@@ -25,7 +25,7 @@ from dfdetect.results import Evidence, Face, Frame, MediaInfo, MediaKind, Note, 
 from dfdetect.scoring.aside import Aside
 from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Scorer
-from dfdetect.settings import Settings, require_settings
+from dfdetect.settings import DEFAULT_DETECTOR, Settings, require_settings
 from dfdetect.shortage import is_out_of_memory
 from dfdetect.verdict.judge import Judge, Verdict
 
@@ -65,7 +65,7 @@ class Detector:
         """`changes` are names of `Settings`: ``Detector(frames=32, model="light")``.
 
         Raises `SettingsError` for a wrong setting or a device that is not there, `ModelError` for a model
-        that cannot be used and `MissingExtraError` for an engine that is not installed.
+        that cannot be used and `MissingExtraError` for an engine or a detector that is not installed.
         """
         if settings is not None:
             require_settings(settings, "Detector")
@@ -76,6 +76,10 @@ class Detector:
         self._model = load_model(base.model)
         self._scorer = Scorer(self._model, base)
         self._judge = Judge(self._model.calibration, base)
+        if base.detector != DEFAULT_DETECTOR:
+            from dfdetect.faces.reference import check_installed
+
+            check_installed()
         self._finder: FaceDetector | None = None
         self._finding = threading.Lock()
         self._process: int | None = None

@@ -18,7 +18,8 @@ from dfdetect.numbers import is_number
 DEFAULT_MODEL = "standard"
 DEFAULT_ENGINE = "onnxruntime"
 ENGINES = ("onnxruntime", "openvino", "torch")
-DETECTORS = ("mtcnn", "facenet-pytorch")
+DEFAULT_DETECTOR = "mtcnn"
+DETECTORS = (DEFAULT_DETECTOR, "facenet-pytorch")
 DEFAULT_FRAMES = 8
 LEAST_PRIOR = 1e-5
 """Nearer to 0 (or, from above, to 1) a prior would move a band beyond where probabilities end."""
@@ -36,7 +37,7 @@ class Settings:
     """``cpu``, or ``cuda`` with the engine ``torch``."""
     threads: int = 0
     """Threads of the engine and of the decoder; 0 chooses from the cores of the machine."""
-    detector: str = "mtcnn"
+    detector: str = DEFAULT_DETECTOR
     """Face detector: ``mtcnn`` (ONNX) or ``facenet-pytorch`` (the reference, needs torch)."""
     min_face: int = 40
     """Smallest face height in pixels that is judged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import typing
@@ -11,6 +12,7 @@ import pytest
 
 import dfdetect
 from dfdetect import Detector, ScanResult, Settings
+from dfdetect.batch.pool import scan_many
 from dfdetect.errors import MissingExtraError, SettingsError
 from dfdetect.scoring.engines import installed_engines
 
@@ -30,6 +32,20 @@ def test_an_engine_that_is_not_installed_is_refused_before_any_file(
         f"engine '{engine}' needs a package that is not installed (No module named '{package}')"
     )
     assert said.endswith(f'run: pip install "dfdetect[{engine}]"')
+
+
+@pytest.mark.parametrize("package", ["torch", "torchvision", "facenet_pytorch"])
+def test_a_face_detector_that_is_not_installed_is_refused_before_any_file(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "torchvision", "facenet_pytorch")):
+        pytest.skip("the reference detector is not installed")
+    monkeypatch.setitem(sys.modules, package, None)  # as when it is not installed
+    said = rf"^detector 'facenet-pytorch' needs .* \({package}\); run: pip install \"dfdetect\[torch\]\"$"
+    with pytest.raises(MissingExtraError, match=said):
+        Detector(model="light", detector="facenet-pytorch")
+    with pytest.raises(MissingExtraError, match=said):
+        scan_many(iter(["a"]), Settings(model="light", detector="facenet-pytorch"), jobs=1)
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ from dfdetect.batch.worker import (
 from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.interrupts import interrupts_held
 from dfdetect.results import ScanResult
-from dfdetect.settings import DEFAULT_ENGINE, Settings, require_settings
+from dfdetect.settings import DEFAULT_DETECTOR, DEFAULT_ENGINE, Settings, require_settings
 
 AHEAD = 2
 """Files per worker that may be taken from the input before their results have been taken by the caller."""
@@ -100,6 +100,10 @@ def scan_many(
             from dfdetect.scoring.engines import check_installed
 
             check_installed(settings)  # not the device: with torch in here no worker could be forked
+        if settings.detector != DEFAULT_DETECTOR:
+            from dfdetect.faces.reference import check_installed as check_detector
+
+            check_detector()
         if settings.trust_list is not None:
             from dfdetect.media.credentials import read_trust_list
 

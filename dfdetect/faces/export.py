@@ -104,7 +104,7 @@ def _load_weights() -> dict[str, Weights]:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
     except ImportError as error:
         raise MissingExtraError(
-            f"exporting MTCNN needs {error.name}: pip install 'dfdetect[train]'"
+            f'exporting MTCNN needs {error.name}: pip install "dfdetect[train]"'
         ) from error
     nets = {"pnet": PNet(), "rnet": RNet(), "onet": ONet()}
     return {

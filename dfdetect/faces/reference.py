@@ -6,12 +6,22 @@ Slower than `dfdetect.faces.mtcnn`, and needs torch; for comparison, and for tho
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
 from dfdetect.results import Box, Face, ModelStamp
+
+_PACKAGES = ("torch", "torchvision", "facenet_pytorch")
+
+
+def check_installed() -> None:
+    """Raise `MissingExtraError` where a package of this detector is not installed; imports none of them."""
+    for name in _PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            raise _missing(name)
 
 
 class FacenetMtcnn:
@@ -30,9 +40,7 @@ class FacenetMtcnn:
             ensure_torchvision()
             from facenet_pytorch import MTCNN
         except ImportError as error:
-            raise MissingExtraError(
-                f"the face detector 'facenet-pytorch' needs {error.name}: pip install 'dfdetect[torch]'"
-            ) from error
+            raise _missing(error.name) from error
         if threads:
             torch.set_num_threads(threads)
         version = importlib.metadata.version("facenet-pytorch")
@@ -51,3 +59,10 @@ class FacenetMtcnn:
             Face(Box(*(float(v) for v in box)), np.asarray(points, np.float32), float(probability))
             for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
         ]
+
+
+def _missing(name: str | None) -> MissingExtraError:
+    return MissingExtraError(
+        f"detector 'facenet-pytorch' needs a package that is not installed ({name}); "
+        'run: pip install "dfdetect[torch]"'
+    )

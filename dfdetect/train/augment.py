@@ -266,7 +266,7 @@ def _overlay(rng: np.random.Generator, seed: int) -> Step:
         out = image.copy()
         height, width = out.shape[:2]
         if cut:
-            side, depth = int(x * 4), int((0.04 + 0.14 * y) * min(height, width))
+            side, depth = int(x * 4), max(1, int((0.04 + 0.14 * y) * min(height, width)))
             region = (np.s_[:depth], np.s_[-depth:], np.s_[:, :depth], np.s_[:, -depth:])[side]
             edge = (
                 out[depth : depth + 1],

@@ -299,5 +299,5 @@ def test_reference_detector_agrees(astronaut: NDArray[np.uint8], detector: FaceD
 def test_reference_detector_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "facenet_pytorch", None)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'dfdetect\[torch\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "dfdetect\[torch\]"'):
         create_detector(Settings(detector="facenet-pytorch"))

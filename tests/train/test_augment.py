@@ -73,6 +73,13 @@ def test_a_draw_is_applied_alike_to_a_real_and_its_fake(seed: int) -> None:
     assert (damage(FACE) == first).all()
 
 
+@pytest.mark.parametrize("side", [2, 5, 16])
+def test_every_damage_bears_small_crops(side: int) -> None:
+    small = np.ascontiguousarray(FACE[:side, : side + 1])
+    for seed in range(200):
+        assert Damage(np.random.default_rng(seed))(small).shape == small.shape
+
+
 def test_damage_is_of_many_kinds_and_grows_with_strength() -> None:
     def loss(strength: float) -> float:
         return float(
