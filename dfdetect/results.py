@@ -276,7 +276,8 @@ class Evidence:
     sha256: str | None
     """Of the file's bytes; None for what has none (arrays)."""
     versions: Mapping[str, str] = field(hash=False)
-    """Name of each library and decoder that took part → its version; ``platform`` and ``processor`` too."""
+    """Name of each library and decoder that is installed → its version, whether this file needed it or not;
+    ``platform`` and ``processor`` too."""
     credentials: Credentials | None
     """None when they could not be looked for (the extra ``c2pa`` is not installed)."""
 

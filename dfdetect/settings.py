@@ -34,19 +34,19 @@ class Settings:
     engine: str = DEFAULT_ENGINE
     """What runs the networks: ``onnxruntime``, ``openvino`` or ``torch``."""
     device: str = "cpu"
-    """``cpu``, or ``cuda`` with the engine ``torch``."""
+    """``cpu``, or ``cuda`` (``cuda:1`` …) with the engine ``torch``."""
     threads: int = 0
     """Threads of the engine and of the decoder; 0 chooses from the cores of the machine."""
     detector: str = DEFAULT_DETECTOR
     """Face detector: ``mtcnn`` (ONNX) or ``facenet-pytorch`` (the reference, needs torch)."""
     min_face: int = 40
-    """Smallest face height in pixels that is judged."""
+    """Smallest face height in pixels that is judged, 16 or more."""
     max_faces: int = 32
     """At most this many faces of a frame are judged, the largest first."""
     frames: int = DEFAULT_FRAMES
-    """Frames sampled over the whole length of a video."""
+    """Frames sampled over the whole length of a video, and more where somebody was seen too briefly."""
     fps: float | None = None
-    """Sample this many frames a second instead of a fixed number; None: use `frames`."""
+    """Sample this many frames a second (at most 1000) instead of a fixed number; None: use `frames`."""
     start: float | None = None
     """Look only at the video from this second on."""
     end: float | None = None
@@ -54,7 +54,7 @@ class Settings:
     min_frames: int = 2
     """A person is judged in a video only from this many frames on (fewer if fewer are looked at)."""
     threshold: float | None = None
-    """Call a file fake from this probability on; None: the model's own calibrated band."""
+    """Call a file fake from this probability (0–1) on; None: the model's own calibrated band."""
     prior: float | None = None
     """Share of fakes expected among the scanned files (0.00001–0.99999); None: as calibrated."""
     heatmaps: bool = False
@@ -182,7 +182,7 @@ def _check(s: Settings) -> None:
     if s.prior is not None and not (is_number(s.prior) and LEAST_PRIOR <= s.prior <= 1 - LEAST_PRIOR):
         fail("prior", "between 0.00001 and 0.99999")
     if s.fps is not None and not (is_number(s.fps) and 0 < s.fps <= 1000):
-        fail("fps", "a positive number of frames a second")
+        fail("fps", "a number of frames a second above 0 and at most 1000")
     if s.start is not None and not (is_number(s.start) and s.start >= 0):
         fail("start", "a number of seconds, 0 or more")
     if s.end is not None and not (is_number(s.end) and s.end > 0):

@@ -56,10 +56,11 @@ def calibrate(
 ) -> None:
     """Fit aggregation, calibration and the uncertain band of a model.
 
-    LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds
-    labels.csv, or a folder with folders real and fake. Use media of sources that the model was not trained
-    on. The model folder (--model) is changed in place; one that was not calibrated yet, or whose networks are
-    others now, will do.
+    LABELS is a CSV (columns file and label, real or fake; optional family, source and group), a folder that
+    holds labels.csv, or a folder with folders real and fake. Use media of sources that the model was not
+    trained on, 20 files at least that can be judged. The model folder is changed in place and must be named
+    (--model): those that came with dfdetect stay as they are. One that was not calibrated yet, or whose
+    networks are others now, will do.
     """
     settings = settings_from(words)
     from dfdetect.evaluate.calibrate import open_sides

@@ -54,7 +54,9 @@ Examples:
     "their scores by the model's present calibration.",
 )
 @click.option("--as-stored", is_flag=True, help="With --from-results: keep the stored verdicts as they are.")
-@click.option("--card-as", metavar="NAME", help="Write the figures into the model's card under this name.")
+@click.option(
+    "--card-as", metavar="NAME", help="Write the figures into your own model's card under this name."
+)
 @click.option(
     "--draws",
     type=Whole(min=20, max=100_000),
@@ -81,9 +83,9 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled media: AUC with intervals, per medium and family, beside baselines.
 
-    LABELS is a CSV (columns file and label; optional family, method, source and group), a folder that holds
-    labels.csv, or a folder with folders real and fake. Files of one group (a person, a clip) are drawn
-    together when intervals are computed.
+    LABELS is a CSV (columns file and label, real or fake; optional family, method, source and group), a
+    folder that holds labels.csv, or a folder with folders real and fake. Files of one group (a person, a
+    clip) are drawn together when intervals are computed.
     """
     if from_results is None and as_stored:
         raise click.UsageError("--as-stored belongs to --from-results")

@@ -68,10 +68,10 @@ def robustness(
 ) -> None:
     """Measure how a model bears JPEG, H.264, shrinking, blur and noise: AUC at every level of damage.
 
-    LABELS is a CSV (columns file and label; optional family, source and group), a folder that holds
-    labels.csv, or a folder with folders real and fake. Degraded copies of the files are scanned and deleted
-    again. Of videos longer than 10 seconds the first 10 count, unless --end says otherwise. Takes about
-    15 scans of the drawn files.
+    LABELS is a CSV (columns file and label, real or fake; optional family, source and group), a folder that
+    holds labels.csv, or a folder with folders real and fake. Degraded copies of the files are scanned and
+    deleted again. Of videos longer than 10 seconds the first 10 count, unless --end says otherwise. Takes
+    about 15 scans of the drawn files.
     """
     settings = settings_from(words)
     from dfdetect.evaluate.degrade import LEVELS

@@ -74,7 +74,7 @@ def train(
     """Train a model on labelled faces or media.
 
     DATA is a folder of face crops (faces.csv, five.npz) or of media with a labels.csv (columns file and
-    label; optional family, method, source and group).
+    label, real or fake; optional family, method, source and group).
     """
     values = _recipe_values(recipe, sets, steps, fold)
     try:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 REPORT_VERSION = "1.0"
 """Version of the JSON form."""
+_CHANGE = (
+    "The change is over the files that were judged both untouched and damaged: where fewer were judged it is "
+    "not the difference of the two figures."
+)
 _COLUMNS = ("damage", "judged", "AUC", "change of AUC", "reals called fake", "fakes called fake")
 _COLOURS: Mapping[MediaKind, str] = {MediaKind.PHOTO: "#0072b2", MediaKind.VIDEO: "#d55e00"}  # Okabe and Ito
 
@@ -60,7 +64,7 @@ def render_markdown(found: Robustness) -> str:
             parts.append(f"\n## {medium.value.capitalize()}s\n")
             parts += [row(_COLUMNS), row(["---", *["---:"] * (len(_COLUMNS) - 1)])]
             parts += [row(_cells(point)) for point in own]
-    parts.append("\n## What the levels mean\n")
+    parts.append(f"\n{_CHANGE}\n\n## What the levels mean\n")
     used = {point.level.damage for point in found.points if point.level is not None}
     parts += [f"- **{damage.value}**: {meaning}" for damage, meaning in UNITS.items() if damage in used]
     return "\n".join(parts) + "\n"

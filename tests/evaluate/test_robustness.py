@@ -398,6 +398,9 @@ def test_markdown() -> None:
 | JPEG 60 | 39 of 40 | 0.850 (0.700 to 0.900) | -0.050 (-0.080 to +0.010) | 10 % of 19 | 60 % of 20 |
 | scale 0.33 | 2 of 40 | – | – | – | 50 % of 2 |
 
+The change is over the files that were judged both untouched and damaged: where fewer were judged it is \
+not the difference of the two figures.
+
 ## What the levels mean
 
 - **jpeg**: JPEG quality
