@@ -66,15 +66,15 @@ def _guarded(words: list[str]) -> ExitCode:
     try:
         with terminated_like_interrupted():
             return _run(words)
-    except BrokenPipeError:
-        # The reader of our output has had enough (`| head`): not worth a word, but not a complete scan.
-        return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except DfdetectError as error:
         _say(str(error))
         return error.exit_code
     except OSError as error:
+        if _reader_gone(error):
+            # Has had enough (`| head`): not worth a word, but not a complete scan.
+            return ExitCode.INTERRUPTED
         if error.errno == errno.ENOENT and not _has_working_directory():
             _say("the working directory does not exist any more; change to one that does")
             return ExitCode.USAGE
@@ -89,6 +89,13 @@ def _guarded(words: list[str]) -> ExitCode:
     except Exception as error:
         _say_internal(error, debug="--debug" in words)
         return ExitCode.INTERNAL
+
+
+def _reader_gone(error: Exception) -> bool:
+    """Whether nobody reads what is written; Windows calls that an invalid argument, without naming a file."""
+    if sys.platform == "win32" and isinstance(error, OSError):
+        return error.errno in (errno.EPIPE, errno.EINVAL) and error.filename is None
+    return isinstance(error, BrokenPipeError)
 
 
 def _has_working_directory() -> bool:
@@ -158,7 +165,7 @@ def _flushed(code: ExitCode) -> ExitCode:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())
             os.close(null)
-        if not isinstance(error, BrokenPipeError):
+        if not _reader_gone(error):
             _say(f"standard output cannot be written: {error}")
             return ExitCode.INTERNAL
         return ExitCode.INTERRUPTED if code is ExitCode.CLEAN else code

@@ -79,7 +79,17 @@ def wants_color(choice: bool | None, stream: object) -> bool:
     for decision in (choice, current_talk().color, environment_on_color()):
         if decision is not None:
             return decision
-    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb" and not _shows_codes_as_text()
+
+
+def _shows_codes_as_text() -> bool:
+    """Whether this is the classic console of Windows, where nobody has switched on that it obeys colours."""
+    on_windows = sys.platform == "win32"
+    if on_windows:
+        from rich.console import detect_legacy_windows
+
+        return detect_legacy_windows()
+    return False
 
 
 def _progress(color: bool) -> Progress:

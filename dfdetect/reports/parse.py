@@ -380,11 +380,12 @@ def _path(values: Mapping[str, Any]) -> str:
     path = members.text(values, name)
     if name == "path_base64":
         try:
-            path = os.fsdecode(base64.b64decode(path, validate=True))
+            # As written: the system that reads may have no such names (Windows).
+            path = base64.b64decode(path, validate=True).decode("utf-8", "surrogateescape")
         except ValueError as error:
             raise members.wrong(name, "be base64", path) from error
     try:
-        possible = b"\0" not in os.fsencode(path)
+        possible = b"\0" not in path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # a lone surrogate
         possible = False
     if not possible:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +42,7 @@ def plain_result(result: ScanResult) -> dict[str, Any]:
     """
     record: dict[str, Any] = {"path": text(result.path)}
     if record["path"] != result.path:
-        record["path_base64"] = base64.b64encode(os.fsencode(_encodable(result.path))).decode("ascii")
+        record["path_base64"] = base64.b64encode(_path_bytes(result.path)).decode("ascii")
     record |= {
         "label": result.label.value if result.label is not None else None,
         "reason": result.reason.value if result.reason is not None else None,
@@ -89,9 +88,12 @@ def plain_value(value: object) -> Any:
     return text(str(value))
 
 
-def _encodable(path: str) -> str:
-    """Surrogates that stand for no byte (never from a file system) are dropped for ``os.fsencode``."""
-    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", path)
+def _path_bytes(path: str) -> bytes:
+    """The bytes of a name, on every system as on those whose names are bytes.
+
+    Surrogates that stand for no byte (never from such a file system) are dropped.
+    """
+    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", path).encode("utf-8", "surrogateescape")
 
 
 def _track(track: TrackResult) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -182,6 +183,22 @@ def test_without_a_command_nothing_is_chosen() -> None:
     assert current_talk().verbosity == 0
     assert wants_color(True, sys.stdout)
     assert not wants_color(False, sys.stdout)
+
+
+def test_the_classic_console_of_windows_gets_no_colour_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in ("TERM", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    assert wants_color(None, Terminal())
+    monkeypatch.setattr(sys, "platform", "win32")
+    for old in (True, False):
+        monkeypatch.setattr("rich.console.detect_legacy_windows", lambda old=old: old)
+        assert wants_color(None, Terminal()) is not old
+    monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: True)
+    assert wants_color(True, Terminal())
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,26 @@ def test_a_full_disk_is_told_and_is_no_internal_error(monkeypatch: pytest.Monkey
     assert "No space left on device; make room" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("system", "error", "code"),
+    [
+        ("win32", OSError(errno.EINVAL, "Invalid argument"), 130),
+        ("win32", OSError(errno.EINVAL, "Invalid argument", "a?b"), 4),
+        ("linux", OSError(errno.EINVAL, "Invalid argument"), 4),
+    ],
+)
+def test_a_reader_that_goes_away_is_quiet_also_on_windows(
+    system: str, error: OSError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def run(words: list[str]) -> ExitCode:
+        raise error
+
+    monkeypatch.setattr(cli_main, "_run", run)
+    monkeypatch.setattr(sys, "platform", system)
+    assert cli_main.main(["scan", "a.jpg"]) == code
+    assert ("internal error" in capsys.readouterr().err) == (code == 4)
+
+
 def test_a_request_to_end_ends_every_command_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(words: list[str]) -> ExitCode:
         signal.raise_signal(signal.SIGTERM)

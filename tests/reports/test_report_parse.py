@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from report_samples import NOT_UTF8, judged, media, render, samples, track
 from dfdetect.errors import InputError
 from dfdetect.reports.parse import parse_result, read_document, read_results
 from dfdetect.reports.plain import plain_result
-from dfdetect.results import Label, MediaKind, ScanResult
+from dfdetect.results import Label, MediaKind, Reason, ScanResult
 
 
 def test_every_sample_round_trips(results: list[ScanResult]) -> None:
@@ -80,6 +81,19 @@ def test_records_from_before_novelty_are_read() -> None:
     record = plain_result(samples()[0])
     del record["novelty"]
     assert parse_result(record).novelty is None
+
+
+def test_a_name_that_is_not_utf8_is_read_also_where_the_system_has_no_such_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on Windows, whose names are never bytes."""
+    written = ScanResult.failed("M\udcfcller.jpg", Reason.MISSING, "gone", {}, 0.0, None)
+    expected = plain_result(written)
+    assert expected["path_base64"] == "TfxsbGVyLmpwZw=="
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("utf-8", "surrogatepass"))
+    assert plain_result(written) == expected
+    assert parse_result(expected).path == "M\udcfcller.jpg"
 
 
 @pytest.mark.parametrize(
