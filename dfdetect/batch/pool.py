@@ -30,7 +30,7 @@ from dfdetect.batch.process import (
     native_threads,
     prepare,
 )
-from dfdetect.batch.resources import default_jobs, threads_per_worker
+from dfdetect.batch.resources import allowed_jobs, default_jobs, threads_per_worker
 from dfdetect.batch.sources import NotYet
 from dfdetect.batch.worker import (
     DetectorFactory,
@@ -72,9 +72,10 @@ def scan_many(
     """Scan `paths` and give one result per path, as they come or (`ordered`) in the order of the input.
 
     `jobs` is the number of worker processes, by default as many as cores and memory allow (never more
-    than there are files).  `jobs=0` scans in this process: no time limit, and a crash of a decoder is a
-    crash of the program.  `paths` is consumed while results are given, `AHEAD` per worker ahead at most;
-    where the next path may be long in coming it gives `NotYet`, else everything waits for it.
+    than there are files, nor, on Windows, than 60).  `jobs=0` scans in this process: no time limit, and a
+    crash of a decoder is a crash of the program.  `paths` is consumed while results are given, `AHEAD` per
+    worker ahead at most; where the next path may be long in coming it gives `NotYet`, else everything waits
+    for it.
     Workers share the cores among their engines unless `Settings.threads` says otherwise.
 
     A file that takes longer than `Settings.timeout` seconds gets `Reason.TIMED_OUT`, one whose worker
@@ -115,7 +116,7 @@ def scan_many(
     pool = _Pool(
         paths, settings, detector_factory, lambda: start_method or choose_start_method(idle), ordered
     )
-    return pool.run(jobs or default_jobs())
+    return pool.run(allowed_jobs(jobs) if jobs else default_jobs())
 
 
 def _whole(jobs: SupportsIndex) -> int:

@@ -9,6 +9,9 @@ from pathlib import Path
 WORKER_BYTES = 400 * 2**20
 """Memory that one worker needs at its peak on ordinary files."""
 
+_MOST_ON_WINDOWS = 60
+"""Workers there: a process can wait for 63 of them at once, and some are left for other things."""
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -34,10 +37,13 @@ def usable_memory() -> int | None:
 
 def default_jobs() -> int:
     """Workers to start when nobody said how many: one per core, fewer if memory is short; at least 1."""
-    memory = usable_memory()
-    if memory is None:
-        return usable_cores()
-    return max(1, min(usable_cores(), memory // WORKER_BYTES))
+    memory, cores = usable_memory(), usable_cores()
+    return allowed_jobs(cores if memory is None else max(1, min(cores, memory // WORKER_BYTES)))
+
+
+def allowed_jobs(jobs: int) -> int:
+    """`jobs`, or as many workers as one process can have on this system."""
+    return min(jobs, _MOST_ON_WINDOWS) if sys.platform == "win32" else jobs
 
 
 def threads_per_worker(jobs: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import glob
@@ -11,9 +12,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO
 
 from dfdetect.errors import InputError
+from dfdetect.names import printable
 
 # Not ts, mts (TypeScript too), mod, dat, rgb, ras, pfm, fit and the like: those are told by their content.
 # Not tga: such a file has no mark at its beginning, and what a file is goes by its content alone.
@@ -55,7 +58,7 @@ class Survey:
     skipped: int = 0
     """Files in folders that are not media: text, archives, sound, sockets …"""
     hidden: int = 0
-    """Folders whose name begins with a dot, not entered unless named."""
+    """Folders whose name begins with a dot or (Windows) are marked as hidden, not entered unless named."""
     linked: int = 0
     """Links to folders, not followed unless named."""
     repeated: int = 0
@@ -104,8 +107,9 @@ def expand(pattern: str) -> Iterator[str]:
         yield from sorted(glob.iglob(pattern))
         return
     before, after = os.sep.join(parts[: (at := parts.index("**"))]), parts[at + 1 :]
-    if at and not before:
-        before = os.sep  # the pattern begins at the root
+    drive, rest = os.path.splitdrive(before)
+    if at and not rest and (not drive or drive.endswith(":")):
+        before += os.sep  # the pattern begins at the root: "C:" alone would be the current folder of drive C
     closed: list[str] = []
 
     def note(error: OSError) -> None:
@@ -114,7 +118,7 @@ def expand(pattern: str) -> Iterator[str]:
 
     for root in sorted(glob.iglob(before)) if before else [""]:
         for folder, inner, names in os.walk(root or os.curdir, onerror=note):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            inner[:] = sorted(name for name in inner if not _is_hidden(Path(folder, name)))
             here = folder if root else os.path.relpath(folder) if folder != os.curdir else ""
             if after:
                 yield from expand(os.path.join(glob.escape(here), *after))
@@ -219,7 +223,7 @@ class _Search:
             names = self._searched.setdefault(place, {})
             subfolders = []
             for entry in entries:
-                if _is_folder(entry) and not entry.name.startswith("."):
+                if _is_folder(entry) and not _is_hidden(entry):
                     subfolders.append(entry.path)
                 elif self._is_wanted(entry, place, names):
                     yield entry.path
@@ -255,6 +259,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
+
+
+def _is_hidden(entry: os.DirEntry[str] | Path) -> bool:
+    """By its name or, on Windows, by its mark."""
+    if entry.name.startswith("."):
+        return True
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":  # elsewhere asking would cost time and tell nothing
+            marks = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+            return bool(marks & stat.FILE_ATTRIBUTE_HIDDEN)
+    return False
 
 
 def _is_taken(path: str) -> bool:
@@ -318,14 +333,24 @@ def _names(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> I
         if isinstance(item, NotYet):
             yield item
             continue
+        if first and item.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError("the list of files is UTF-16: save it as UTF-8")  # by PowerShell's ">"
         if separator == b"\n":
             if b"\0" in item:
                 raise InputError("the list of files is separated by NUL, not by lines: add --null")
             item = item.removesuffix(b"\r")
         if first:
-            item, first = item.removeprefix(b"\xef\xbb\xbf"), False  # written by Windows editors
+            item, first = item.removeprefix(codecs.BOM_UTF8), False  # written by Windows editors
         if item.strip():
-            yield os.fsdecode(item)
+            yield _decoded(item)
+
+
+def _decoded(name: bytes) -> str:
+    try:
+        return os.fsdecode(name)
+    except UnicodeDecodeError as error:  # only on Windows, whose older programs write other encodings
+        shown = printable(name.decode("ascii", "backslashreplace"))
+        raise InputError(f"the list of files is not UTF-8 at '{shown}': save it as UTF-8") from error
 
 
 def _split(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> Iterator[bytes | NotYet]:

@@ -206,8 +206,7 @@ def _of_path(path: str | bytes) -> Source:
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            if not os.access(path, os.R_OK | os.X_OK):
-                raise MediaError(Reason.NOT_PERMITTED, f"{title} may not be listed: change its permissions")
+            _must_be_listed(path, title)
             raise MediaError(Reason.UNSUPPORTED, f"{title} is a folder: name a file in it")
         _must_be_regular(status, title)
         file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  (closed by its holders)
@@ -247,6 +246,16 @@ def _of_path(path: str | bytes) -> Source:
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting, should the path have become a pipe in the meantime."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _must_be_listed(path: str | bytes, title: str) -> None:
+    try:
+        os.scandir(path).close()  # `os.access` knows nothing of Windows' access lists
+        permitted = os.access(path, os.R_OK | os.X_OK)
+    except PermissionError:
+        permitted = False
+    if not permitted:
+        raise MediaError(Reason.NOT_PERMITTED, f"{title} may not be listed: change its permissions")
 
 
 def _must_be_regular(status: os.stat_result, title: str) -> None:

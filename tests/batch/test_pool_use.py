@@ -1,13 +1,16 @@
-"""Wrong use of `scan_many` that is told at once, and numbers of numpy, which are none."""
+"""How `scan_many` is used: what is told at once, numbers of numpy, which are none, and how many workers."""
 
 from __future__ import annotations
 
 import sys
+from multiprocessing.connection import wait
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dfdetect.batch import pool, resources
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import MissingExtraError, SettingsError
 from dfdetect.settings import Settings
@@ -41,3 +44,23 @@ def test_a_missing_engine_is_said_before_anything_starts(jobs: int, monkeypatch:
     monkeypatch.setitem(sys.modules, "openvino", None)  # as when it is not installed
     with pytest.raises(MissingExtraError, match=r'pip install "dfdetect\[openvino\]"'):
         scan_many(iter(["a"]), Settings(model="light", engine="openvino"), jobs=jobs)
+
+
+def test_windows_has_no_more_workers_than_can_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(resources, "usable_cores", lambda: 128)
+    monkeypatch.setattr(resources, "usable_memory", lambda: None)
+    assert resources.default_jobs() == 60
+    waited_for: list[int] = []
+
+    def counted(sources: list[Any], timeout: float) -> list[Any]:
+        waited_for.append(len(sources))
+        return wait(sources, timeout)
+
+    monkeypatch.setattr(pool, "wait", counted)
+    monkeypatch.setattr(resources, "_MOST_ON_WINDOWS", 2)
+    for jobs in (5, None):
+        paths = [f"sleep-0.1-{number}" for number in range(5)]
+        results = list(scan_many(paths, QUICK, jobs=jobs, detector_factory=fakes.fake))
+        assert sorted(result.path for result in results) == paths
+    assert max(waited_for) == 2
