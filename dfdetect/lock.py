@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 import weakref
+
+_FAR = 1 << 40
+"""The byte that is locked on Windows: far behind all content, since nobody else can read what is locked."""
 
 
 def lock(file: io.FileIO) -> bool | None:
     """Keep other processes out until `file` and its duplicates are closed or this process ends, however it
     ends.  `file` must be open for writing.
 
-    False if another one has it.  None where there is no `fcntl` (Windows), and on file systems without
-    locks: nothing keeps two processes apart there.
+    False if another one has it.  None on file systems without locks: nothing keeps two processes apart there.
     """
+    if sys.platform == "win32":
+        return _lock_byte(file)
     try:
         import fcntl
     except ImportError:
@@ -29,10 +34,30 @@ def lock(file: io.FileIO) -> bool | None:
     return True
 
 
+def _lock_byte(file: io.FileIO) -> bool | None:
+    """As `lock`, on Windows, where the system frees what a process locked once that ends."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        with contextlib.suppress(OSError):
+            place = file.tell()
+            file.seek(_FAR)
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                return True
+            except PermissionError:
+                return False
+            finally:
+                file.seek(place)
+    return None
+
+
 def remove_unlocked(path: str) -> None:
     """Remove a file that belongs to no process any more, by its lock; whatever cannot be is left."""
     with contextlib.suppress(OSError), open(path, "r+b", buffering=0) as file:
         if lock(file):
+            if sys.platform == "win32":
+                file.close()  # no file that is open is removed there, be it here or in another process
             os.unlink(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import dfdetect
 from dfdetect import Detector, ScanResult, Settings
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import MissingExtraError, SettingsError
+from dfdetect.packaged import SAMPLES, required
 from dfdetect.scoring.engines import installed_engines
 
 
@@ -32,6 +34,17 @@ def test_an_engine_that_is_not_installed_is_refused_before_any_file(
         f"engine '{engine}' needs a package that is not installed (No module named '{package}')"
     )
     assert said.endswith(f'run: pip install "dfdetect[{engine}]"')
+
+
+def test_an_openvino_that_computes_wrong_scores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino")
+    said = r"needs OpenVINO 2026\.2 or later, not 2025\.4\.1, which"
+    monkeypatch.setattr(openvino, "__version__", "2025.4.1-20426-82bbf0292c5-releases/2025/4")
+    with pytest.raises(MissingExtraError, match=said):
+        Detector(model="light", engine="openvino").scan(required(SAMPLES) / "astronaut.jpg")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2025.4.1")
+    with pytest.raises(MissingExtraError, match=said):
+        Detector(model="light", engine="openvino")
 
 
 @pytest.mark.parametrize("package", ["torch", "torchvision", "facenet_pytorch"])

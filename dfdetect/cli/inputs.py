@@ -222,11 +222,11 @@ def _spooled(stream: BinaryIO) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _temporary() -> Iterator[str]:
-    """The path of a new temporary file, locked where there are locks."""
+    """The path of a new temporary file, locked where somebody may look for leftovers."""
     while True:
         descriptor, path = tempfile.mkstemp(prefix=_SPOOL)
         held = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 - closed below
-        if lock(held) is not False and os.path.exists(path):
+        if sys.platform == "win32" or (lock(held) is not False and os.path.exists(path)):
             break
         held.close()  # another process found it before it was locked, and removes it
     try:
@@ -239,7 +239,7 @@ def _temporary() -> Iterator[str]:
 
 def _remove_leftovers(folder: str) -> None:
     """Remove what this user's killed processes left of their standard input; whatever cannot be is left."""
-    if sys.platform == "win32":  # no locks to tell it by
+    if sys.platform == "win32":  # a file that is looked at here could not be removed by its owner
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

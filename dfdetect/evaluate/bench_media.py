@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.media.plain import read_picture_file, write_jpeg_file
 from dfdetect.packaged import SAMPLES, required
 
 Image = NDArray[np.uint8]
@@ -26,6 +27,7 @@ RATE = 25
 TALK_GOP = 5 * RATE
 """Pictures from one key picture to the next in a talk; video platforms choose two to five seconds."""
 PICTURES = 500
+_QUALITY = 90
 _SAMPLE = "astronaut.jpg"
 _FACE = (134, 32, 184, 184)
 """A square around the face of the sample: x, y, width, height in pixels."""
@@ -124,7 +126,7 @@ def _crowd(path: Path) -> None:
     rng = np.random.default_rng(3)
     picture = _wall(1920, 1280)
     x, y, width, height = _FACE
-    face = _read(sample())[y : y + height, x : x + width]
+    face = read_picture_file(sample())[y : y + height, x : x + width]
     for row in range(4):
         for column in range(6):
             side = int(rng.integers(130, 240))
@@ -132,7 +134,7 @@ def _crowd(path: Path) -> None:
             top = 320 * row + int(rng.integers(0, 320 - side))
             left = 320 * column + int(rng.integers(0, 320 - side))
             picture[top : top + side, left : left + side] = small[:, :: -1 if column % 2 else 1]
-    _write_jpeg(path, picture)
+    write_jpeg_file(path, picture, _QUALITY)
 
 
 def _folder(path: Path) -> None:
@@ -141,14 +143,14 @@ def _folder(path: Path) -> None:
 
     rng = np.random.default_rng(4)
     path.mkdir()
-    whole = _read(sample())
+    whole = read_picture_file(sample())
     for number in range(PICTURES):
         left, top = (int(v) for v in rng.integers(0, 64, 2))
         part: Any = whole[top : top + 448, left : left + 448, :]
         side = int(rng.integers(320, 960))
         part = cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR)
         part = cv2.convertScaleAbs(part, alpha=float(rng.uniform(0.8, 1.15)))
-        _write_jpeg(path / f"{number:03d}.jpg", part[:, :: int(rng.choice([-1, 1]))])
+        write_jpeg_file(path / f"{number:03d}.jpg", part[:, :: int(rng.choice([-1, 1]))], _QUALITY)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -169,7 +171,7 @@ def _scene(width: int, height: int, count: int, pan: float) -> Iterator[Image]:
     reach = round(pan * count) + 1
     wall = _wall(width + reach, height)
     side = round(0.7 * height)
-    person = cv2.resize(_read(sample()), (side, side), interpolation=cv2.INTER_CUBIC)
+    person = cv2.resize(read_picture_file(sample()), (side, side), interpolation=cv2.INTER_CUBIC)
     rim: Any = np.zeros((side, side), np.float32)
     rim[side // 12 : -side // 12, side // 12 : -side // 12] = 1
     rim = cv2.GaussianBlur(rim, (0, 0), side / 40)
@@ -221,19 +223,3 @@ def _encode(path: Path, pictures: Iterator[Image], codec: str, gop: int, options
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-
-
-def _read(path: Path) -> Image:
-    import cv2
-
-    picture: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _write_jpeg(path: Path, picture: NDArray[Any]) -> None:
-    import cv2
-
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)
-    assert done
-    data.tofile(path)

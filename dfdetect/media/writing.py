@@ -129,19 +129,21 @@ class Sound:
 class TargetFile:
     """A file that appears whole or not at all: written as `part` beside its target and renamed.
 
-    Raises `InputError` when the place cannot be written to, so that this is known before the work.
+    Raises `InputError` when the place cannot be written to, so that this is known before the work; and in the
+    end when an older file there cannot be replaced, as on Windows while a player shows it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.target = Path(os.path.realpath(path))
         self.part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
+        self._named = f"'{path}'"
         self._wanted = True
         try:
             self.part.touch(exist_ok=False)
         except OSError as error:
             folder = self.target.parent
             hint = "" if folder.is_dir() else f"; the folder '{folder}' does not exist"
-            raise InputError(f"cannot write '{path}': {error.strerror or error}{hint}") from error
+            raise InputError(f"cannot write {self._named}: {error.strerror or error}{hint}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -149,10 +151,18 @@ class TargetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self._wanted:
-            self.part.replace(self.target)
-        else:
+        if error is not None or not self._wanted:
             self.part.unlink(missing_ok=True)
+            return
+        try:
+            self.part.replace(self.target)
+        except OSError as failure:
+            with contextlib.suppress(OSError):
+                self.part.unlink()
+            why = failure.strerror or failure
+            raise InputError(
+                f"cannot write {self._named}: {why}; close it where it is open, or name another file"
+            ) from failure
 
     def discard(self) -> None:
         """Leave nothing behind after all; an older file stays as it was."""

@@ -164,7 +164,7 @@ def _new_part(target: Path) -> tuple[io.FileIO, Path]:
 
 
 def _duplicate(raw: io.FileIO) -> io.FileIO | None:
-    """Holds the lock until the part has its final name; Windows renames no open file, and has no lock."""
+    """Holds the lock until the part has its final name; Windows renames no open file."""
     if sys.platform == "win32":
         return None
     held = open(os.dup(raw.fileno()), "wb", buffering=0)  # noqa: SIM115 - see `ReportFile._let_go`

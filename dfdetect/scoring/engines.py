@@ -6,9 +6,12 @@ the processor has it, and a score must not depend on the machine.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import importlib.metadata
 import importlib.util
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +32,10 @@ Floats = NDArray[np.float32]
 Shapes = Mapping[str, Sequence[int | str | None]]
 """Names of tensors with what the file says of their dimensions: an open one is no int, and of some tensors it
 says nothing."""
+
+
+_OPENVINO = (2026, 2)
+"""Older ones (2024.4 to 2026.1 were tried) misread the unsigned 8-bit weights, without an error."""
 
 
 class Engine(Protocol):
@@ -65,10 +72,13 @@ def installed_engines() -> tuple[str, ...]:
 
 
 def check_installed(settings: Settings) -> None:
-    """Raise `MissingExtraError` when a package of the engine is not installed; imports none of them."""
+    """Raise `MissingExtraError` when a package of the engine is not installed, or too old; imports none."""
     # ONNX Runtime comes with dfdetect: the usual start need not look for it.
     if settings.engine != DEFAULT_ENGINE and (absent := _absent(settings.engine)):
         raise _missing(settings.engine, f"No module named '{absent[0]}'")
+    if settings.engine == "openvino":
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            _check_openvino(importlib.metadata.version("openvino"))
 
 
 def check_engine(settings: Settings) -> None:
@@ -156,6 +166,7 @@ class _OpenVino(_Loaded):
             import openvino
         except ImportError as error:
             raise _missing("openvino", error) from error
+        _check_openvino(openvino.__version__)  # some distributions' packages tell it only now
         threads = thread_count(settings)
         config = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -282,6 +293,15 @@ def _missing(engine: str, why: ImportError | str) -> MissingExtraError:
         f"engine '{engine}' needs a package that is not installed ({why}); "
         f'run: pip install "dfdetect[{engine}]"'
     )
+
+
+def _check_openvino(version: str) -> None:
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < _OPENVINO:
+        year, number = _OPENVINO
+        raise MissingExtraError(
+            f"engine 'openvino' needs OpenVINO {year}.{number} or later, not {version.split('-')[0]}, which "
+            'computes wrong scores with 8-bit networks; run: pip install -U "dfdetect[openvino]"'
+        )
 
 
 def _no_device(device: str, version: str) -> SettingsError:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dfdetect.errors import MediaError
 from dfdetect.evaluate.labelled import FAKE, REAL, Labelled, read_labels
 from dfdetect.faces.detect import FaceDetector, create_detector
+from dfdetect.media.plain import write_jpeg_file
 from dfdetect.media.reader import open_media
 from dfdetect.results import Face
 from dfdetect.settings import Settings
@@ -106,7 +107,7 @@ def _find(
                 continue
             picture, box, five = stored_crop(frame.image, faces[0])
             name = f"crops/{key}-{frame.index:03d}.jpg"
-            cv2.imwrite(str(folder / name), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+            write_jpeg_file(folder / name, picture, quality=95)
             corners = dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))
             found.append({"file": name, "medium": str(media.kind), **corners, "five": five})
     return found

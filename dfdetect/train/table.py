@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfdetect.errors import InputError
 from dfdetect.faces.crop import CropSpec, cut
+from dfdetect.media.plain import read_picture_file
 from dfdetect.results import Box
 
 FAMILIES = (
@@ -156,12 +157,7 @@ def stamp(row: FaceRow) -> str:
 
 def read_picture(row: FaceRow) -> NDArray[np.uint8]:
     """The stored crop of a row, RGB ``[h, w, 3]``; raises `OSError` when it cannot be read."""
-    import cv2
-
-    picture = cv2.imread(row.path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise OSError(f"cannot read {row.path}")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+    return read_picture_file(row.path)
 
 
 def aligned(row: FaceRow, spec: CropSpec) -> NDArray[np.uint8]:

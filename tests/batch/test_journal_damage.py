@@ -167,7 +167,6 @@ def test_places_where_no_journal_can_be(folder: Path) -> None:
 
 
 def test_one_scan_at_a_time(folder: Path) -> None:
-    pytest.importorskip("fcntl")
     with Journal("j", KEY), pytest.raises(InputError, match="is in use by another scan"):
         Journal("j", KEY)
     Journal("j", KEY).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -276,6 +277,24 @@ def test_target_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_impossible_target(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         TargetFile(tmp_path / "no" / "out.mp4")
+
+
+def test_an_older_file_that_is_in_use_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(self: Path, target: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "replace", replace)  # as on Windows while a player has it open
+    place = tmp_path / "out.mp4"
+    place.write_bytes(b"old")
+    with pytest.raises(InputError) as caught, TargetFile(place) as file:
+        file.part.write_bytes(b"new")
+    assert str(caught.value) == (
+        f"cannot write '{place}': Permission denied; close it where it is open, or name another file"
+    )
+    assert place.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [place]
 
 
 def test_what_players_can_show() -> None:

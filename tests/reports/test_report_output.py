@@ -233,7 +233,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["a.json", "ä" * 120 + ".json", os.fsdecode(b"caf\xe9[*].json")])
 def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path, name: str) -> None:
     other = tmp_path / f"b.{name[-10:]}"

@@ -233,7 +233,7 @@ class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name in ('dfdetect._models', 'dfdetect._samples'):
-            init = pathlib.Path('other', name[10:], '__init__.py').absolute()
+            init = pathlib.Path('other', name[9:], '__init__.py').absolute()
             return importlib.util.spec_from_file_location(name, init)
 sys.meta_path.append(Finder)
 """

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
+import signal
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,6 +116,42 @@ def test_a_file_that_is_gone_is_passed_over(tmp_path: Path, capsys: pytest.Captu
     table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/2.png,fake\n")
     assert [row.fake for row in read_faces(extract(table, tmp_path / "cache"))] == [False]
     assert "fake/2.png" in capsys.readouterr().err
+
+
+def test_names_beyond_what_opencv_takes_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = cv2.imread, cv2.imwrite
+    monkeypatch.setattr(cv2, "imread", lambda name, *rest: read(name, *rest) if name.isascii() else None)
+    monkeypatch.setattr(cv2, "imwrite", lambda name, *rest: name.isascii() and write(name, *rest))
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
+    rows = read_faces(extract(table, tmp_path / "Jürgen"))
+    assert len(rows) == 2
+    assert all(read_picture(row).shape[2] == 3 for row in rows)
+
+
+def test_a_crop_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
+    for row, content in zip(read_faces(extract(table, tmp_path / "cache")), (b"", b"text"), strict=True):
+        Path(row.path).write_bytes(content)
+        with pytest.raises(OSError, match=re.escape(f"cannot read {row.path}")):
+            read_picture(row)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit to the size of files")
+def test_a_full_disk_is_told_and_leaves_no_face_without_its_picture(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+        with pytest.raises(OSError, match="File too large"):
+            extract(table, tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    rows = read_faces(extract(table, tmp_path / "cache"))
+    assert len(rows) == 2
+    assert all(read_picture(row).size for row in rows)
 
 
 def test_a_fake_without_a_family_counts_as_an_edit(tmp_path: Path) -> None:
