@@ -38,6 +38,10 @@ class Label(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+LABEL_ORDER: Mapping[Label | None, int] = {Label.FAKE: 0, Label.UNCERTAIN: 1, Label.REAL: 2, None: 3}
+"""Sorts the suspicious before the others, and last what has no label."""
+
+
 class Reason(StrEnum):
     """Why a file (or a person in it) has no label; `is_file_fault` tells faults of the file itself."""
 
@@ -326,6 +330,16 @@ class ScanResult:
             raise ValueError(f"a probability lies between 0 and 1, not at {self.fake_probability}")
         if self.novelty is not None and not 0.0 <= self.novelty <= 1.0:
             raise ValueError(f"the novelty is a share between 0 and 1, not {self.novelty}")
+
+    @property
+    def every_note(self) -> tuple[Note, ...]:
+        """The notes on the result, then those on its media, each once."""
+        return tuple(dict.fromkeys((*self.notes, *(self.media.notes if self.media else ()))))
+
+    @property
+    def is_video(self) -> bool:
+        """False for a photo, and where nothing was read."""
+        return self.media is not None and self.media.kind is MediaKind.VIDEO
 
     @classmethod
     def failed(

@@ -1,8 +1,8 @@
 """A result as a line of the journal: every figure with all its digits, and the pictures.
 
-It is the published record (`dfdetect.reports.plain`), in which what is rounded or mended there stands as it
-was: a report that rounds what was rounded before may come out different.  Pictures stand beside it.  A line
-begins with a checksum and says which file it is about before its result, so that it is indexed quickly.
+It has the form of the published record (`dfdetect.reports.plain`), and what is rounded or mended there stands
+as it was: a report that rounds what was rounded before may come out different.  Pictures stand beside it.  A
+line begins with a checksum and says which file it is about before its result, so that it is indexed quickly.
 """
 
 from __future__ import annotations
@@ -12,27 +12,21 @@ import dataclasses
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from dfdetect.reports.parse import parse_result
 from dfdetect.reports.plain import plain_result
-from dfdetect.results import (
-    Credentials,
-    Evidence,
-    FaceScore,
-    FramePicture,
-    MediaInfo,
-    ModelStamp,
-    Note,
-    ScanResult,
-    TrackResult,
-)
+from dfdetect.results import FramePicture, Note, ScanResult, TrackResult
 
 _CRC = b'{"crc32": "%08x", '
 _CRC_BYTES = len(_CRC % 0)
 _RESULT = b', "result": '
 """Within a text of JSON its quotes would be escaped."""
+_PATHS = ("path", "path_base64")
+"""Members that are as in the published record, by which a path is read back."""
 
 
 def line_of(about: Mapping[str, Any], result: ScanResult) -> bytes:
@@ -60,100 +54,35 @@ def _checked(line: bytes) -> bytes:
 
 
 def _encode(result: ScanResult) -> dict[str, Any]:
-    record = plain_result(result) | {
-        "message": result.message,
-        "fake_probability": _exact(result.fake_probability),
-        "logit": _exact(result.logit),
-        "band": None if result.band is None else [float(edge) for edge in result.band],
-        "novelty": _exact(result.novelty),
-        "notes": _notes(result.notes),
-        "model": None if result.model is None else _model(result.model),
-        "detector": None if result.detector is None else _model(result.detector),
-        "settings": dict(result.settings),
-        "elapsed": _exact(result.elapsed),
-    }
-    if result.media is not None:
-        record["media"] |= _media(result.media)
-    if result.evidence is not None:
-        record["evidence"] = _evidence(result.evidence)
-    for values, track in zip(record["tracks"], result.tracks, strict=True):
-        values |= _track(track)
-        for inner, face in zip(values["faces"], track.faces, strict=True):
-            inner |= _face(face)
-    stored: dict[str, Any] = {"record": record}
-    if any(face.picture is not None for track in result.tracks for face in track.faces):
-        stored["faces"] = [[_text(face.picture) for face in track.faces] for track in result.tracks]
-    if result.frames:
-        stored["frames"] = [{**_members(frame), "jpeg": _text(frame.jpeg)} for frame in result.frames]
+    published = plain_result(result)  # refuses what no record can hold
+    record = _exact(result) | {name: published[name] for name in _PATHS if name in published}
+    stored = {"record": record, "frames": record.pop("frames")}
+    stored["faces"] = [[face.pop("picture") for face in track["faces"]] for track in record["tracks"]]
     return stored
+
+
+def _exact(value: Any) -> Any:
+    """The value for JSON, which keeps all digits; null stands for what is no number, as in the record."""
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value):
+        return {field.name: _exact(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Note):
+        return value._asdict()
+    if isinstance(value, Mapping):
+        return {name: _exact(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exact(item) for item in value]
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
 
 def _decode(stored: Mapping[str, Any]) -> ScanResult:
     result = parse_result(stored["record"])
-    if "faces" in stored:
+    if "faces" in stored:  # not so in older journals where there are no pictures
         tracks = zip(result.tracks, stored["faces"], strict=True)
         result = dataclasses.replace(result, tracks=tuple(_pictured(track, kept) for track, kept in tracks))
     frames = (FramePicture(**{**kept, "jpeg": _bytes(kept["jpeg"])}) for kept in stored.get("frames", ()))
     return dataclasses.replace(result, frames=tuple(frames))
-
-
-def _track(track: TrackResult) -> dict[str, Any]:
-    return {
-        "fake_probability": _exact(track.fake_probability),
-        "logit": _exact(track.logit),
-        "start": float(track.start),
-        "end": float(track.end),
-    }
-
-
-def _face(face: FaceScore) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "time": float(face.time),
-        "box": [float(edge) for edge in face.box],
-        "detection": float(face.detection),
-        "quality": {f.name: _exact(getattr(face.quality, f.name)) for f in dataclasses.fields(face.quality)},
-        "logit": _exact(face.logit),
-        "experts": [_exact(logit) for logit in face.experts],
-    }
-    if face.heatmap is not None:
-        values["heatmap"] = [[_exact(value) for value in row] for row in face.heatmap]
-    return values
-
-
-def _media(media: MediaInfo) -> dict[str, Any]:
-    return {
-        "container": media.container,
-        "codec": media.codec,
-        "duration": _exact(media.duration),
-        "frame_rate": _exact(media.frame_rate),
-        "notes": _notes(media.notes),
-    }
-
-
-def _model(model: ModelStamp) -> dict[str, Any]:
-    return {**_members(model), "sha256": dict(model.sha256)}
-
-
-def _evidence(evidence: Evidence) -> dict[str, Any]:
-    found = evidence.credentials
-    return {
-        **_members(evidence),
-        "versions": dict(evidence.versions),  # in their order, which the record has not
-        "credentials": None if found is None else _members(found),
-    }
-
-
-def _members(part: FramePicture | ModelStamp | Evidence | Credentials) -> dict[str, Any]:
-    return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-
-
-def _notes(notes: Iterable[Note]) -> list[dict[str, str]]:
-    return [note._asdict() for note in notes]
-
-
-def _exact(value: float | None) -> float | None:
-    """With all digits, which JSON keeps; null stands for what is no number, as in the record."""
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _pictured(track: TrackResult, kept: list[str | None]) -> TrackResult:
@@ -162,10 +91,6 @@ def _pictured(track: TrackResult, kept: list[str | None]) -> TrackResult:
         for face, text in zip(track.faces, kept, strict=True)
     )
     return dataclasses.replace(track, faces=tuple(faces))
-
-
-def _text(picture: bytes | None) -> str | None:
-    return None if picture is None else base64.b64encode(picture).decode("ascii")
 
 
 def _bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ from dfdetect.faces.follow import Segment, judged_segments
 from dfdetect.reports.caption import FOR_FAKE, FOR_REAL, NOBODY, Caption, Colour, person_words, track_colour
 from dfdetect.reports.heat import balanced, full_scale, strengths
 from dfdetect.reports.lettering import plate
-from dfdetect.results import Box, Label, MediaKind, ScanResult, TrackResult
+from dfdetect.results import LABEL_ORDER, Box, ScanResult, TrackResult
 
 Corners = NDArray[np.float64]
 """``[4, 2]``: where the corners of a face's crop (upper left, upper right, lower right, lower left) lie in
@@ -59,7 +59,7 @@ class Annotator:
         the last judged face); `fits`: whether a finished picture of this width and height is small enough,
         otherwise all is drawn smaller.
         """
-        still = result.media is None or result.media.kind is MediaKind.PHOTO
+        still = not result.is_video
         self._tracks = {track.id: track for track in result.tracks}
         found = judged_segments(result.tracks, still) if segments is None else segments
         found = [segment for segment in found if segment.track in self._tracks]
@@ -209,8 +209,7 @@ def _scaled(box: Box, factors: NDArray[np.float64]) -> Box:
 
 def _by_weight(boxes: list[_Drawn], tracks: list[TrackResult]) -> list[_Drawn]:
     """The persons' boxes, of which `tracks` come first, in the order in which they choose places."""
-    rank = {Label.FAKE: 0, Label.UNCERTAIN: 1, Label.REAL: 2, None: 3}
-    ranks = [rank[track.label] for track in tracks] + [len(rank)] * (len(boxes) - len(tracks))
+    ranks = [LABEL_ORDER[track.label] for track in tracks] + [len(LABEL_ORDER)] * (len(boxes) - len(tracks))
     order = sorted(range(len(boxes)), key=lambda i: (ranks[i], -boxes[i][0].height))
     return [boxes[i] for i in order]
 

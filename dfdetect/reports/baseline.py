@@ -30,7 +30,7 @@ from dfdetect.errors import InputError
 from dfdetect.names import plural, printable
 from dfdetect.reports.plain import text
 from dfdetect.reports.summary import ACCEPTED, FailOn, decides
-from dfdetect.results import Label, Note, Reason, ScanResult
+from dfdetect.results import LABEL_ORDER, Label, Note, Reason, ScanResult
 
 VERSION = 1
 _BY_NEW = "This finding is accepted by the new baseline"
@@ -52,11 +52,10 @@ class Entry:
         """Whether this outcome, of the same content, is accepted: the same one, or *uncertain* for *fake*."""
         if result.label is None or isinstance(self.outcome, Reason):
             return result.reason is self.outcome
-        return _LABELS.index(result.label) >= _LABELS.index(self.outcome)
+        return LABEL_ORDER[result.label] >= LABEL_ORDER[self.outcome]
 
 
-_LABELS = (Label.FAKE, Label.UNCERTAIN, Label.REAL)
-_OUTCOMES: Mapping[str, Label | Reason] = {item.value: item for item in (*_LABELS[:2], *Reason)}
+_OUTCOMES: Mapping[str, Label | Reason] = {o.value: o for o in (Label.FAKE, Label.UNCERTAIN, *Reason)}
 
 
 def read_baseline(path: str) -> list[Entry]:

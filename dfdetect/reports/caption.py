@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dfdetect.reports.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
 from dfdetect.reports.words import label_words, moment, percent, reason_words, share_words
-from dfdetect.results import Label, ScanResult, TrackResult
+from dfdetect.results import LABEL_ORDER, Label, ScanResult, TrackResult
 
 Colour = tuple[int, int, int]
 
@@ -285,8 +285,7 @@ class Caption:
 
 def _listed(tracks: Sequence[TrackResult]) -> list[tuple[TrackResult | None, str]]:
     """What the legend lists: the most suspicious persons, in order of their numbers."""
-    order = {Label.FAKE: 0, Label.UNCERTAIN: 1, Label.REAL: 2, None: 3}
-    chosen = sorted(tracks, key=lambda t: (order[t.label], t.id))[:_PERSONS]
+    chosen = sorted(tracks, key=lambda t: (LABEL_ORDER[t.label], t.id))[:_PERSONS]
     listed: list[tuple[TrackResult | None, str]] = [
         (track, person_words(track)) for track in sorted(chosen, key=lambda t: t.id)
     ]

@@ -88,7 +88,7 @@ def _cells(result: ScanResult) -> tuple[object, ...]:
     record = plain_result(result)
     media = record["media"] or {}
     model = record["model"] or {}
-    notes = {note.code: None for note in (*result.notes, *(result.media.notes if result.media else ()))}
+    notes = dict.fromkeys(note.code for note in result.every_note)
     return (
         safe_cell(result.path),
         record["label"],

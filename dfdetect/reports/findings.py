@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from dfdetect.names import plural, printable
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.summary import is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import label_words, percent, reason_words, span
-from dfdetect.results import Label, MediaKind, ScanResult, TrackResult
+from dfdetect.results import LABEL_ORDER, Label, ScanResult, TrackResult
 
 MAX_SUSPECTS = 3
 """Persons named in a sentence; JSON has them all."""
@@ -52,34 +53,19 @@ class Worst:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.seen = 0
-        self._heap: list[_Reversed] = []
+        self.kept: list[Finding] = []
+        """The worst first."""
 
     def add(self, finding: Finding) -> None:
         """Keep the finding if it belongs to the worst."""
         self.seen += 1
-        if len(self._heap) < self.limit:
-            heapq.heappush(self._heap, _Reversed(finding))
-        else:
-            heapq.heappushpop(self._heap, _Reversed(finding))
+        bisect.insort(self.kept, finding, key=lambda found: found.rank)
+        del self.kept[self.limit :]
 
     @property
     def hidden(self) -> int:
         """Findings that are not among those kept."""
-        return self.seen - len(self._heap)
-
-    def sorted(self) -> list[Finding]:
-        """Those kept, the worst first."""
-        return [entry.finding for entry in sorted(self._heap, reverse=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reversed:
-    """Order for a heap whose least entry is the mildest finding, which has to make room."""
-
-    finding: Finding = field(compare=False)
-
-    def __lt__(self, other: _Reversed) -> bool:
-        return self.finding.rank > other.finding.rank
+        return self.seen - len(self.kept)
 
 
 _HARM = ("truncated", "damaged")
@@ -162,16 +148,19 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
+def worst_first(tracks: Iterable[TrackResult]) -> list[TrackResult]:
+    """The fake before the uncertain and these before the others, those with a higher probability first."""
+    return sorted(tracks, key=lambda t: (LABEL_ORDER[t.label], -(t.fake_probability or 0.0), t.id))
+
+
 def suspects(result: ScanResult) -> str:
     """Who is suspicious, and when or where: ``person 2 at 0:03–0:07 (93 %)``, or nothing.
 
-    The fake before the uncertain, those with a higher probability first, at most `MAX_SUSPECTS`.
+    At most `MAX_SUSPECTS`, the worst first.
     """
-    found = [track for track in result.tracks if track.label in (Label.FAKE, Label.UNCERTAIN)]
-    found.sort(key=lambda track: (track.label is not Label.FAKE, -(track.fake_probability or 0), track.id))
-    video = result.media is not None and result.media.kind is MediaKind.VIDEO
+    found = [t for t in worst_first(result.tracks) if t.label in (Label.FAKE, Label.UNCERTAIN)]
     alone = len(result.tracks) == 1
-    parts = [_suspect(track, video, alone) for track in found[:MAX_SUSPECTS]]
+    parts = [_suspect(track, result.is_video, alone) for track in found[:MAX_SUSPECTS]]
     hidden = len(found) - len(parts)
     return "; ".join(parts) + (f"; and {plural(hidden, 'other')}" if hidden else "")
 

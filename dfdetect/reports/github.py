@@ -53,7 +53,7 @@ class GithubReport(Report):
     def end(self, summary: Summary) -> None:
         """Write the annotations, the worst first, and append the page."""
         early = [] if summary.complete else ["the scan was interrupted; the rest was not looked at"]
-        worst = self._worst.sorted()[: MAX_ANNOTATIONS - len(early)]
+        worst = self._worst.kept[: MAX_ANNOTATIONS - len(early)]
         commands = [command("error", sentence) for sentence in early]
         commands += [_annotation(finding) for finding in worst]
         shown = f"; only the {len(worst)} worst are annotated" if self._worst.seen > len(worst) else ""

@@ -122,8 +122,7 @@ def _lines(result: ScanResult) -> list[str]:
         persons = suspects(result)
         answer = f"{word}, {percent(result.fake_probability)}"
         lines = [f"{answer}: {persons}" if persons else answer, result.message]
-    notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
-    lines += [f"note: {note.text}" for note in notes if note.text not in lines[0]]
+    lines += [f"note: {note.text}" for note in result.every_note if note.text not in lines[0]]
     return [legal(line) for line in lines if line]
 
 

@@ -15,7 +15,7 @@ from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import Finding, Worst, finding_of
 from dfdetect.reports.summary import FailOn, Summary
 from dfdetect.reports.words import reason_words
-from dfdetect.results import Label, Reason, ScanResult
+from dfdetect.results import Label, ScanResult
 
 MAX_ROWS = 100
 """Rows of each table; a CI summary page may not be larger than 1 MiB, and nobody reads more."""
@@ -82,7 +82,7 @@ class MarkdownReport(Report):
             return []
         align = ["---:" if column == "Fake" else "---" for column in head]
         lines = [f"### {title}\n", _row(head), _row(tuple(align))]
-        lines += [_row(_cells(finding)) for finding in worst.sorted()]
+        lines += [_row(_cells(finding)) for finding in worst.kept]
         if worst.hidden:
             lines.append(f"\n… and {plural(worst.hidden, 'other')}; the other formats have them all.")
         return ["\n".join(lines) + "\n"]
@@ -152,5 +152,4 @@ def _counts(summary: Summary) -> str:
 
 
 def _reasons(summary: Summary) -> str:
-    found = sorted(summary.reasons.items(), key=lambda item: (-item[1], list(Reason).index(item[0])))
-    return ", ".join(f"{count} {reason_words(reason)}" for reason, count in found)
+    return ", ".join(f"{count} {reason_words(reason)}" for reason, count in summary.by_reason())

@@ -137,8 +137,7 @@ class SarifReport(Report):
         answer = f"Judged {result.label}. Probability of a fake face: {percent(result.fake_probability)}."
         parts = (answer, f"Suspicious: {persons}." if persons else "", *caveats(result))
         message = " ".join(filter(None, parts))
-        notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
-        record = plain_result(dataclasses.replace(result, notes=tuple(notes)))
+        record = plain_result(dataclasses.replace(result, notes=result.every_note))
         accepted = [
             {"kind": "external", "status": "accepted", "justification": text(note.text)}
             for note in result.notes

@@ -142,7 +142,7 @@ class Summary:
 
     def _detail(self, words: str, faults: bool) -> str:
         """The reasons of the unreadable (`faults`) or the unjudged files, unless there is only that word."""
-        chosen = [(reason, count) for reason, count in self._by_reason() if reason.is_file_fault is faults]
+        chosen = [(reason, count) for reason, count in self.by_reason() if reason.is_file_fault is faults]
         named = [f"{count} {reason_words(reason)}" for reason, count in chosen]
         return "" if [reason_words(reason) for reason, _ in chosen] == [words] else f" ({', '.join(named)})"
 
@@ -156,13 +156,14 @@ class Summary:
             "not_judged": self.unjudged,
             "unreadable": self.unreadable,
             "accepted": self.accepted.total(),
-            "reasons": {reason.value: count for reason, count in self._by_reason()},
+            "reasons": {reason.value: count for reason, count in self.by_reason()},
             "complete": self.complete,
             "started": self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "elapsed": round(self.elapsed, 3),
         }
 
-    def _by_reason(self) -> list[tuple[Reason, int]]:
+    def by_reason(self) -> list[tuple[Reason, int]]:
+        """Each reason with its count, the most frequent first."""
         return sorted(self.reasons.items(), key=lambda item: (-item[1], list(Reason).index(item[0])))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dfdetect.names import plural, printable
 from dfdetect.reports.base import Report
-from dfdetect.reports.findings import doubts, sentence, unseen, why
-from dfdetect.reports.summary import Summary, is_accepted
+from dfdetect.reports.findings import doubts, sentence, unseen, why, worst_first
+from dfdetect.reports.summary import Summary, decides, is_accepted
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import (
     NOT_JUDGED,
@@ -54,9 +54,7 @@ class TextReport(Report):
             self.write(("\n" if summary.files > 1 else "") + summary.sentence() + "\n")
 
     def _wanted(self, result: ScanResult) -> bool:
-        unreadable = result.reason is not None and result.reason.is_file_fault
-        unreadable = unreadable and not is_accepted(result)
-        return self.options.verbosity >= 0 or unreadable or self.options.fail_on.reached_by(result)
+        return self.options.verbosity >= 0 or decides(result, self.options.fail_on)
 
     def _lines(self, result: ScanResult) -> list[str]:
         word = label_words(result.label, result.reason)
@@ -78,8 +76,7 @@ class TextReport(Report):
 
     def _persons(self, result: ScanResult) -> list[str]:
         shown = _worth_showing(result, everyone=self.options.verbosity > 0)
-        video = result.media is not None and result.media.kind is MediaKind.VIDEO
-        lines = [_INDENT + self._person(track, video) for track in shown]
+        lines = [_INDENT + self._person(track, result.is_video) for track in shown]
         hidden = len(result.tracks) - len(shown)
         if shown and hidden:
             lines.append(f"{_INDENT}… and {hidden} more (--verbose or --format json has them all)")
@@ -109,10 +106,7 @@ def _worth_showing(result: ScanResult, everyone: bool) -> list[TrackResult]:
     uneven = any(track.label in (Label.FAKE, Label.UNCERTAIN) and peak(track) for track in tracks)
     if len(tracks) < 2 and not uneven:
         return []
-    order = {Label.FAKE: 0, Label.UNCERTAIN: 1, Label.REAL: 2, None: 3}
-    worst = sorted(tracks, key=lambda t: (order[t.label], -(t.fake_probability or 0.0), t.id))
-    chosen = worst[:MAX_PERSONS]
-    return sorted(chosen, key=lambda track: track.id)
+    return sorted(worst_first(tracks)[:MAX_PERSONS], key=lambda track: track.id)
 
 
 def _position(track: TrackResult) -> str:
@@ -129,9 +123,8 @@ def _details(result: ScanResult) -> list[str]:
         details.append(printable(result.message))
     if result.media is not None:
         details.append(_media(result.media))
-    notes = dict.fromkeys((*result.notes, *(result.media.notes if result.media else ())))
     said = why(result) if result.reason is not None else unseen(result)
-    untold = [note.text for note in notes if not _told(note.text, said)]
+    untold = [note.text for note in result.every_note if not _told(note.text, said)]
     details += [printable(f"note: {text}") for text in untold]
     if result.novelty is not None:
         details.append(unusual_words(result.novelty) or f"novelty {percent(result.novelty)}")

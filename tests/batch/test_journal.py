@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -26,7 +27,7 @@ from dfdetect.results import (
 from dfdetect.settings import Settings
 
 from . import fakes
-from .journals import KEY, NOT_UTF8, ROOT, Scan, files, result, rich, run
+from .journals import KEY, NOT_UTF8, ROOT, Scan, crc_of, files, result, rich, run
 
 
 @given(st.floats(0, 1), st.none() | st.binary())
@@ -39,6 +40,14 @@ def test_nothing_is_lost_in_a_line(value: float, picture: bytes | None) -> None:
     assert again == whole
     assert repr(again) == repr(whole), "also the order of mappings, and the sign of zero"
     assert about_in(line) == {"path": NOT_UTF8, "size": 1}
+
+
+def test_a_line_of_an_older_journal_is_read() -> None:
+    """It said nothing of pictures where there were none."""
+    whole = dataclasses.replace(rich(0.3, None), frames=())
+    line = json.loads(line_of({"path": "a"}, whole))
+    del line["crc32"], line["result"]["faces"], line["result"]["frames"]
+    assert result_in(crc_of(json.dumps(line).encode())) == whole
 
 
 def test_only_the_rest_is_scanned(folder: Path) -> None:

@@ -8,7 +8,7 @@ import posixpath
 from dfdetect.names import plural, printable
 from dfdetect.reports.findings import caveats, sentence
 from dfdetect.reports.html.appendix import Appendix
-from dfdetect.reports.html.chart import colour_of, make_chart
+from dfdetect.reports.html.chart import colours_of, make_chart
 from dfdetect.reports.html.facts import file_facts, length_words, media_words
 from dfdetect.reports.html.pictures import (
     Budget,
@@ -31,7 +31,7 @@ from dfdetect.reports.html.wording import (
 )
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import label_words, moment, percent, reason_words, span
-from dfdetect.results import FaceScore, Label, MediaKind, Reason, ScanResult, TrackResult
+from dfdetect.results import FaceScore, Label, Reason, ScanResult, TrackResult
 from dfdetect.verdict.messages import unusual_words
 
 MOST_ROWS = 1_000
@@ -75,7 +75,7 @@ def view_file(result: ScanResult, number: int, budget: Budget, appendix: Appendi
         band=result.band,
         persons=persons,
         persons_left_out=len(result.tracks) - len(persons),
-        chart=make_chart(result, numbers) if _is_video(result) else None,
+        chart=make_chart(result, numbers) if result.is_video else None,
         frames=_frames(result, choice, numbers),
         top=None if choice.top is None else shown.get(numbers[choice.top]),
         heat_reach=f"{scale:.1f}" if grid and any(face.heat for face in shown.values()) else "",
@@ -104,10 +104,6 @@ def _split(path: str) -> tuple[str, str]:
     return (path[: len(path) - len(name)], name) if name else ("", path)
 
 
-def _is_video(result: ScanResult) -> bool:
-    return result.media is not None and result.media.kind is MediaKind.VIDEO
-
-
 def _numbers(result: ScanResult, choice: Choice) -> dict[tuple[int, int], int]:
     """Numbers in order of time for the faces that get a row; all, or those with pictures and a spread."""
     every = [(t.id, i, face) for t in result.tracks for i, face in enumerate(t.faces)]
@@ -123,7 +119,7 @@ def _numbers(result: ScanResult, choice: Choice) -> dict[tuple[int, int], int]:
 def _rows(result: ScanResult, numbers: dict[tuple[int, int], int]) -> tuple[FaceRow, ...]:
     tracks = {track.id: track for track in result.tracks}
     return tuple(
-        _row(k, person, tracks[person].faces[i], _is_video(result)) for (person, i), k in numbers.items()
+        _row(k, person, tracks[person].faces[i], result.is_video) for (person, i), k in numbers.items()
     )
 
 
@@ -144,8 +140,8 @@ def _row(k: int, person: int, face: FaceScore, video: bool) -> FaceRow:
 def _persons(
     result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], int], scale: float
 ) -> tuple[PersonView, ...]:
-    colours = {track.id: colour_of(i) for i, track in enumerate(result.tracks)}
-    video = _is_video(result)
+    colours = colours_of(result)
+    video = result.is_video
     least = result.settings.get("min_face")
     min_face = float(least) if isinstance(least, (int, float)) else 0.0
     return tuple(
@@ -194,8 +190,8 @@ def _face(person: int, face: FaceScore, k: int, scale: float, video: bool) -> Fa
 
 
 def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], int]) -> tuple[FrameView, ...]:
-    boxes: dict[int, list[FaceBox]] = {}
-    for position, track in enumerate(result.tracks):
+    colours, boxes = colours_of(result), dict[int, list[FaceBox]]()
+    for track in result.tracks:
         for i, face in enumerate(track.faces):
             if (track.id, i) in numbers and face.frame in choice.frames:
                 box = face.box
@@ -203,7 +199,7 @@ def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], i
                     FaceBox(
                         numbers[track.id, i],
                         track.id,
-                        colour_of(position),
+                        colours[track.id],
                         round(box.x0, 1),
                         round(box.y0, 1),
                         round(box.width, 1),
@@ -213,7 +209,7 @@ def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], i
     return tuple(
         FrameView(
             frame=picture.frame,
-            time=moment(picture.time) if _is_video(result) else "",
+            time=moment(picture.time) if result.is_video else "",
             width=picture.width,
             height=picture.height,
             letter=round(LETTER * max(picture.width / WIDEST, picture.height / HIGHEST), 1),
@@ -235,9 +231,7 @@ def _thumbnail(result: ScanResult) -> str | None:
 
 def _notes(result: ScanResult) -> tuple[str, ...]:
     """Those that do not stand beside the answer."""
-    notes = dict.fromkeys(
-        note.text for note in (*result.notes, *(result.media.notes if result.media else ()))
-    )
+    notes = dict.fromkeys(note.text for note in result.every_note)
     told = caveats(result)
     texts = [text for text in notes if printable(sentence(text)) not in told]
     if result.novelty is not None and (words := unusual_words(result.novelty)):

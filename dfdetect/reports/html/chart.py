@@ -51,9 +51,9 @@ class Chart:
     """Logit at the upper edge; the lower one is its negative, zero is in the middle."""
 
 
-def colour_of(position: int) -> int:
-    """Number of the colour of the person at this position in the file; 0 is the common grey."""
-    return position + 1 if position < COLOURS else 0
+def colours_of(result: ScanResult) -> dict[int, int]:
+    """The number of each person's colour; 0 is the common grey."""
+    return {track.id: i + 1 if i < COLOURS else 0 for i, track in enumerate(result.tracks)}
 
 
 def make_chart(result: ScanResult, numbers: Mapping[tuple[int, int], int]) -> Chart | None:
@@ -72,7 +72,7 @@ def make_chart(result: ScanResult, numbers: Mapping[tuple[int, int], int]) -> Ch
         x = (face.time - first) / (last - first) * WIDTH
         return round(x, 1), round((1 - _finite(face.logit) / reach) * HEIGHT / 2, 1)
 
-    colours = {track.id: colour_of(i) for i, track in enumerate(result.tracks)}
+    colours = colours_of(result)
     # Grey lines, of which there may be many, lie under the coloured ones.
     drawn = sorted(tracks, key=lambda track: colours[track.id] != 0)
     lines = [Line(colours[t.id], _path([place(face) for face in _thinned(t)])) for t in drawn]
