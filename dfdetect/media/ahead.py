@@ -20,16 +20,16 @@ class _Failed:
 
 
 class Ahead(Iterator[_Item], Generic[_Item]):
-    """The same items in the same order, made in a thread of their own, at most `depth` + 1 in advance.
+    """The same items in the same order, made in a thread of their own, at most two in advance.
 
     The thread begins at once, before the first item is asked for.  What the source raises is raised here, at
     its place.  `close` stops the thread before the source goes on to another item, and waits for it:
     afterwards nobody uses the source any more.
     """
 
-    def __init__(self, items: Iterable[_Item], depth: int = 1) -> None:
+    def __init__(self, items: Iterable[_Item]) -> None:
         self._items = items
-        self._ready: queue.Queue[object] = queue.Queue(depth)
+        self._ready: queue.Queue[object] = queue.Queue(1)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="dfdetect-decode", daemon=True)
         self._thread.start()

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
 from dfdetect.media import gif
-from dfdetect.media.base import Media
+from dfdetect.media.base import FileMedia
 from dfdetect.media.colour import flatten
-from dfdetect.media.limits import check_pixels
+from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.photo import ends_early, open_image, pillow_flags
 from dfdetect.media.sampling import Picks, choose, choose_closer, inside
-from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+from dfdetect.results import Frame, MediaKind, Reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,7 +69,7 @@ def find_animation(source: Source, container: str) -> Animation:
     return Animation(tuple(delays), stands_beside, goes_on)
 
 
-class AnimationMedia(Media):
+class AnimationMedia(FileMedia):
     """An animated picture, sampled like a video.
 
     A picture beside the animation has no time; it is given first, at 0 s, whatever part is asked for.
@@ -78,13 +78,13 @@ class AnimationMedia(Media):
     kind = MediaKind.VIDEO
 
     def __init__(self, source: Source, container: str, animation: Animation, settings: Settings) -> None:
-        super().__init__()
-        self._source, self._container, self._settings = source, container, settings
+        super().__init__(source, container, settings)
         # To the microsecond: the picture after sixty times 1/60 s comes at 1 s, not a trace before it.
         ends = np.round(np.cumsum(np.asarray(animation.delays, np.float64)) / 1000.0, 6)
         self._beside = int(animation.stands_beside)
         self._times: NDArray[np.float64] = np.concatenate((np.zeros(self._beside + 1), ends[:-1]))
-        self._duration = float(ends[-1])
+        self._duration: float = float(ends[-1])
+        self._rate = len(ends) / self._duration
         self._given: list[int] = []
         if ends_early(source, container):
             self._note("truncated", "The animation ends early; its last pictures are missing.")
@@ -132,27 +132,6 @@ class AnimationMedia(Media):
         times = self._times[self._beside :]
         yield from self._read(self._beside + inside(times, self._duration, self._settings))
 
-    @property
-    def info(self) -> MediaInfo:
-        """Known from the blocks; frames and notes grow while reading."""
-        return MediaInfo(
-            kind=self.kind,
-            container=self._container,
-            codec=self._container,
-            width=self._size[0],
-            height=self._size[1],
-            duration=self._duration,
-            frame_rate=(len(self._times) - self._beside) / self._duration,
-            rotation=0,
-            frames_sampled=self._count,
-            size_bytes=self._source.size if self._source.is_file else None,
-            notes=tuple(self._notes.values()),
-        )
-
-    def close(self) -> None:
-        """Free the source."""
-        self._source.close()
-
     def _read(self, picks: Picks) -> Iterator[Frame]:
         if len(picks) and (int(picks[-1]) + 1) * self._size[0] * self._size[1] > _MOST_COMPOSED:
             raise self._too_much(*self._size)
@@ -166,13 +145,8 @@ class AnimationMedia(Media):
                 except MediaError:
                     raise
                 except MemoryError as error:
-                    raise MediaError(
-                        Reason.OUT_OF_MEMORY,
-                        f"{self._source.title} does not fit into memory: make it smaller",
-                    ) from error
-                except (
-                    Exception
-                ):  # Pillow's parsers raise whatever they meet; later pictures build on this one
+                    raise out_of_memory(self._source.title) from error
+                except Exception:  # whatever Pillow's parsers meet; later pictures build on this one
                     self._note("damaged", f"The animation is damaged from picture {pick} on.")
                     return
                 self._given.append(pick)

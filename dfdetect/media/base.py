@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dfdetect.media.source import Source
+    from dfdetect.settings import Settings
+
 
 class Media(ABC):
     """A medium opened for reading; a context manager.
@@ -76,3 +79,38 @@ class Media(ABC):
         frame = Frame(self._count, time, image)
         self._count += 1
         return frame
+
+
+class FileMedia(Media):
+    """A medium that is read from a `Source` and closes it; subclasses fill in what `info` tells."""
+
+    def __init__(self, source: Source, container: str, settings: Settings) -> None:
+        super().__init__()
+        self._source, self._settings = source, settings
+        self._container = self._codec = container
+        self._size = (0, 0)
+        self._rotation = 0
+        self._duration: float | None = None
+        self._rate: float | None = None
+
+    @property
+    def info(self) -> MediaInfo:
+        """What the header claims; after `frames` what was found."""
+        moving = self.kind is MediaKind.VIDEO
+        return MediaInfo(
+            kind=self.kind,
+            container=self._container,
+            codec=self._codec,
+            width=self._size[0],
+            height=self._size[1],
+            duration=self._duration if moving else None,
+            frame_rate=self._rate if moving else None,
+            rotation=self._rotation,
+            frames_sampled=self._count,
+            size_bytes=self._source.size if self._source.is_file else None,
+            notes=tuple(self._notes.values()),
+        )
+
+    def close(self) -> None:
+        """Free the source."""
+        self._source.close()

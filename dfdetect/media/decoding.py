@@ -38,7 +38,7 @@ class Decoder:
         self._tolerant, self._hand_out_marked = tolerant, tolerant or marked
         self._unit = mend.length_size(self._context.codec.canonical_name, self._context.extradata)
         # In H.264 a picture that no other needs says so; HEVC's mark is not enough (sub-layers).
-        self.can_skip = self._context.codec.canonical_name == "h264"
+        self._can_skip = self._context.codec.canonical_name == "h264"
         # No use but trouble, since an error makes PyAV lose the good pictures that come out at the same time.
         self._leave_out_cut = not tolerant and opened.cuts_are_marked
         self._skipping = False
@@ -73,7 +73,7 @@ class Decoder:
 
     def skip_unneeded(self, skip: bool) -> None:
         """Choose whether the next packets are left out if no other picture needs them."""
-        if self.can_skip and skip != self._skipping:
+        if self._can_skip and skip != self._skipping:
             self._context.skip_frame = "NONREF" if skip else "DEFAULT"
             self._skipping = skip
 

@@ -91,7 +91,7 @@ def versions() -> Mapping[str, str]:
     """
     found = {
         "dfdetect": __version__,
-        **code_hash(),
+        **_code_hash(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -104,7 +104,7 @@ def versions() -> Mapping[str, str]:
     return found | _decoders()
 
 
-def code_hash() -> dict[str, str]:
+def _code_hash() -> dict[str, str]:
     """Of the package's Python files: their names and contents, in the order of the names."""
     root = Path(__file__).resolve().parents[1]
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))

@@ -33,7 +33,7 @@ def out_of_memory(title: str) -> MediaError:
     return MediaError(Reason.OUT_OF_MEMORY, f"{title} does not fit into memory: make it smaller")
 
 
-def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool = False) -> NDArray[np.uint8]:
+def turn(image: NDArray[np.uint8], clockwise: int, mirrored: bool) -> NDArray[np.uint8]:
     """Mirror `image` left to right if asked, then turn it clockwise by a multiple of 90 degrees."""
     if mirrored:
         image = image[:, ::-1]

@@ -38,9 +38,7 @@ class ImageMedia(Media):
     def __init__(self, image: object, settings: Settings) -> None:
         super().__init__()
         if isinstance(image, np.ndarray):
-            width, height = _array_size(image)
-            check_pixels(width, height, "the array", settings)
-            self._image, self._rotation = from_array(image), 0
+            self._image, self._rotation = _from_array(image, settings), 0
         else:
             pictures = _count_pictures(image)
             self._image, self._rotation = _from_pillow(image, settings)
@@ -67,12 +65,17 @@ class ImageMedia(Media):
         )
 
 
-def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _from_array(array: NDArray[Any], settings: Settings) -> NDArray[np.uint8]:
     """RGB ``uint8`` of an array ``[h, w]``, ``[h, w, 1]``, ``[h, w, 3]`` (RGB) or ``[h, w, 4]`` (RGBA).
 
     ``uint16`` is taken as 0–65535, floats as 0–1, booleans as black and white.  Raises `MediaError`.
     """
-    _array_size(array)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or not array.size:
+        raise MediaError(
+            Reason.UNSUPPORTED,
+            f"an array of shape {array.shape} is not one picture: pass [height, width, 3]",
+        )
+    check_pixels(array.shape[1], array.shape[0], "the array", settings)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         array = ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     elif array.dtype.kind == "f":
@@ -102,15 +105,6 @@ def _below_black(what: str) -> MediaError:
         Reason.UNSUPPORTED,
         f"{what} must hold 0 to 1: undo its normalisation (from -1 to 1: add 1 and halve), or pass uint8",
     )
-
-
-def _array_size(array: NDArray[Any]) -> tuple[int, int]:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or not array.size:
-        raise MediaError(
-            Reason.UNSUPPORTED,
-            f"an array of shape {array.shape} is not one picture: pass [height, width, 3]",
-        )
-    return array.shape[1], array.shape[0]
 
 
 def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int]:

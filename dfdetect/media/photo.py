@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
 from dfdetect.media import gif
-from dfdetect.media.base import Media
+from dfdetect.media.base import FileMedia
 from dfdetect.media.colour import MAPPED, flatten, is_hdr, tone_map
 from dfdetect.media.following import MOST_SCANS, find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, too_large, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.transfer import find_transfer
 from dfdetect.quiet import expected
-from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+from dfdetect.results import Frame, MediaKind, Reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -147,7 +147,7 @@ def _open_without_metadata(file: BinaryIO, container: str, title: str, settings:
         return None
 
 
-class PhotoMedia(Media):
+class PhotoMedia(FileMedia):
     """One still picture in a file.  Of several pages the first is taken, and a note says so.
 
     `beside`: so many further pictures were found that are no pages of the format.
@@ -156,9 +156,7 @@ class PhotoMedia(Media):
     kind = MediaKind.PHOTO
 
     def __init__(self, source: Source, container: str, settings: Settings, *, beside: int = 0) -> None:
-        super().__init__()
-        self._source, self._container, self._settings = source, container, settings
-        self._rotation = 0
+        super().__init__(source, container, settings)
         with source.buffered() as file:
             image = open_image(file, container, source, settings, self._note)
             self._size, counted = image.size, count_pages(image, container, source)
@@ -185,27 +183,6 @@ class PhotoMedia(Media):
         image = self._read()
         self._size = (image.shape[1], image.shape[0])
         yield self._frame(0.0, image)
-
-    @property
-    def info(self) -> MediaInfo:
-        """Size of the upright picture once it was read."""
-        return MediaInfo(
-            kind=self.kind,
-            container=self._container,
-            codec=self._container,
-            width=self._size[0],
-            height=self._size[1],
-            duration=None,
-            frame_rate=None,
-            rotation=self._rotation,
-            frames_sampled=self._count,
-            size_bytes=self._source.size if self._source.is_file else None,
-            notes=tuple(self._notes.values()),
-        )
-
-    def close(self) -> None:
-        """Free the source."""
-        self._source.close()
 
     def _read(self) -> NDArray[np.uint8]:
         title = self._source.title

@@ -26,27 +26,21 @@ class Picture:
 
     image: NDArray[np.uint8]
     """RGB, upright, square pixels."""
+    clockwise: int
+    """Degrees by which it was turned."""
     hdr: bool
     interlaced: bool
     """Flagged as interlaced, whether or not its fields differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orientation:
-    """What turns a stored picture upright: first mirroring left to right, then turning clockwise."""
-
-    clockwise: int = 0
-    mirrored: bool = False
-
-
-def convert(frame: VideoFrame, aspect: Fraction | None, orientation: Orientation) -> Picture:
-    """Convert `frame`, whose pixels are `aspect` times as wide as high."""
+def convert(frame: VideoFrame, aspect: Fraction | None, *, mirrored: bool) -> Picture:
+    """Convert `frame`, whose pixels are `aspect` times as wide as high and which may be stored `mirrored`."""
     hdr = is_hdr(int(frame.color_trc))
     combed = frame.interlaced_frame and _is_combed(frame)
     image = _rgb(_one_field(frame) if combed else frame, frame.height, hdr=hdr)
     image = _enlarged(image, square_size(frame.width, frame.height, aspect))
-    upright = turn(image, orientation.clockwise, orientation.mirrored)
-    return Picture(upright, hdr, bool(frame.interlaced_frame))
+    clockwise = _rotation(frame, mirrored=mirrored)
+    return Picture(turn(image, clockwise, mirrored), clockwise, hdr, bool(frame.interlaced_frame))
 
 
 def _rgb(frame: VideoFrame, height: int, *, hdr: bool) -> NDArray[np.uint8]:
@@ -80,15 +74,15 @@ def _enlarged(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def read_orientation(frame: VideoFrame, *, mirrored: bool) -> Orientation:
-    """The orientation that the display matrix of `frame` asks for, to the nearest right angle.
+def _rotation(frame: VideoFrame, *, mirrored: bool) -> int:
+    """Degrees clockwise, to the nearest right angle, that the display matrix of `frame` asks for.
 
     PyAV tells the direction of the matrix's first column, counter-clockwise; whether the matrix mirrors
     as well the caller must know.  (`frame.side_data` has all of it, but whoever asks for that ties the
     frame into a reference cycle, and a batch would run out of memory before Python breaks it.)
     """
     clockwise = -frame.rotation + (180 if mirrored else 0)
-    return Orientation(round(clockwise / 90) * 90 % 360, mirrored)
+    return round(clockwise / 90) * 90 % 360
 
 
 def _is_combed(frame: VideoFrame) -> bool:

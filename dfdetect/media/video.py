@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
-from dfdetect.media.base import Media
+from dfdetect.media.base import FileMedia
 from dfdetect.media.colour import MAPPED
 from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
 from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.opening import Opened, no_picture_error, open_video, readable_structure
-from dfdetect.media.picture import convert, read_orientation, square_size
+from dfdetect.media.picture import convert, square_size
 from dfdetect.media.rover import Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
 from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
-from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
+from dfdetect.results import Frame, MediaKind, Reason
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -41,28 +41,27 @@ _WITH_THUMBNAILS = frozenset({"avif", "heic"})
 """Beside the animation these hold still pictures, which FFmpeg takes for streams."""
 
 
-class VideoMedia(Media):
+class VideoMedia(FileMedia):
     """A video file (or a picture of a format that only FFmpeg reads)."""
 
     def __init__(self, source: Source, sniffed: Sniffed, settings: Settings) -> None:
-        super().__init__()
-        self._source, self._sniffed, self._settings = source, sniffed, settings
+        super().__init__(source, sniffed.format, settings)
+        self._sniffed = sniffed
         self._structure = readable_structure(source, sniffed)
         self._survey: Survey | None = None
         self._given: set[int] = set()
         self._broken = self._left_out = 0
-        self._rotation = 0
         opened = open_video(source, sniffed, settings)
         stream, container = opened.stream, opened.container
         context = stream.codec_context
         self._mirrored = stream.id in self._structure.mirrored
         name = container.format.name
         self.kind = MediaKind.PHOTO if name.endswith("_pipe") or name == "image2" else MediaKind.VIDEO
-        self._container = sniffed.format or name.split(",")[0]
+        self._container = self._container or name.split(",")[0]
         self._codec = context.codec.canonical_name
         self._aspect = Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None
         self._size = (context.width, context.height)
-        self._duration = _claimed_seconds(opened)
+        self._duration = self._claim = _claimed_seconds(opened)
         self._rate = float(stream.average_rate) if stream.average_rate else None
         self._claimed_frames = stream.frames
         # The length of the whole file may be that of its sound.
@@ -78,30 +77,12 @@ class VideoMedia(Media):
                 f"Only one of {opened.streams} video streams was looked at; others may show something else.",
             )
 
-    @property
-    def info(self) -> MediaInfo:
-        """Claims of the header before, facts after `frames`."""
-        moving = self.kind is MediaKind.VIDEO
-        return MediaInfo(
-            kind=self.kind,
-            container=self._container,
-            codec=self._codec,
-            width=self._size[0],
-            height=self._size[1],
-            duration=self._duration if moving else None,
-            frame_rate=self._rate if moving else None,
-            rotation=self._rotation,
-            frames_sampled=self._count,
-            size_bytes=self._source.size if self._source.is_file else None,
-            notes=tuple(self._notes.values()),
-        )
-
     def close(self) -> None:
         """Close the file and the decoder."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-        self._source.close()
+        super().close()
 
     def frames(self) -> Iterator[Frame]:
         """The sampled frames; see `Media.frames`."""
@@ -220,11 +201,10 @@ class VideoMedia(Media):
     def _sampled(self) -> Iterator[Frame]:
         opened = self._open()
         try:
-            duration = _claimed_seconds(opened)
-            if self._is_long(duration) and duration is not None:
+            if self._claim is not None and self._is_long(self._claim):
                 rover = Rover(opened, Decoder(opened))
-                if rover.is_true(duration):
-                    yield from self._roved(rover, duration)
+                if rover.is_true(self._claim):
+                    yield from self._roved(rover, self._claim)
                     return
                 opened.close()
                 opened = self._open()
@@ -233,20 +213,20 @@ class VideoMedia(Media):
         finally:
             opened.close()
         if self._survey.packets:
-            yield from self._surveyed(self._survey, duration)
+            yield from self._surveyed(self._survey)
 
-    def _is_long(self, duration: float | None) -> bool:
+    def _is_long(self, duration: float) -> bool:
         size = self._source.size
-        if self._survey is not None or duration is None or self._structure.whole is False:
+        if self._survey is not None or self._structure.whole is False:
             return False
         if self._container == "avi":  # has no presentation times to jump to
             return False
         ordinary = size <= ORDINARY_BYTES and duration <= ORDINARY_SECONDS
         return not ordinary and not (size <= SHORT_BYTES and duration <= SHORT_SECONDS)
 
-    def _surveyed(self, survey: Survey, claim: float | None) -> Iterator[Frame]:
+    def _surveyed(self, survey: Survey) -> Iterator[Frame]:
         rows, times, duration = _timeline(survey)
-        self._compare(survey, claim, duration)
+        self._compare(survey, duration)
         self._duration = duration
         self._rate = survey.packets / duration if duration > 0 else self._rate
         picks = choose(times, duration, self._settings)
@@ -254,8 +234,9 @@ class VideoMedia(Media):
             raise self._outside(duration)
         yield from self._listed(survey, plan_runs(survey, rows[picks]))
 
-    def _compare(self, survey: Survey, claim: float | None, duration: float) -> None:
+    def _compare(self, survey: Survey, duration: float) -> None:
         """Note when the header claims more than there is."""
+        claim = self._claim
         longer = self._claims_length and claim is not None and claim > duration / 0.9 + 1.0
         if not longer and self._claimed_frames * 0.9 - 1 <= survey.packets:
             return
@@ -355,10 +336,9 @@ class VideoMedia(Media):
         """Convert `frame` to an upright picture and keep what it tells about the file."""
         size = square_size(frame.width, frame.height, self._aspect)
         check_pixels(*size, self._source.title, self._settings)
-        orientation = read_orientation(frame, mirrored=self._mirrored)
-        picture = convert(frame, self._aspect, orientation)
+        picture = convert(frame, self._aspect, mirrored=self._mirrored)
         if not self._count:
-            self._rotation = orientation.clockwise
+            self._rotation = picture.clockwise
             self._size = (picture.image.shape[1], picture.image.shape[0])
         if picture.hdr:
             self._note("hdr", MAPPED)

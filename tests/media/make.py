@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
@@ -32,6 +33,14 @@ def quarters(width: int = 96, height: int = 64) -> NDArray[np.uint8]:
     image[height // 2 :, : width // 2] = BLUE
     image[height // 2 :, width // 2 :] = WHITE
     return image
+
+
+def encode(picture: NDArray[np.uint8] | Image.Image, form: str, **options: object) -> bytes:
+    """A picture in a format of Pillow."""
+    buffer = io.BytesIO()
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
 
 
 def corners(image: NDArray[np.uint8]) -> list[str]:

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make import numbered, quarters, video
-from PIL import Image
+from make import encode, numbered, quarters, video
 
 from dfdetect.errors import SettingsError
 from dfdetect.media import credentials as module
@@ -94,9 +93,7 @@ def identity() -> Identity:
 
 
 def photo(form: str = "jpeg") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(quarters()).save(buffer, form)
-    return buffer.getvalue()
+    return encode(quarters(), form)
 
 
 def clip() -> bytes:

@@ -1,10 +1,9 @@
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from make import numbered, png_chunk, read_number
+from make import encode, numbered, png_chunk, read_number
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -16,9 +15,7 @@ from dfdetect.settings import Settings
 
 def animation(form: str, count: int = 10, duration: int | list[int] = 80, **options: object) -> bytes:
     pictures = [Image.fromarray(picture) for picture in numbered(count)]
-    buffer = io.BytesIO()
-    pictures[0].save(buffer, form, save_all=True, append_images=pictures[1:], duration=duration, **options)
-    return buffer.getvalue()
+    return encode(pictures[0], form, save_all=True, append_images=pictures[1:], duration=duration, **options)
 
 
 def read(data: bytes, **choices: object) -> tuple[list[Frame], MediaInfo]:
@@ -78,11 +75,11 @@ def test_partial_pictures_with_disposal_are_composed():
         picture[8 * number : 8 * number + 8, :16] = 220
         pictures.append(Image.fromarray(picture))
     for disposal in (0, 1, 2):
-        buffer = io.BytesIO()
-        pictures[0].save(
-            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=50, disposal=disposal
+        frames, _ = read(
+            encode(
+                pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=50, disposal=disposal
+            )
         )
-        frames, _ = read(buffer.getvalue())
         assert len(frames) == 4
         for number, frame in enumerate(frames):
             assert np.abs(frame.image.astype(int) - np.asarray(pictures[number])).max() < 8
@@ -90,9 +87,8 @@ def test_partial_pictures_with_disposal_are_composed():
 
 def test_one_picture_is_a_photo():
     for form in ("GIF", "WEBP", "PNG"):
-        buffer = io.BytesIO()
-        Image.fromarray(next(iter(numbered(1)))).save(buffer, form, save_all=True)
-        with open_media(buffer.getvalue(), Settings(frames=16)) as media:
+        data = encode(next(iter(numbered(1))), form, save_all=True)
+        with open_media(data, Settings(frames=16)) as media:
             assert media.kind is MediaKind.PHOTO
             assert len(list(media.frames())) == 1
 
@@ -126,10 +122,8 @@ def test_window_and_closer():
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_a_cut_gif_is_noticed_whatever_bytes_its_pictures_hold(share):
     noise = np.random.default_rng(1).integers(0, 255, (8, 96, 96, 3), np.uint8)
-    buffer = io.BytesIO()
     first, *rest = (Image.fromarray(picture) for picture in noise)
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=80)
-    whole = buffer.getvalue()
+    whole = encode(first, "GIF", save_all=True, append_images=rest, duration=80)
     assert whole.count(b";") > 10
     _, info = read(whole[: int(len(whole) * share)])
     assert "truncated" in [note.code for note in info.notes]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from make import (
     codes,
+    encode,
     failing,
     numbered,
     quarters,
@@ -15,7 +16,6 @@ from make import (
     sound,
     video,
 )
-from PIL import Image
 
 from dfdetect.results import Reason
 
@@ -117,9 +117,7 @@ def test_sound_only():
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(8000))
-    cover = io.BytesIO()
-    Image.fromarray(quarters()).save(cover, "JPEG")
-    for data in (sound(), buffer.getvalue(), song_with_cover(cover.getvalue())):
+    for data in (sound(), buffer.getvalue(), song_with_cover(encode(quarters(), "JPEG"))):
         assert failing(data).reason is Reason.NO_PICTURE
 
 

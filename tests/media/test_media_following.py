@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from make import codes, numbered, quarters, video
+from make import codes, encode, numbered, quarters, video
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -24,9 +24,7 @@ VIDEO = (
 
 
 def jpeg(width: int, height: int, form: str = "JPEG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(quarters(width, height)).save(buffer, form)
-    return buffer.getvalue()
+    return encode(quarters(width, height), form)
 
 
 def segment(mark: int, data: bytes) -> bytes:
@@ -140,9 +138,8 @@ def test_the_video_behind_a_gain_map_is_told():
 
 
 def test_what_only_looks_like_a_video_is_not_told():
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(buffer, "AVIF")
-    for behind in (b"ftyp", b"a line about ftyp and moov", buffer.getvalue()):
+    still = encode(np.zeros((64, 64, 3), np.uint8), "AVIF")
+    for behind in (b"ftyp", b"a line about ftyp and moov", still):
         assert codes(look(jpeg(96, 64) + behind)) == []
 
 
@@ -169,9 +166,7 @@ def test_thousands_of_tiny_pictures_and_beginnings_take_no_time():
 
 def with_scans(count: int, between: bytes) -> bytes:
     """A progressive JPEG of so many scans; all but the first ones are empty."""
-    buffer = io.BytesIO()
-    Image.new("L", (64, 64), 128).save(buffer, "JPEG", progressive=True)
-    whole = buffer.getvalue()
+    whole = encode(Image.new("L", (64, 64), 128), "JPEG", progressive=True)
     scan = whole[whole.rindex(b"\xff\xda") : -2]
     return whole[:-2] + (count - whole.count(b"\xff\xda")) * (between + scan) + whole[-2:]
 

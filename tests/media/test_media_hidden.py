@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make import codes, numbered, png_chunk, quarters, read_number, read_video, video
+from make import codes, encode, numbered, png_chunk, quarters, read_number, read_video, video
 from PIL import Image
 
 from dfdetect.batch.sources import find_media
@@ -37,10 +37,7 @@ def numbers(frames: list[Frame]) -> list[int]:
 
 
 def jpeg(number: int, size: int = 64, form: str = "JPEG") -> bytes:
-    picture = list(numbered(number + 1, size))[number]
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, form)
-    return buffer.getvalue()
+    return encode(list(numbered(number + 1, size))[number], form)
 
 
 # --- marks of damage in a transport stream
@@ -229,12 +226,10 @@ def test_pictures_that_stay_are_looked_at_and_so_is_what_lies_between(long, coun
 
 
 def test_flashes_before_a_picture_that_stays():
-    pictures = [Image.fromarray(picture) for picture in numbered(20)]
-    buffer = io.BytesIO()
+    first, *rest = (Image.fromarray(picture) for picture in numbered(20))
     durations = [20] * 19 + [10_000]
-    first, *rest = pictures
-    first.save(buffer, "WEBP", save_all=True, append_images=rest, duration=durations, lossless=True)
-    _, frames, _ = read(buffer.getvalue())
+    data = encode(first, "WEBP", save_all=True, append_images=rest, duration=durations, lossless=True)
+    _, frames, _ = read(data)
     assert 19 in numbers(frames)
     assert len(frames) == 8
 
@@ -265,10 +260,8 @@ def test_what_cameras_write_behind_a_photo_or_into_it_is_no_further_picture():
     for data in (photo + preview * 5, inside, photo + bytes(5000), photo + preview[:50], photo):
         kind, _, info = read(data)
         assert (kind, info.notes) == (MediaKind.PHOTO, ())
-    buffer = io.BytesIO()
-    views = [Image.fromarray(picture) for picture in numbered(4)]
-    views[0].save(buffer, "MPO", save_all=True, append_images=views[1:])
-    kind, _, info = read(buffer.getvalue())
+    first, *others = (Image.fromarray(picture) for picture in numbered(4))
+    kind, _, info = read(encode(first, "MPO", save_all=True, append_images=others))
     assert (kind, codes(info)) == (MediaKind.PHOTO, ["pages"])
 
 
@@ -292,9 +285,8 @@ def test_a_first_box_whose_length_spells_another_magic(length):
 
 
 def test_icons_are_told_from_what_begins_with_the_same_bytes():
-    buffer = io.BytesIO()
-    Image.fromarray(quarters(64, 64)).save(buffer, "ICO", sizes=[(16, 16), (64, 64)])
-    assert sniff(buffer.getvalue()).format == "ico"
+    icon = encode(quarters(64, 64), "ICO", sizes=[(16, 16), (64, 64)])
+    assert sniff(icon).format == "ico"
     assert sniff(b"\x00\x00\x01\x00" + bytes(60)).family is Family.UNKNOWN
 
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from make import codes, quarters
+from make import codes, encode, quarters
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -21,9 +21,7 @@ def read(source: object) -> tuple[Frame, MediaInfo]:
 
 def several(form: str, count: int = 3, size: tuple[int, int] = (96, 64)) -> bytes:
     others = [Image.new("RGB", size, colour) for colour in ("navy", "olive", "teal")[: count - 1]]
-    buffer = io.BytesIO()
-    Image.fromarray(quarters()).save(buffer, form, save_all=form != "JPEG", append_images=others)
-    return buffer.getvalue()
+    return encode(quarters(), form, save_all=form != "JPEG", append_images=others)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f8"])
@@ -47,9 +45,8 @@ def test_images_of_floats_below_zero_are_refused_only_where_nothing_else_is_mean
     filtered = np.where(grey > 0, grey / 255, -0.1).astype(np.float32)
     filtered[0, 0] = 1.1
     assert np.array_equal(read(Image.fromarray(filtered))[0].image[1:, :, 0], grey[1:])
-    measured = io.BytesIO()
-    Image.fromarray(np.where(grey > 0, grey / 255, -0.1).astype(np.float32)).save(measured, "TIFF")
-    for source in (measured.getvalue(), Image.open(measured)):
+    measured = encode(np.where(grey > 0, grey / 255, -0.1).astype(np.float32), "TIFF")
+    for source in (measured, Image.open(io.BytesIO(measured))):
         assert np.array_equal(read(source)[0].image[..., 0], grey)
 
 

@@ -6,20 +6,13 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from make import codes, corners, png_chunk, png_header, quarters
+from make import codes, corners, encode, failing, png_chunk, png_header, quarters
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 from dfdetect.settings import Settings
-
-
-def encode(image: Image.Image, form: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 def read(source: object, settings: Settings | None = None) -> tuple[Frame, MediaInfo]:
@@ -37,12 +30,6 @@ def read(source: object, settings: Settings | None = None) -> tuple[Frame, Media
     assert info.frames_sampled == 1
     assert info.duration is None
     return frames[0], info
-
-
-def failure(source: object, settings: Settings | None = None) -> MediaError:
-    with pytest.raises(MediaError) as caught, open_media(source, settings or Settings(frames=16)) as media:
-        list(media.frames())
-    return caught.value
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -104,7 +91,7 @@ def test_a_picture_is_turned_by_exif_alone(form, stated):
 )  # fmt: skip
 def test_formats_are_told_by_content(form, container, tmp_path):
     path = tmp_path / "wrong_name.mp4"
-    path.write_bytes(encode(Image.fromarray(quarters()), form))
+    path.write_bytes(encode(quarters(), form))
     frame, info = read(path)
     assert corners(frame.image) == ["red", "green", "blue", "white"]
     assert info.container == container
@@ -158,12 +145,12 @@ def test_what_is_not_named_as_high_dynamic_range_is_not_mapped():
         frame, info = read(data)
         assert not info.notes
         assert int(frame.image[32, 32].mean()) == pytest.approx(100, abs=2)
-    assert failure(cut).reason is Reason.UNREADABLE
+    assert failing(cut).reason is Reason.UNREADABLE
 
 
 def test_a_sound_picture_of_a_kind_that_is_not_read_is_not_called_damaged():
     floats = np.random.default_rng(0).random((64, 64, 3), np.float32)
-    error = failure(cv2.imencode(".tiff", floats)[1].tobytes())
+    error = failing(cv2.imencode(".tiff", floats)[1].tobytes())
     assert error.reason is Reason.UNSUPPORTED
     assert error.message == (
         "the data is TIFF of a kind that is not read here: convert it to PNG (unknown pixel mode)"
@@ -171,7 +158,7 @@ def test_a_sound_picture_of_a_kind_that_is_not_read_is_not_called_damaged():
 
 
 def test_why_a_picture_cannot_be_read_is_told_without_names_of_the_program():
-    error = failure(with_block(b"PLTE", bytes(9), wrong=True))
+    error = failing(with_block(b"PLTE", bytes(9), wrong=True))
     assert error.reason is Reason.UNREADABLE
     assert "begins like PNG but is damaged" in error.message
     assert "<" not in error.message
@@ -207,7 +194,7 @@ def test_first_page_counts_and_a_note_says_so(big):
 
 
 def test_a_chain_of_pages_that_bites_its_tail_or_leaves_the_file_ends():
-    whole = bytearray(encode(Image.fromarray(quarters()), "TIFF"))
+    whole = bytearray(encode(quarters(), "TIFF"))
     first = int.from_bytes(whole[4:8], "little")
     place = first + 2 + 12 * int.from_bytes(whole[first : first + 2], "little")
     for following in (first, len(whole) + 1000):
@@ -231,11 +218,11 @@ def test_the_sizes_of_an_icon_are_one_picture():
 
 
 def test_bomb_is_refused_before_decoding():
-    error = failure(png_header(40_000, 40_000))
+    error = failing(png_header(40_000, 40_000))
     assert error.reason is Reason.TOO_LARGE
     assert "max_pixels" in error.message
-    picture = encode(Image.fromarray(quarters()), "PNG")
-    assert failure(picture, Settings(max_pixels=96 * 64 - 1)).reason is Reason.TOO_LARGE
+    picture = encode(quarters(), "PNG")
+    assert failing(picture, max_pixels=96 * 64 - 1).reason is Reason.TOO_LARGE
     read(picture, Settings(max_pixels=96 * 64))
 
 
@@ -244,13 +231,13 @@ def test_what_is_decoded_while_it_is_opened_is_refused_before(limit, monkeypatch
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 77)  # the limit of the program around us
     inner = png_header(32, limit // 32 + 1)  # would be unreadable if anybody tried
     icon = struct.pack("<HHH BBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(inner), 22) + inner
-    error = failure(icon, Settings(max_pixels=limit))
+    error = failing(icon, max_pixels=limit)
     assert error.reason is Reason.TOO_LARGE
     assert "max_pixels" in error.message
     assert Image.MAX_IMAGE_PIXELS == 77
     whole = encode(Image.fromarray(quarters(64, 64)), "ICO", sizes=[(64, 64)])
     read(whole, Settings(max_pixels=64 * 64))
-    assert failure(whole, Settings(max_pixels=64 * 64 - 1)).reason is Reason.TOO_LARGE
+    assert failing(whole, max_pixels=64 * 64 - 1).reason is Reason.TOO_LARGE
     assert Image.MAX_IMAGE_PIXELS == 77
 
 
@@ -263,7 +250,7 @@ def test_truncated_jpeg_gives_what_is_there_and_says_so():
     assert [note.code for note in info.notes] == ["truncated"]
     assert np.array_equal(frame.image[:48], full.image[:48])
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
-    assert failure(whole[: whole.index(b"\xff\xda") + 8]).reason is Reason.TRUNCATED
+    assert failing(whole[: whole.index(b"\xff\xda") + 8]).reason is Reason.TRUNCATED
 
 
 def test_damaged_png_is_read_or_refused():
@@ -271,12 +258,12 @@ def test_damaged_png_is_read_or_refused():
     whole[len(whole) // 2] ^= 0xFF
     _, info = read(bytes(whole))
     assert [note.code for note in info.notes] == ["damaged"]
-    assert failure(whole[:40]).reason is Reason.TRUNCATED
+    assert failing(whole[:40]).reason is Reason.TRUNCATED
 
 
 def with_block(kind: bytes, data: bytes, *, wrong: bool = False) -> bytes:
     """A PNG with one more block before its picture, with a wrong checksum if asked."""
-    whole, block = encode(Image.fromarray(quarters()), "PNG"), png_chunk(kind, data)
+    whole, block = encode(quarters(), "PNG"), png_chunk(kind, data)
     if wrong:
         block = block[:-1] + bytes([block[-1] ^ 0xFF])
     return whole[:33] + block + whole[33:]
@@ -299,16 +286,16 @@ def test_damage_beside_the_picture_of_a_png_costs_no_verdict(data):
 
 
 def test_a_png_that_is_damaged_where_it_matters_is_still_refused():
-    assert failure(with_block(b"PLTE", bytes(9), wrong=True)).reason is Reason.UNREADABLE
+    assert failing(with_block(b"PLTE", bytes(9), wrong=True)).reason is Reason.UNREADABLE
     bomb = png_header(40_000, 40_000)
     text = png_chunk(b"tEXt", b"words\0more")[:-4] + bytes(4)
-    assert failure(bomb[:33] + text + bomb[33:]).reason is Reason.TOO_LARGE
+    assert failing(bomb[:33] + text + bomb[33:]).reason is Reason.TOO_LARGE
 
 
 def test_truncated_webp():
     noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)
     whole = encode(Image.fromarray(noise), "WEBP")
-    assert failure(whole[: len(whole) // 2]).reason is Reason.TRUNCATED
+    assert failing(whole[: len(whole) // 2]).reason is Reason.TRUNCATED
 
 
 def test_arrays():
@@ -329,8 +316,8 @@ def test_arrays():
         np.zeros((0, 8, 3)),
         np.zeros((8, 8), int),
     ):
-        assert failure(wrong).reason is Reason.UNSUPPORTED
-    assert failure(quarters(), Settings(max_pixels=10)).reason is Reason.TOO_LARGE
+        assert failing(wrong).reason is Reason.UNSUPPORTED
+    assert failing(quarters(), max_pixels=10).reason is Reason.TOO_LARGE
 
 
 def test_pillow_images():
@@ -363,7 +350,7 @@ def test_images_that_a_program_opened_are_turned_by_exif_and_by_the_program(form
 
 
 def test_what_a_program_sets_counts_though_xmp_states_no_orientation():
-    image = Image.open(io.BytesIO(encode(Image.fromarray(quarters()), "JPEG", xmp=b"<x:xmpmeta/>")))
+    image = Image.open(io.BytesIO(encode(quarters(), "JPEG", xmp=b"<x:xmpmeta/>")))
     image.getexif()[0x0112] = 3
     assert read(image)[1].rotation == 180
 
@@ -373,20 +360,18 @@ def test_heic_names_what_to_install():
     try:
         import pillow_heif  # noqa: F401
     except ImportError:
-        error = failure(heic)
+        error = failing(heic)
         assert error.reason is Reason.UNSUPPORTED
         assert "pillow-heif" in error.message
     else:
-        assert failure(heic).reason is Reason.UNREADABLE
+        assert failing(heic).reason is Reason.UNREADABLE
 
 
 def test_warnings_of_others_are_left_alone():
     """`catch_warnings` that overlaps with another thread's leaves the filters of one of them for good."""
     before = list(warnings.filters)
-    content = io.BytesIO()
-    Image.fromarray(quarters()).save(content, "PNG")
     with (
-        open_media(content.getvalue(), Settings()) as media,
+        open_media(encode(quarters(), "PNG"), Settings()) as media,
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make import quarters, video
+from make import encode, quarters, video
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -31,9 +31,7 @@ def reason(source: object) -> Reason:
 
 
 def png() -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(quarters()).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode(quarters(), "PNG")
 
 
 def test_missing_and_forbidden(tmp_path):
@@ -253,15 +251,12 @@ def damageable(cache: list[bytes] = []) -> list[bytes]:  # noqa: B006  (made onc
             video(pictures, codec="mpeg2video", form="mpeg"),
             video(pictures, codec="mjpeg", form="avi", pix_fmt="yuvj420p"),
         ]
-        for form in ("JPEG", "WEBP", "TIFF", "GIF", "AVIF"):
-            buffer = io.BytesIO()
-            Image.fromarray(quarters()).save(buffer, form)
-            cache.append(buffer.getvalue())
-        frames = [Image.fromarray(quarters()), Image.new("RGB", (96, 64), "navy")] * 2
-        for form in ("GIF", "WEBP", "PNG"):
-            buffer = io.BytesIO()
-            frames[0].save(buffer, form, save_all=True, append_images=frames[1:], duration=80)
-            cache.append(buffer.getvalue())
+        cache += [encode(quarters(), form) for form in ("JPEG", "WEBP", "TIFF", "GIF", "AVIF")]
+        first, *rest = [Image.fromarray(quarters()), Image.new("RGB", (96, 64), "navy")] * 2
+        cache += [
+            encode(first, form, save_all=True, append_images=rest, duration=80)
+            for form in ("GIF", "WEBP", "PNG")
+        ]
     return cache
 
 

@@ -5,8 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from make import quarters
-from PIL import Image
+from make import encode, quarters
 
 from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
@@ -16,9 +15,7 @@ from dfdetect.settings import Settings
 
 
 def png() -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(quarters()).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode(quarters(), "PNG")
 
 
 def test_what_is_no_source_is_told_all_that_is():
