@@ -233,8 +233,8 @@ class ReportSet:
     not read is not waited for any longer than a moment after Ctrl-C or a request to end.
     """
 
-    def __init__(self, summary: Summary | None = None) -> None:
-        self.summary = summary or Summary()
+    def __init__(self) -> None:
+        self.summary = Summary()
         self.requested = False
         """Whether the end was requested before what is still added, which only had to wait."""
         self._entries: list[_Entry] = []
