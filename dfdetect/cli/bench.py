@@ -9,6 +9,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
 from dfdetect.cli.options import Whole, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
+from dfdetect.reports.registry import find_format
 
 if TYPE_CHECKING:
     from dfdetect.evaluate.bench import Bench
@@ -21,9 +22,8 @@ USUAL = ("photo", "clip")
 
 def _find_form(name: str) -> Form[Bench]:
     from dfdetect.evaluate.bench_report import FORMS
-    from dfdetect.evaluate.forms import find_form
 
-    return find_form(FORMS, name)
+    return find_format(FORMS, name)
 
 
 @click.command(

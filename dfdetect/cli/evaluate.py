@@ -14,6 +14,7 @@ from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_opt
 from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
 from dfdetect.names import plural, printable
+from dfdetect.reports.registry import find_format
 
 if TYPE_CHECKING:
     from dfdetect.evaluate.forms import Form
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
 
 def _find_form(name: str) -> Form[Evaluation]:
-    from dfdetect.evaluate.forms import find_form
     from dfdetect.evaluate.rendering import FORMS
 
-    return find_form(FORMS, name)
+    return find_format(FORMS, name)
 
 
 @click.command(

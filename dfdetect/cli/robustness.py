@@ -10,6 +10,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options
 from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
+from dfdetect.reports.registry import find_format
 
 if TYPE_CHECKING:
     from dfdetect.evaluate.forms import Form
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def _find_form(name: str) -> Form[Robustness]:
-    from dfdetect.evaluate.forms import find_form
     from dfdetect.evaluate.robustness_report import FORMS
 
-    return find_form(FORMS, name)
+    return find_format(FORMS, name)
 
 
 @click.command(

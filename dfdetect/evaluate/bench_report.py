@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,9 @@ from dfdetect.evaluate.bench import Bench, Case, Curve, Point, Runs, StageTime
 from dfdetect.evaluate.bench_stages import MEANINGS, Stage
 from dfdetect.evaluate.cells import NONE
 from dfdetect.evaluate.forms import Form
-from dfdetect.evaluate.pieces import code, plain, row
+from dfdetect.evaluate.pieces import code, json_document, plain, row
 from dfdetect.evaluate.plots import check_matplotlib, svg
 from dfdetect.names import plural
-from dfdetect.reports.json_report import without_commands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +28,8 @@ _BLUE, _GREY = "#0072b2", "#999999"
 
 def render_json(found: Bench) -> str:
     """Every run and all medians: indented JSON, pure ASCII."""
-    document = {"format": "dfdetect bench", "version": REPORT_VERSION, **plain(_tree(found), digits=5)}
-    return without_commands(json.dumps(document, indent=1, allow_nan=False)) + "\n"
+    figures = plain(_tree(found), digits=5)
+    return json_document({"format": "dfdetect bench", "version": REPORT_VERSION, **figures})
 
 
 def render_markdown(found: Bench) -> str:

@@ -20,6 +20,7 @@ from dfdetect.evaluate import metrics
 from dfdetect.evaluate.choosing import Chooser, Fold, Trial, make_folds, probabilities_of
 from dfdetect.evaluate.fitting import band_between, conformal_bounds
 from dfdetect.evaluate.novelty import fit_novelty
+from dfdetect.evaluate.pieces import plain
 from dfdetect.evaluate.pipeline import CANDIDATES, Pipeline, fit_pipeline, labels_of
 from dfdetect.evaluate.records import Record
 from dfdetect.evaluate.weighted import Floats
@@ -223,14 +224,5 @@ def _report(files: _Files, odds: Floats, opts: Options, rng: np.random.Generator
         found["decided"] = float((fake | real).mean())
         found["reals_called_fake"] = float(fake[y == 0].mean()) if (y == 0).any() else None
         found["fakes_called_real"] = float(real[y == 1].mean()) if (y == 1).any() else None
-        report[name] = _rounded(found)
+        report[name] = plain(found, digits=4)
     return report
-
-
-def _rounded(value: Any) -> Any:
-    """Four digits, and None for what could not be computed: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _rounded(v) for key, v in value.items()}
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value

@@ -55,8 +55,6 @@ class Files:
     """The same for the height of the face in pixels."""
     bits: Floats
     """Bits per pixel and frame."""
-    size: Floats
-    """Bytes of the file."""
     baselines: Mapping[str, Floats]
     """Trivial scores by name, see `dfdetect.evaluate.baselines`."""
     faces: Faces
@@ -92,7 +90,6 @@ def columns(pairs: Sequence[Pair], neutral: Sequence[float | None] | None = None
         sharpness=_numbers([_median(faces, lambda f: f.quality.sharpness) for faces in scored]),
         face_size=_numbers([_median(faces, lambda f: f.quality.size) for faces in scored]),
         bits=_numbers([None if m is None else bits_per_pixel(m) for m in media]),
-        size=_numbers([None if m is None else m.size_bytes for m in media]),
         baselines=_baselines(results),
         faces=_face_columns(scored, results),
     )

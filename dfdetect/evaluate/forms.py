@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-from dfdetect.errors import InputError
 
 T = TypeVar("T")
 
@@ -21,12 +18,3 @@ class Form(Generic[T]):
     """Raises `MissingExtraError` when a package is missing, so that this is known before any work."""
     needs_curve: bool = False
     """Of a benchmark: there is nothing to draw unless the curves were measured."""
-
-
-def find_form(forms: Mapping[str, Form[T]], name: str) -> Form[T]:
-    """The form of this name; an unknown one raises `InputError` that lists the known ones."""
-    if name in forms:
-        return forms[name]
-    near = difflib.get_close_matches(name.lower(), forms, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(forms)}")

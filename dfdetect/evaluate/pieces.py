@@ -1,13 +1,15 @@
-"""What reports of figures are put together from: rows and code of Markdown, values of JSON."""
+"""What reports of figures are put together from: rows and code of Markdown, JSON and its values."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
 from dfdetect.names import printable
+from dfdetect.reports.json_report import without_commands
 from dfdetect.reports.plain import text
 
 
@@ -19,6 +21,11 @@ def row(cells: Iterable[str]) -> str:
 def code(words: str) -> str:
     """Text from outside as a span of code, which Markdown and HTML leave alone, also in a table."""
     return "`" + printable(words).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def json_document(values: object) -> str:
+    """Indented JSON, pure ASCII, without NaN."""
+    return without_commands(json.dumps(values, indent=1, allow_nan=False)) + "\n"
 
 
 def plain(value: object, digits: int) -> Any:

@@ -23,8 +23,7 @@ from dfdetect.errors import InputError, MediaError
 from dfdetect.evaluate.copies import Copy, cut_short, scan_copies
 from dfdetect.evaluate.degrade import LEVELS, Level
 from dfdetect.evaluate.labelled import Labelled, read_labels
-from dfdetect.evaluate.metrics import auc, bootstrap
-from dfdetect.evaluate.weighted import Bools, Floats, Indices, Interval
+from dfdetect.evaluate.weighted import Bools, Draws, Floats, Interval, Roc
 from dfdetect.media.reader import open_media
 from dfdetect.results import Label, MediaKind, ScanResult
 from dfdetect.scoring.models import load_model
@@ -115,7 +114,6 @@ def measure_robustness(
     limit: int = LIMIT,
     jobs: int | None = None,
     levels: Sequence[Level] = LEVELS,
-    draws: int = DRAWS,
 ) -> Robustness:
     """Draw at most `limit` labelled files, scan them untouched and at every level, and measure.
 
@@ -144,12 +142,12 @@ def measure_robustness(
             f"none of the {len(chosen)} files drawn from {labels} gets an answer even untouched; "
             "check one with: dfdetect scan FILE"
         )
-    points = _points(subjects, [subject.result for subject in subjects], None, settings.seed, draws)
+    points = _points(subjects, [subject.result for subject in subjects], None, settings.seed)
     for number, level in enumerate(levels, start=1):
         own = [subject for subject in subjects if subject.kind in level.media]
         if own:
             found = scan_copies([Copy(subject.item.path, level) for subject in own], settings, jobs)
-            points += _points(own, found, level, settings.seed, draws)
+            points += _points(own, found, level, settings.seed)
             _tell(f"level {number}/{len(levels)}, {level}: {_in_words(points, level)}")
     return Robustness(
         labels=Path(labels).resolve().name,
@@ -157,7 +155,7 @@ def measure_robustness(
         model_version=card.version,
         tool_version=__version__,
         seed=settings.seed,
-        draws=draws,
+        draws=DRAWS,
         drawn=len(chosen),
         not_judged=len(chosen) - len(subjects),
         unreadable=len(labelled) - len(readable),
@@ -218,11 +216,7 @@ def _judged_untouched(
 
 
 def _points(
-    subjects: Sequence[_Subject],
-    results: Sequence[ScanResult | None],
-    level: Level | None,
-    seed: int,
-    draws: int,
+    subjects: Sequence[_Subject], results: Sequence[ScanResult | None], level: Level | None, seed: int
 ) -> list[Point]:
     """A point for each medium among `subjects`."""
     points = []
@@ -236,23 +230,21 @@ def _points(
                 after=_probabilities([r for _, r in pairs]),
                 called_fake=np.array([r is not None and r.label is Label.FAKE for _, r in pairs], bool),
             )
-            points.append(measure_point(medium, level, files, seed, draws))
+            points.append(measure_point(medium, level, files, seed))
     return points
 
 
-def measure_point(medium: MediaKind, level: Level | None, files: Files, seed: int, draws: int) -> Point:
+def measure_point(medium: MediaKind, level: Level | None, files: Files, seed: int) -> Point:
     """The figures of one medium at one level; equal seeds give all levels the same bootstrap draws."""
-    labels, judged = files.fake.astype(np.int64), np.isfinite(files.after)
+    judged = np.isfinite(files.after)
 
-    def separation(chosen: Indices, scores: Floats) -> float:
-        kept = chosen[judged[chosen]]
-        return auc(labels[kept], scores[kept])
-
-    def change(chosen: Indices) -> float:
-        return separation(chosen, files.after) - separation(chosen, files.before)
+    def statistic(weights: Floats) -> dict[str, Floats]:
+        after, before = (Roc.of(files.fake, s, weights * judged).auc() for s in (files.after, files.before))
+        return {"auc": after, "change": after - before}
 
     # Drawn from are all files, also those without an answer: else the draws would differ between levels.
-    rngs = np.random.default_rng(seed), np.random.default_rng(seed)
+    drawn = Draws.of(files.groups, np.random.default_rng(seed), DRAWS)
+    found = drawn.intervals(np.arange(len(judged)), statistic)
     real, fake = judged & ~files.fake, judged & files.fake
     return Point(
         medium=medium,
@@ -260,8 +252,8 @@ def measure_point(medium: MediaKind, level: Level | None, files: Files, seed: in
         files=len(judged),
         reals=int(real.sum()),
         fakes=int(fake.sum()),
-        auc=bootstrap(lambda chosen: separation(chosen, files.after), files.groups, rngs[0], draws),
-        change=bootstrap(change, files.groups, rngs[1], draws),
+        auc=found["auc"],
+        change=found["change"],
         reals_called_fake=float(files.called_fake[real].mean()) if real.any() else math.nan,
         fakes_called_fake=float(files.called_fake[fake].mean()) if fake.any() else math.nan,
     )

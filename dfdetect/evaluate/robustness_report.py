@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from dfdetect.evaluate.cells import NONE
 from dfdetect.evaluate.degrade import UNITS, Damage, Level
 from dfdetect.evaluate.forms import Form
-from dfdetect.evaluate.pieces import code, plain, row
+from dfdetect.evaluate.pieces import code, json_document, plain, row
 from dfdetect.evaluate.plots import check_matplotlib, svg
 from dfdetect.evaluate.robustness import Point, Robustness
 from dfdetect.evaluate.weighted import Interval
 from dfdetect.names import plural
-from dfdetect.reports.json_report import without_commands
 from dfdetect.results import MediaKind
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ def as_json(found: Robustness) -> dict[str, Any]:
 
 def render_json(found: Robustness) -> str:
     """Indented JSON, pure ASCII, without NaN."""
-    return without_commands(json.dumps(as_json(found), indent=1, allow_nan=False)) + "\n"
+    return json_document(as_json(found))
 
 
 def render_markdown(found: Robustness) -> str:

@@ -36,37 +36,34 @@ class SelftestResult:
     """One sentence for people."""
 
 
-def run_selftest(settings: Settings | None = None, scan: Scan | None = None) -> tuple[SelftestResult, ...]:
+def run_selftest(settings: Settings | None = None) -> tuple[SelftestResult, ...]:
     """Scan every golden sample of the model that `settings` names.
 
-    `scan` None: through a `Detector` with these settings, but with those that move a score at their
-    defaults, since the goldens were made with them.  Raises `ModelError` when the model cannot be loaded or
-    has no goldens, which would prove nothing.
+    Of the settings, those that move a score are at their defaults, since the goldens were made with them.
+    Raises `ModelError` when the model cannot be loaded or has no goldens, which would prove nothing.
     """
     chosen = settings if settings is not None else Settings()
     folder = load_model(chosen.model)
     if not folder.card.golden:
         raise ModelError(f"model '{folder.card.name}' names no golden samples, so nothing can be checked")
-    scanner = scan if scan is not None else _detector_scan(chosen)
-    return tuple(_check(folder, golden, scanner) for golden in folder.card.golden)
+    own = Settings(model=chosen.model, engine=chosen.engine, device=chosen.device, threads=chosen.threads)
+    detector = Detector(own)
+    return tuple(_check(folder, golden, detector.scan) for golden in folder.card.golden)
 
 
-def make_goldens(
-    folder: ModelFolder, files: Iterable[str], scan: Scan, tolerance: float | None = None
-) -> tuple[Golden, ...]:
+def make_goldens(folder: ModelFolder, files: Iterable[str], scan: Scan) -> tuple[Golden, ...]:
     """Goldens for samples, as this installation scores them; for `write_card`.
 
-    `files` are names in the model folder or among the package's samples; `tolerance` is in units of the
-    logit, by default what the arithmetic of the networks allows.  Raises `ModelError` for a sample
-    that is missing or gets no logit.
+    `files` are names in the model folder or among the package's samples.  A logit may differ by what the
+    arithmetic of the networks allows.  Raises `ModelError` for a sample that is missing or gets no logit.
     """
-    allowed = tolerance if tolerance is not None else logit_tolerance(folder)
+    tolerance = logit_tolerance(folder)
     goldens = []
     for name in files:
         result = scan(_locate(folder, name))
         if result.logit is None:
             raise ModelError(f"sample {name} gets no score and cannot be a golden one: {result.message}")
-        goldens.append(Golden(name, round(result.logit, 6), allowed))
+        goldens.append(Golden(name, round(result.logit, 6), tolerance))
     return tuple(goldens)
 
 
@@ -90,14 +87,6 @@ def _check(folder: ModelFolder, golden: Golden, scan: Scan) -> SelftestResult:
         f"{golden.file}: {verb} the shipped score {golden.logit:+.3f} "
         f"(here {result.logit:+.3f}, {difference:+.4f}, tolerance {golden.tolerance:g})",
     )
-
-
-def _detector_scan(settings: Settings) -> Scan:
-    own = Settings(
-        model=settings.model, engine=settings.engine, device=settings.device, threads=settings.threads
-    )
-    detector = Detector(own)
-    return lambda path: detector.scan(str(path))
 
 
 def _locate(folder: ModelFolder, name: str) -> Path:

@@ -227,7 +227,7 @@ def _compression(files: Files, medium: MediaKind) -> Iterator[_Cut]:
 
 
 def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float, seed: int) -> Slice:
-    index, own = np.flatnonzero(cut.compared), np.flatnonzero(cut.own)
+    index = np.flatnonzero(cut.compared)
     fake, neutral = files.fake[index], files.neutral[index]
     right = (files.probability[index] >= threshold) == fake
 
@@ -239,24 +239,11 @@ def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float, seed: i
             "brier": weighted.brier(fake, neutral, level),
         }
 
-    groups = draws.groups_of(index)
     figures: Mapping[str, Interval] = {}
     if _enough(fake, cut.least):
-        figures = draws.intervals(index, statistic) | _calibration(fake, neutral, groups, seed)
-    return Slice(
-        level=Level.FILE,
-        by=cut.by,
-        medium=cut.medium,
-        name=cut.name,
-        files=len(own),
-        judged=draws.share(own, files.judged[own]),
-        fakes=int(fake.sum()),
-        reals=int((~fake).sum()),
-        groups=groups,
-        figures={name: figures[name] for name in FIGURES if name in figures},
-        reals_called=_answers(files, cut.own & ~files.fake, draws),
-        fakes_called=_answers(files, cut.own & files.fake, draws),
-    )
+        calibration = _calibration(fake, neutral, draws.groups_of(index), seed)
+        figures = draws.intervals(index, statistic) | calibration
+    return _slice(Level.FILE, files, cut, draws, index, figures)
 
 
 def _calibration(fake: Bools, probabilities: Floats, groups: int, seed: int) -> dict[str, Interval]:
@@ -270,15 +257,22 @@ def _calibration(fake: Bools, probabilities: Floats, groups: int, seed: int) -> 
 
 
 def _face_slice(files: Files, cut: _Cut, draws: Draws, chosen: Bools) -> Slice:
-    index, own = files.faces.file[chosen], np.flatnonzero(cut.own)
-    fake, logit = files.fake[index], files.faces.logit[chosen]
+    index, logit = files.faces.file[chosen], files.faces.logit[chosen]
+    fake = files.fake[index]
     figures: Mapping[str, Interval] = {}
-    seen = np.zeros(len(files.fake), bool)
-    seen[index] = True
-    if _enough(files.fake[seen], cut.least):  # ten faces of one clip are one clip
+    if _enough(files.fake[np.unique(index)], cut.least):  # ten faces of one clip are one clip
         figures = draws.intervals(index, lambda w: _ranking(Roc.of(fake, logit, w)))
+    return _slice(Level.FACE, files, cut, draws, index, figures)
+
+
+def _slice(
+    level: Level, files: Files, cut: _Cut, draws: Draws, index: Indices, figures: Mapping[str, Interval]
+) -> Slice:
+    """`index`: the file of each judged file, or scored face, that the figures are over."""
+    own, fake = np.flatnonzero(cut.own), files.fake[index]
+    by_file = level is Level.FILE
     return Slice(
-        level=Level.FACE,
+        level=level,
         by=cut.by,
         medium=cut.medium,
         name=cut.name,
@@ -287,9 +281,9 @@ def _face_slice(files: Files, cut: _Cut, draws: Draws, chosen: Bools) -> Slice:
         fakes=int(fake.sum()),
         reals=int((~fake).sum()),
         groups=draws.groups_of(index),
-        figures=figures,
-        reals_called=None,
-        fakes_called=None,
+        figures={name: figures[name] for name in FIGURES if name in figures},
+        reals_called=_answers(files, cut.own & ~files.fake, draws) if by_file else None,
+        fakes_called=_answers(files, cut.own & files.fake, draws) if by_file else None,
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from dfdetect.errors import InputError
 from dfdetect.reports.base import Report, ReportOptions
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,18 @@ REPORTS: dict[str, Format] = {
 """What the user calls the format → where it is."""
 
 
-def find_report(name: str) -> type[Report]:
+def find_format(formats: Mapping[str, T], name: str) -> T:
     """The format of this name; an unknown one raises `InputError` that lists the known ones."""
-    if name in REPORTS:
-        return REPORTS[name].load()
-    near = difflib.get_close_matches(name.lower(), REPORTS, n=1)
+    if name in formats:
+        return formats[name]
+    near = difflib.get_close_matches(name.lower(), formats, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(REPORTS)}")
+    raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(formats)}")
+
+
+def find_report(name: str) -> type[Report]:
+    """The report of this name; raises as `find_format` does."""
+    return find_format(REPORTS, name).load()
 
 
 def make_report(name: str, stream: TextIO, options: ReportOptions | None = None) -> Report:

@@ -13,9 +13,10 @@ from dfdetect.cli.main import main
 from dfdetect.cli.outputs import Outputs
 from dfdetect.errors import InputError, MissingExtraError
 from dfdetect.evaluate.bench import Bench
-from dfdetect.evaluate.forms import Form, find_form
+from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.robustness import Robustness
 from dfdetect.reports.output import ReportFile
+from dfdetect.reports.registry import find_format
 
 Capture = pytest.CaptureFixture[str]
 
@@ -29,7 +30,7 @@ FORMS = {"words": Form[int](lambda n: f"{n} words\n"), "sum": Form[int](str), "p
 
 def outputs(*reports: str, spared: tuple[str, ...] = ()) -> Outputs[int]:
     pairs = [(name, path) for name, _, path in (report.partition("=") for report in reports)]
-    return Outputs(pairs, lambda name: find_form(FORMS, name), spared)
+    return Outputs(pairs, lambda name: find_format(FORMS, name), spared)
 
 
 def tables(found: int) -> None:

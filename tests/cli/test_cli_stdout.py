@@ -13,8 +13,9 @@ from cli_driver import DRIVER, Run
 from dfdetect.cli.main import main
 from dfdetect.cli.outputs import Outputs
 from dfdetect.errors import InputError
-from dfdetect.evaluate.forms import Form, find_form
+from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.robustness import Robustness
+from dfdetect.reports.registry import find_format
 
 LATIN = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
 NAME = "é … пара.jpg"
@@ -65,7 +66,7 @@ def test_a_character_that_the_encoding_lacks_ends_no_command(
 def test_a_measurement_to_standard_output_is_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
     written = latin_stdout(monkeypatch)
     forms = {"words": Form[int]("{} é …\n".format)}
-    with Outputs([("words", "-")], lambda name: find_form(forms, name), ()) as out:
+    with Outputs([("words", "-")], lambda name: find_format(forms, name), ()) as out:
         out.write(3, print)
     assert written.getvalue().decode("utf-8") == "3 é …\n"
 
@@ -136,8 +137,8 @@ def test_a_measurement_in_the_file_of_standard_output(
     with open("out", "w", encoding="utf-8") as stream:
         monkeypatch.setattr("sys.stdout", stream)
         with pytest.raises(InputError, match="two reports would be written to 'out'"):
-            Outputs([("sum", "out"), ("sum", "-")], lambda name: find_form(forms, name), ())
-        with Outputs([("sum", "out")], lambda name: find_form(forms, name), ()) as out:
+            Outputs([("sum", "out"), ("sum", "-")], lambda name: find_format(forms, name), ())
+        with Outputs([("sum", "out")], lambda name: find_format(forms, name), ()) as out:
             out.write(3, print)
     assert Path("out").read_text("utf-8") == "3"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

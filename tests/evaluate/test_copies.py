@@ -67,7 +67,7 @@ def test_a_prior_changes_no_curve(tmp_path: Path) -> None:
     )
     (tmp_path / "labels.csv").write_text("file,label\n" + rows)
     plain, moved = (
-        measure_robustness(tmp_path, SETTINGS.replace(prior=prior), jobs=0, levels=(), draws=20)
+        measure_robustness(tmp_path, SETTINGS.replace(prior=prior), jobs=0, levels=())
         for prior in (None, 1e-5)
     )
     assert moved.points[0].auc.value == plain.points[0].auc.value != 0.5

@@ -8,8 +8,9 @@ from enum import StrEnum
 import pytest
 
 from dfdetect.errors import InputError
-from dfdetect.evaluate.forms import Form, find_form
+from dfdetect.evaluate.forms import Form
 from dfdetect.evaluate.pieces import code, plain, row
+from dfdetect.reports.registry import find_format
 
 FORMS = {"html": Form[int](str), "markdown": Form[int](str), "json": Form[int](str, needs_curve=True)}
 
@@ -19,7 +20,7 @@ class Colour(StrEnum):
 
 
 def test_a_form_is_found_by_its_name() -> None:
-    assert find_form(FORMS, "json") is FORMS["json"]
+    assert find_format(FORMS, "json") is FORMS["json"]
     assert FORMS["json"].needs_curve
     assert not FORMS["html"].needs_curve
 
@@ -34,7 +35,7 @@ def test_a_form_is_found_by_its_name() -> None:
 )
 def test_an_unknown_form_is_answered_with_the_known_ones(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        find_form(FORMS, name)
+        find_format(FORMS, name)
 
 
 def test_code_cannot_leave_its_span_or_its_cell() -> None:

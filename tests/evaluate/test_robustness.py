@@ -229,9 +229,7 @@ def test_an_equal_shift_changes_nothing_and_the_change_knows_it() -> None:
     fake = [bool(i % 2) for i in range(60)]
     before = [float(generator.normal(0.3 * f, 0.3)) for f in fake]
     level = Level(Damage.BLUR, 1)
-    point = measure_point(
-        MediaKind.PHOTO, level, files_of(before, [b + 1 for b in before], fake), seed=0, draws=100
-    )
+    point = measure_point(MediaKind.PHOTO, level, files_of(before, [b + 1 for b in before], fake), seed=0)
     assert 0.5 < point.auc.low < point.auc.value < point.auc.high < 1
     assert point.change.value == 0.0
     assert math.isnan(point.change.low)  # the draws do not differ: that is no interval
@@ -241,15 +239,13 @@ def test_an_equal_shift_changes_nothing_and_the_change_knows_it() -> None:
 def test_files_without_an_answer_leave_the_figures_and_the_counts() -> None:
     none = math.nan
     files = files_of([0.1, 0.9, 0.2, 0.1, 0.3, 0.8], [0.1, none, 0.7, 0.6, none, 0.9], [False, True] * 3)
-    point = measure_point(MediaKind.VIDEO, Level(Damage.SCALE, 0.5), files, seed=0, draws=50)
+    point = measure_point(MediaKind.VIDEO, Level(Damage.SCALE, 0.5), files, seed=0)
     assert (point.files, point.judged, point.reals, point.fakes) == (6, 4, 2, 2)
     # Kept are the reals .1 and .7 and the fakes .6 and .9; untouched .1, .2 and .1, .8.
     assert point.auc.value == 0.75
     assert point.change.value == pytest.approx(0.75 - 0.625)
     assert (point.reals_called_fake, point.fakes_called_fake) == (0.5, 1.0)
-    gone = measure_point(
-        MediaKind.VIDEO, None, files_of([0.1, 0.9], [none, none], [False, True]), seed=0, draws=50
-    )
+    gone = measure_point(MediaKind.VIDEO, None, files_of([0.1, 0.9], [none, none], [False, True]), seed=0)
     assert gone.judged == 0
     assert math.isnan(gone.auc.value)
     assert math.isnan(gone.reals_called_fake)
@@ -280,7 +276,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Robustness, Path
             Settings(frames=2, model="light"),
             jobs=0,
             levels=(JPEG, CRF, SMALL),
-            draws=20,
         )
     return found, place / "tmp"
 

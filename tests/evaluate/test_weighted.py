@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfdetect.evaluate import metrics, weighted
-from dfdetect.evaluate.weighted import Draws, Roc
+from dfdetect.evaluate import weighted
+from dfdetect.evaluate.weighted import Draws, Interval, Roc
 
 rows = st.lists(
     st.tuples(st.booleans(), st.integers(-4, 4), st.integers(0, 3)), min_size=2, max_size=30
@@ -20,6 +20,33 @@ rows = st.lists(
 def arrays(found: list[tuple[bool, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     fake, score, count = (np.array(column) for column in zip(*found, strict=True))
     return fake.astype(bool), score.astype(float), count.astype(float)
+
+
+def auc_of(
+    labels: np.ndarray, scores: np.ndarray, groups: list[str], rng: np.random.Generator, draws: int
+) -> Interval:
+    files, drawn = np.arange(len(labels)), Draws.of(groups, rng, draws)
+    return drawn.intervals(files, lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
+
+
+def auc_one_at_a_time(
+    labels: np.ndarray, scores: np.ndarray, groups: list[str], rng: np.random.Generator, draws: int
+) -> tuple[float, float, float]:
+    """The same by drawing files instead of weights; without ends where most draws lack a class."""
+    names = sorted(set(groups))
+
+    def auc(files: np.ndarray) -> float:
+        fakes, reals = scores[files][labels[files] == 1], scores[files][labels[files] == 0]
+        higher = np.sign(fakes[:, None] - reals[None, :])
+        return float((higher.mean() + 1) / 2) if higher.size else np.nan
+
+    found = []
+    for _ in range(draws):
+        chosen = [names[i] for i in rng.integers(len(names), size=len(names))]
+        found.append(auc(np.concatenate([np.flatnonzero(np.array(groups) == name) for name in chosen])))
+    enough = draws and np.isfinite(found).mean() >= 0.5 and np.nanmax(found) - np.nanmin(found) > 1e-12
+    low, high = np.nanquantile(found, [0.025, 0.975]) if enough else (np.nan, np.nan)
+    return auc(np.arange(len(labels))), low, high
 
 
 @settings(deadline=None, max_examples=60)
@@ -83,13 +110,29 @@ def test_the_vectorised_bootstrap_is_that_of_one_draw_at_a_time() -> None:
     labels = np.arange(300) % 2
     scores = labels + rng.normal(0, 1, 300)
     groups = [f"g{i // 6}" for i in range(300)]
-    one = metrics.bootstrap(
-        lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(4), 200
+    one = auc_one_at_a_time(labels, scores, groups, np.random.default_rng(4), 200)
+    many = auc_of(labels, scores, groups, np.random.default_rng(4), 200)
+    assert (many.value, many.low, many.high) == pytest.approx(one)
+    assert many.groups == 50
+
+
+def test_whole_groups_are_drawn() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(400) % 2
+    scores = labels + rng.normal(0, 1, 400)
+    alone = auc_of(labels, scores, [str(i) for i in range(400)], np.random.default_rng(2), 300)
+    grouped, again = (
+        auc_of(labels, scores, [str(i // 40) for i in range(400)], np.random.default_rng(2), 300)
+        for _ in range(2)
     )
-    draws = Draws.of(groups, np.random.default_rng(4), 200)
-    many = draws.intervals(np.arange(300), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
-    assert (many.value, many.low, many.high) == pytest.approx((one.value, one.low, one.high))
-    assert many.groups == one.groups == 50
+    assert (alone.groups, grouped.groups) == (400, 10)
+    assert grouped == again
+    assert alone.low < alone.value < alone.high
+    assert 0.03 < alone.high - alone.low < 0.15
+    # The same files copied say nothing new: the interval must not shrink.
+    labels, scores = np.tile(labels, 4), np.tile(scores, 4)
+    copied = auc_of(labels, scores, [str(i % 400) for i in range(1600)], np.random.default_rng(2), 300)
+    assert copied.high - copied.low > 0.8 * (alone.high - alone.low)
 
 
 def test_parts_of_draws_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,14 +158,9 @@ def test_none_of_many_still_has_an_upper_bound() -> None:
 
 
 def test_one_group_gives_no_interval() -> None:
-    labels, scores = np.arange(20) % 2, np.arange(20.0)
-    one = ["one"] * 20
-    draws = Draws.of(one, np.random.default_rng(0), 40)
-    found = draws.intervals(np.arange(20), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
-    again = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), one, np.random.default_rng(0), 40)
-    for figure in (found, again):
-        assert figure.value == pytest.approx(0.55)
-        assert np.isnan([figure.low, figure.high]).all()
+    found = auc_of(np.arange(20) % 2, np.arange(20.0), ["one"] * 20, np.random.default_rng(0), 40)
+    assert found.value == pytest.approx(0.55)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_rank_correlation_needs_no_file_in_every_draw() -> None:
@@ -196,22 +234,16 @@ def test_draws_that_do_not_differ_give_no_interval() -> None:
         np.arange(20) % 2 + 0.01 * np.arange(20),
         list(map(str, range(20))),
     )
-    draws = Draws.of(groups, np.random.default_rng(0), 40)
-    found = draws.intervals(np.arange(20), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
-    one = metrics.bootstrap(lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(0), 40)
-    for figure in (found, one):
-        assert (figure.value, figure.groups) == (pytest.approx(1), 20)
-        assert np.isnan([figure.low, figure.high]).all()
+    found = auc_of(labels, scores, groups, np.random.default_rng(0), 40)
+    assert (found.value, found.groups) == (pytest.approx(1), 20)
+    assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 5])
-def test_both_bootstraps_agree_where_draws_are_few(count: int) -> None:
+def test_few_draws_that_may_lack_a_class(count: int) -> None:
     """Three files, of which one is fake: most draws, or just half of them, lack a class."""
     labels, scores, groups = np.array([1, 0, 0]), np.array([1.0, 0.0, 2.0]), ["a", "b", "c"]
     for seed in range(20):
-        draws = Draws.of(groups, np.random.default_rng(seed), count)
-        many = draws.intervals(np.arange(3), lambda w: {"auc": Roc.of(labels == 1, scores, w).auc()})["auc"]
-        one = metrics.bootstrap(
-            lambda i: metrics.auc(labels[i], scores[i]), groups, np.random.default_rng(seed), count
-        )
-        np.testing.assert_allclose([one.value, one.low, one.high], [many.value, many.low, many.high])
+        many = auc_of(labels, scores, groups, np.random.default_rng(seed), count)
+        one = auc_one_at_a_time(labels, scores, groups, np.random.default_rng(seed), count)
+        np.testing.assert_allclose([many.value, many.low, many.high], one)
