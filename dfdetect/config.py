@@ -21,15 +21,15 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfdetect.config_values import PREFIX, Kind, from_text, from_toml
+from dfdetect.config_values import PREFIX, Kind, from_text, from_toml, variable
 from dfdetect.errors import SettingsError
-from dfdetect.names import printable
+from dfdetect.names import near, printable
 from dfdetect.settings import Settings
 
 FILES = ("dfdetect.toml", "pyproject.toml", "setup.cfg")
@@ -103,17 +103,18 @@ def load_settings(
     origins = {name: config.where(name) for name in values} if config else {}
     for name, value in environment(variables).items():
         if name in known:
-            values[name], origins[name] = value, PREFIX + name.upper()
+            values[name], origins[name] = value, variable(name)
     try:
         return Settings.from_mapping(values)
     except SettingsError as error:
-        culprit = setting_of(str(error), origins)
-        raise SettingsError(f"{origins[culprit]}: {error}" if culprit else str(error)) from error
+        if error.setting not in origins:
+            raise
+        raise SettingsError(f"{origins[error.setting]}: {error}") from error
 
 
 def _chosen(env: Mapping[str, str]) -> Config | None:
     """The configuration that variables choose, as ``--config`` and ``--no-config`` do."""
-    named, refused = (env.get(PREFIX + name.upper(), "") for name in _NO_SETTINGS)
+    named, refused = (env.get(variable(name), "") for name in _NO_SETTINGS)
     try:
         if refused and from_text(Kind.TRUTH, refused):
             if named:
@@ -158,35 +159,38 @@ def environment(env: Mapping[str, str]) -> dict[str, Any]:
     check_names(env)
     values = {}
     for name, kind in kinds().items():
-        variable = PREFIX + name.upper()
-        if text := env.get(variable):
+        if text := env.get(variable(name)):
             try:
                 values[name] = from_text(kind, text)
             except ValueError as error:
-                message = f"{variable} must be {kind.value}, not '{printable(text)}'"
+                message = f"{variable(name)} must be {kind.value}, not '{printable(text)}'"
                 raise SettingsError(message) from error
     return values
 
 
 def check_names(env: Mapping[str, str]) -> None:
     """Refuse variables whose names are near misses, or those of other options (`SettingsError`)."""
-    known = [PREFIX + name.upper() for name in (*kinds(), *_NO_SETTINGS)]
     for name in sorted(foreign_names(env)):
         if env[name] and (instead := COMMAND_LINE_ONLY.get(name.upper().removeprefix(PREFIX).lower())):
             raise SettingsError(
                 f"the environment variable {printable(name)} is none of dfdetect's: {instead}, and unset it"
             )
-        if near := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.87):
+        if meant := difflib.get_close_matches(name.upper(), _variables(), n=1, cutoff=0.87):
             raise SettingsError(
-                f"the environment variable {printable(name)} is none of dfdetect's; did you mean {near[0]}? "
+                f"the environment variable {printable(name)} is none of dfdetect's; did you mean {meant[0]}? "
                 "Otherwise unset it"
             )
 
 
 def foreign_names(env: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that dfdetect does not know."""
-    known = {PREFIX + name.upper() for name in (*kinds(), *_NO_SETTINGS)}
+    known = _variables()
     return [name for name in env if name.upper().startswith(PREFIX) and name not in known]
+
+
+def _variables() -> list[str]:
+    """The variables that dfdetect knows."""
+    return [variable(name) for name in (*kinds(), *_NO_SETTINGS)]
 
 
 @cache
@@ -199,11 +203,6 @@ def kinds(output: bool = True) -> Mapping[str, Kind]:
     }
     found |= dict.fromkeys(("start", "end"), Kind.TIME)
     return {**found, **OUTPUT} if output else found
-
-
-def setting_of(message: str, names: Iterable[str]) -> str | None:
-    """Which of the settings a message of `Settings` is about: it begins with the name."""
-    return next((name for name in names if re.match(rf"{name}( must| \(| ')", message)), None)
 
 
 def _upwards(folder: Path) -> Iterator[Path]:
@@ -252,9 +251,8 @@ def _read(path: Path) -> Config | None:
     values = _cfg_values(path, text) if cfg else _toml_values(path, text, section)
     if values is None:
         return None
-    lines = _line_numbers(text, section)
-    draft = Config(path, section, {}, lines)
-    return Config(path, section, _checked(values, draft, from_text if cfg else from_toml), lines)
+    draft = Config(path, section, lines=_line_numbers(text, section))
+    return dataclasses.replace(draft, values=_checked(values, draft, from_text if cfg else from_toml))
 
 
 def _toml_values(path: Path, text: str, section: str) -> Mapping[str, Any] | None:
@@ -295,9 +293,8 @@ def _checked(values: Mapping[str, Any], draft: Config, convert: Any) -> dict[str
         name = key.replace("-", "_")
         where = draft.where(name)
         if name not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "; 'dfdetect config' lists them all"
-            raise SettingsError(f"{where}: unknown setting '{printable(key)}'{hint}")
+            hint = near(name.lower(), known) or "'dfdetect config' lists them all"
+            raise SettingsError(f"{where}: unknown setting '{printable(key)}'; {hint}")
         if name in found:
             raise SettingsError(f"{where}: {name} is there twice, with - and with _")
         try:

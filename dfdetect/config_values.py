@@ -10,6 +10,11 @@ PREFIX = "DFDETECT_"
 """Of the names of environment variables."""
 
 
+def variable(name: str) -> str:
+    """``min_face`` → ``DFDETECT_MIN_FACE``."""
+    return PREFIX + name.upper()
+
+
 class Kind(Enum):
     """What a value must be, in words."""
 

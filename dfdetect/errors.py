@@ -43,6 +43,11 @@ class SettingsError(DfdetectError):
 
     exit_code = ExitCode.USAGE
 
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
+        """Name of the one that `Settings` refuses, with which the message then begins."""
+
 
 class InputError(DfdetectError):
     """The request itself cannot be met: no such path, an empty list, an unusable output file."""

@@ -1,10 +1,12 @@
 """Words that every room needs: foreign text, safe to show on a terminal, in the log of a CI system and in a
-report, and counts.
+report, what a wrong name may have meant, and counts.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 # C0 and C1 controls (a terminal obeys both), lone surrogates (bytes of a name that is not UTF-8),
 # line separators, and the controls of writing direction, which can make one name look like another.
@@ -31,6 +33,12 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the undecodable byte itself
         return f"\\x{code - 0xDC00:02x}"
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """``did you mean 'frames'?``; empty if no known name is like this one."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{found[0]}'?" if found else ""
 
 
 def plural(count: int, noun: str) -> str:

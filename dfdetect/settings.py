@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import numbers
 import os
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfdetect.errors import SettingsError
+from dfdetect.names import near
 from dfdetect.numbers import is_number
 
 DEFAULT_MODEL = "standard"
@@ -85,9 +85,8 @@ class Settings:
         names = [f.name for f in dataclasses.fields(cls)]
         for key in values:
             if key not in names:
-                near = difflib.get_close_matches(key, names, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
-                raise SettingsError(f"unknown setting '{key}'{hint}")
+                hint = near(key, names)
+                raise SettingsError(f"unknown setting '{key}'" + (hint and f"; {hint}"))
         return cls(**values)
 
     def replace(self, **changes: Any) -> Settings:
@@ -150,8 +149,11 @@ MOST_THREADS = 256
 
 
 def _check(s: Settings) -> None:
+    def refuse(name: str, why: str) -> None:
+        raise SettingsError(f"{name} {why}", name)
+
     def fail(name: str, want: str) -> None:
-        raise SettingsError(f"{name} must be {want}, not {getattr(s, name)!r}")
+        refuse(name, f"must be {want}, not {getattr(s, name)!r}")
 
     if s.engine not in ENGINES:
         fail("engine", "one of " + ", ".join(ENGINES))
@@ -168,13 +170,13 @@ def _check(s: Settings) -> None:
     if not _DEVICE.fullmatch(s.device):
         fail("device", "'cpu', 'cuda' or, for one of several, 'cuda:1'")
     if s.device != "cpu" and s.engine != "torch":
-        raise SettingsError(f"device '{s.device}' needs engine 'torch' (add --engine torch)")
+        refuse("device", f"'{s.device}' needs engine 'torch' (add --engine torch)")
     for name, low in _WHOLE.items():
         value = getattr(s, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             fail(name, f"a whole number of at least {low}")
         if value >= 2**63:
-            raise SettingsError(f"{name} must be less than 2^63")
+            refuse(name, "must be less than 2^63")
     if s.threads > MOST_THREADS:
         fail("threads", f"at most {MOST_THREADS}")
     if s.threshold is not None and not (is_number(s.threshold) and 0.0 < s.threshold < 1.0):
@@ -188,6 +190,6 @@ def _check(s: Settings) -> None:
     if s.end is not None and not (is_number(s.end) and s.end > 0):
         fail("end", "a number of seconds, more than 0")
     if s.start is not None and s.end is not None and s.end <= s.start:
-        raise SettingsError(f"end ({s.end:g} s) must lie after start ({s.start:g} s)")
+        refuse("end", f"({s.end:g} s) must lie after start ({s.start:g} s)")
     if not (is_number(s.timeout) and s.timeout > 0):
         fail("timeout", "a positive number of seconds")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfdetect.config import OUTPUT, environment, find_config, kinds, load_settings, read_config
-from dfdetect.config_values import PREFIX
+from dfdetect.config_values import PREFIX, Kind
 from dfdetect.errors import SettingsError
 from dfdetect.settings import Settings
 
@@ -153,6 +153,21 @@ def test_mistakes_are_named_with_their_place(project: Path, name: str, body: str
             load()
         assert message in str(caught.value)
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, kind in kinds(output=False).items() if kind is not Kind.TRUTH]
+)
+def test_every_value_that_settings_refuse_is_named_with_its_place(project: Path, name: str) -> None:
+    text = kinds()[name] is Kind.TEXT
+    variable = PREFIX + name.upper()
+    with pytest.raises(SettingsError, match=rf"^{variable}(: {name})? must be "):
+        load_settings(env={variable: " " if text else "-1"})
+    write(project / "a" / "b", "pyproject.toml", f"\n{name} = " + ('""' if text else "-1"))
+    with pytest.raises(
+        SettingsError, match=rf"^pyproject\.toml, line 3, \[tool\.dfdetect\]: {name} must be "
+    ):
+        load_settings(env={})
 
 
 def test_tool_dfdetect_must_be_a_table(project: Path) -> None:

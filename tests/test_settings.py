@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -42,3 +44,32 @@ def test_booleans_of_numpy_are_kept_as_pythons(name: str) -> None:
 def test_booleans_of_numpy_are_no_numbers() -> None:
     with pytest.raises(SettingsError, match="frames must be a whole number"):
         Settings(frames=np.True_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({field.name: object()} for field in dataclasses.fields(Settings)),
+        {"device": "gpu"},
+        {"device": "cuda", "engine": "openvino"},
+        {"end": 2.0, "start": 5.0},
+        {"max_pixels": 2**63},
+        {"threads": 257},
+    ],
+    ids=" ".join,
+)
+def test_every_refusal_says_which_setting_it_is_about(values: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_mapping(values)
+    name = next(iter(values))
+    sent = pickle.loads(pickle.dumps(caught.value))  # as between processes
+    for error in (caught.value, sent):
+        assert error.setting == name
+        assert str(error).startswith(f"{name} ")
+    assert str(sent) == str(caught.value)
+
+
+def test_an_unknown_name_is_no_setting() -> None:
+    with pytest.raises(SettingsError, match="unknown setting 'frame'; did you mean 'frames'") as caught:
+        Settings.from_mapping({"frame": 3})
+    assert caught.value.setting is None

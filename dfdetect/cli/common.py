@@ -80,44 +80,51 @@ def group_options(function: Function) -> Function:
     return _talk_options(function, None)
 
 
+def together(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several decorators as one; the help lists their options in the given order."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(decorators):  # they apply from the inside out
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
 def _talk_options(function: Function, prefix: str | None) -> Function:
     def variable(name: str) -> str | None:
         return None if prefix is None else prefix + name
 
-    for decorate in reversed(
-        (
-            click.option(
-                "-q",
-                "--quiet/--no-quiet",
-                envvar=variable("QUIET"),
-                expose_value=False,
-                callback=_remember,
-                help="No progress, no talk; of a scan as text only findings and what could not be read.",
-            ),
-            click.option(
-                "-v",
-                "--verbose",
-                count=True,
-                envvar=variable("VERBOSE"),
-                expose_value=False,
-                callback=_remember,
-                help="Say more: of a scan as text the particulars of each file and every person.",
-            ),
-            click.option(
-                "--color/--no-color",
-                default=None,
-                envvar=variable("COLOR"),
-                expose_value=False,
-                callback=_remember,
-                help="Colour or none; default: on a terminal, unless NO_COLOR is set.",
-            ),
-            click.option(
-                "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
-            ),
-        )
-    ):
-        function = decorate(function)
-    return function
+    return together(
+        click.option(
+            "-q",
+            "--quiet/--no-quiet",
+            envvar=variable("QUIET"),
+            expose_value=False,
+            callback=_remember,
+            help="No progress, no talk; of a scan as text only findings and what could not be read.",
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            count=True,
+            envvar=variable("VERBOSE"),
+            expose_value=False,
+            callback=_remember,
+            help="Say more: of a scan as text the particulars of each file and every person.",
+        ),
+        click.option(
+            "--color/--no-color",
+            default=None,
+            envvar=variable("COLOR"),
+            expose_value=False,
+            callback=_remember,
+            help="Colour or none; default: on a terminal, unless NO_COLOR is set.",
+        ),
+        click.option(
+            "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
+        ),
+    )(function)
 
 
 def current_talk() -> Talk:

@@ -133,7 +133,7 @@ def _describe(card: ModelCard, folder: Path) -> list[str]:
             "photos", f"a second look at zoom {card.closer.zoom:g}, {percent(card.closer.weight)} of the mean"
         )
     for title, value in (("data", card.data), ("recipe", card.recipe), ("measured", card.measured)):
-        lines += _tree(title, value)
+        lines += _field(title, value)
     for limit in card.limits:
         lines += _field("limit", limit)
     for name, digest in sorted(card.files.items()):
@@ -141,20 +141,13 @@ def _describe(card: ModelCard, folder: Path) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def _field(title: str, text: str) -> list[str]:
-    """``title     text``, folded at the width of a terminal."""
-    return textwrap.wrap(
-        text, 100, initial_indent=f"{title:<10}", subsequent_indent=" " * 10, break_long_words=False
-    )
-
-
-def _tree(title: str, value: Any, depth: int = 0) -> list[str]:
-    """A free-form part of a card: nested names indented below each other."""
+def _field(title: str, value: Any, depth: int = 0) -> list[str]:
+    """``title     text``, folded at the width of a terminal; the names of a mapping indented below it."""
     indent = "  " * depth
     if isinstance(value, Mapping):
         if not value:
             return []
-        inner = [line for key, item in value.items() for line in _tree(str(key), item, depth + 1)]
+        inner = [line for key, item in value.items() for line in _field(str(key), item, depth + 1)]
         return [f"{indent}{title}", *inner]
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     if not text:

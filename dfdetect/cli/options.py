@@ -8,14 +8,12 @@ become click's defaults (``default_map``).
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import itertools
 import os
 import re
 import shlex
-import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +21,13 @@ import click
 from click.core import ParameterSource
 
 from dfdetect import settings as settings_module
-from dfdetect.cli.common import CONFIG, Function, HomePath, complete_model
-from dfdetect.config import Config, environment, find_config, read_config, setting_of
-from dfdetect.config_values import PREFIX, seconds
+from dfdetect.cli.common import CONFIG, Function, HomePath, complete_model, together
+from dfdetect.config import Config, environment, find_config, kinds, read_config
+from dfdetect.config_values import PREFIX, Kind, seconds, variable
 from dfdetect.errors import DfdetectError, SettingsError
 from dfdetect.names import printable
 from dfdetect.settings import DETECTORS, ENGINES, Settings
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {"engine": ENGINES, "detector": DETECTORS}
 _METAVARS = {"model": "NAME|FOLDER", "device": "DEVICE", "trust_list": "FILE"}
 _METAVARS |= dict.fromkeys(("start", "end"), "[[H:]M:]S")
 
@@ -87,49 +84,46 @@ class Seconds(FloatType):
             )
 
 
+_OF_NAME = {"engine": click.Choice(ENGINES), "detector": click.Choice(DETECTORS), "trust_list": HomePath()}
+_OF_KIND = {Kind.TEXT: str, Kind.WHOLE: int, Kind.NUMBER: float, Kind.TIME: Seconds()}
+"""Types of the options of settings; that of the name, if there is one, outranks that of the kind."""
+
+
 def settings_options(function: Function) -> Function:
     """One option per setting, with its name, default and description, and where to find configuration."""
-    return settings_subset(*(field.name for field in dataclasses.fields(Settings)))(function)
+    return settings_subset(*kinds(output=False))(function)
 
 
 def settings_subset(*names: str) -> Callable[[Function], Function]:
     """The same, for some of the settings only."""
-
-    def decorate(function: Function) -> Function:
-        hints = typing.get_type_hints(Settings)
-        texts = setting_texts()
-        fields = {field.name: field for field in dataclasses.fields(Settings)}
-        # Decorators apply from the inside out; reversed, the help lists them in the given order.
-        function = config_options(function)
-        for name in reversed(names):
-            function = _option(fields[name], hints[name], texts.get(name, ""))(function)
-        return function
-
-    return decorate
+    texts = setting_texts()
+    return together(*(_option(name, texts.get(name, "")) for name in names), config_options)
 
 
 def config_options(function: Function) -> Function:
     """``--config`` and ``--no-config``; the configuration in force is ``context.meta[CONFIG]``."""
-    function = click.option(
-        "--config",
-        type=HomePath(),
-        envvar=PREFIX + "CONFIG",
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=_configure,
-        help="Configuration file; default: dfdetect.toml, pyproject.toml ([tool.dfdetect]) or setup.cfg "
-        "([dfdetect]), in the working directory; inside a git repository or the home directory also in the "
-        "folders above it, up to the root of that.",
-    )(function)
-    return click.option(
-        "--no-config",
-        is_flag=True,
-        envvar=PREFIX + "NO_CONFIG",
-        is_eager=True,
-        expose_value=False,
-        callback=_isolate,
-        help="Read no configuration file.",
+    return together(
+        click.option(
+            "--no-config",
+            is_flag=True,
+            envvar=variable("no_config"),
+            is_eager=True,
+            expose_value=False,
+            callback=_isolate,
+            help="Read no configuration file.",
+        ),
+        click.option(
+            "--config",
+            type=HomePath(),
+            envvar=variable("config"),
+            metavar="FILE",
+            is_eager=True,
+            expose_value=False,
+            callback=_configure,
+            help="Configuration file; default: dfdetect.toml, pyproject.toml ([tool.dfdetect]) or setup.cfg "
+            "([dfdetect]), in the working directory; inside a git repository or the home directory also in "
+            "the folders above it, up to the root of that.",
+        ),
     )(function)
 
 
@@ -139,7 +133,7 @@ def jobs_option(function: Function) -> Function:
         "-j",
         "--jobs",
         type=Whole(min=0),
-        envvar=_variable("jobs"),
+        envvar=variable("jobs"),
         metavar="N",
         help="Worker processes; default: as many as cores and memory allow. 0 scans in this process, without "
         "time limit.",
@@ -148,10 +142,10 @@ def jobs_option(function: Function) -> Function:
 
 def config_name(option: click.Parameter) -> str | None:
     """How the environment and configuration files call an option; None if it cannot be set there."""
-    variable = option.envvar
-    if not isinstance(variable, str) or not variable.startswith(PREFIX) or option.is_eager:
+    name = option.envvar
+    if not isinstance(name, str) or not name.startswith(PREFIX) or option.is_eager:
         return None
-    return variable.removeprefix(PREFIX).lower()
+    return name.removeprefix(PREFIX).lower()
 
 
 def origin(context: click.Context, option: click.Parameter) -> str:
@@ -174,7 +168,9 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings.from_mapping(values)
     except SettingsError as error:
-        raise SettingsError(_in_words_of_user(str(error), values)) from error
+        if error.setting is None:
+            raise
+        raise SettingsError(_in_words_of_user(error.setting, str(error))) from error
 
 
 def option_name(setting: str) -> str:
@@ -200,16 +196,16 @@ def setting_texts() -> dict[str, str]:
     }
 
 
-def _option(field: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Function], Function]:
-    name, default = field.name, field.default
-    if hint is bool:
+def _option(name: str, text: str) -> Callable[[Function], Function]:
+    kind, default = kinds()[name], getattr(Settings(), name)
+    if kind is Kind.TRUTH:
         both = f"{option_name(name)}/{option_name('no_' + name)}"
-        return click.option(both, name, envvar=_variable(name), default=default, help=text)
+        return click.option(both, name, envvar=variable(name), default=default, help=text)
     return click.option(
         option_name(name),
         name,
-        envvar=_variable(name),
-        type=_type(name, hint),
+        envvar=variable(name),
+        type=_OF_NAME.get(name) or _OF_KIND[kind],
         default=default,
         show_default=default is not None,
         metavar=_METAVARS.get(name),
@@ -218,39 +214,19 @@ def _option(field: dataclasses.Field[Any], hint: Any, text: str) -> Callable[[Fu
     )
 
 
-def _type(name: str, hint: Any) -> click.ParamType[Any] | type:
-    if name in _CHOICES:
-        return click.Choice(_CHOICES[name])
-    if name in ("start", "end"):
-        return Seconds()
-    if name == "trust_list":
-        return HomePath()
-    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
-    assert len(kinds) == 1
-    assert isinstance(kinds[0], type)
-    return kinds[0]
-
-
 def _plain(text: str) -> str:
     """A docstring as help: without markup, on one line, other settings named as options."""
     text = re.sub(r"``(.+?)``", r"\1", " ".join(text.split())).replace(" None: ", " default: ")
     return re.sub(r"`(\w+)`", lambda match: option_name(match[1]), text)
 
 
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def _in_words_of_user(message: str, names: Iterable[str]) -> str:
-    name = setting_of(message, names)
-    if name is None:
-        return message
+def _in_words_of_user(name: str, message: str) -> str:
     context = click.get_current_context(silent=True)
     options = context.command.params if context is not None else []
     for option in options:
         if context is not None and option.name == name and (place := origin(context, option)):
             return f"{place}: {message}"
-    return option_name(name) + message[len(name) :]
+    return option_name(name) + message.removeprefix(name)
 
 
 def _isolate(context: click.Context, option: click.Parameter, value: bool) -> None:
@@ -338,7 +314,5 @@ def _check(context: click.Context, option: click.Parameter, value: Any, place: s
     """Let click and the option's type look at a value now; `SettingsError` says where it stands."""
     try:
         option.type_cast_value(context, value)
-    except click.BadParameter as error:
-        raise SettingsError(f"{place}: {error.message}") from error
-    except DfdetectError as error:
+    except (click.BadParameter, DfdetectError) as error:
         raise SettingsError(f"{place}: {error}") from error

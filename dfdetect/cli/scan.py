@@ -15,9 +15,9 @@ from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options, insist
 from dfdetect.cli.inputs import Inputs, opened
 from dfdetect.cli.options import settings_from, settings_options
 from dfdetect.cli.progress import ProgressLine, is_terminal, wants_color
-from dfdetect.cli.scan_options import OUTPUT_WORDS, Output, output_from, output_options, source_options
+from dfdetect.cli.scan_options import Output, output_from, output_options, source_options
 from dfdetect.cli.stdout import document_stdout, is_stdout
-from dfdetect.config import Config
+from dfdetect.config import Config, kinds
 from dfdetect.errors import ExitCode, InputError
 from dfdetect.names import plural, printable
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
@@ -83,8 +83,9 @@ def scan(
     a pattern such as 'clips/*.mp4', or '-' for a file on standard input. What a file is, is found from
     its content.
     """
-    output = output_from({name: words.pop(name) for name in OUTPUT_WORDS}, context)
-    settings = settings_from({**words, **dict.fromkeys(output.needs, True)})
+    output = output_from(words, context)
+    chosen = {name: words[name] for name in kinds(output=False)}
+    settings = settings_from({**chosen, **dict.fromkeys(output.needs, True)})
     with opened(paths, files_from, null) as inputs:
         summary = _scan(inputs, settings, output, jobs, ordered, _config_file(context))
     return outcome(summary, output.fail_on, output.strict)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from dfdetect.cli.common import FormatFile, Function, HomePath, current_talk
+from dfdetect.cli.common import FormatFile, Function, HomePath, current_talk, together
 from dfdetect.cli.options import check_report_places, jobs_option
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
@@ -65,96 +65,88 @@ class _ReportPlace(FormatFile):
 
 def source_options(function: Function) -> Function:
     """Which files, and how many at once."""
-    for decorate in reversed(
-        (
-            click.option(
-                "--files-from",
-                type=HomePath(),
-                metavar="FILE",
-                help="Also scan the paths listed in FILE, one per line ('-': standard input).",
-            ),
-            click.option(
-                "-0", "--null", is_flag=True, help="The list ends each path with a NUL byte (find -print0)."
-            ),
-            jobs_option,
-            click.option(
-                "--ordered/--no-ordered",
-                envvar="DFDETECT_ORDERED",
-                help="Report in the order of the input, not each file as soon as it is done.",
-            ),
-        )
-    ):
-        function = decorate(function)
-    return function
+    return together(
+        click.option(
+            "--files-from",
+            type=HomePath(),
+            metavar="FILE",
+            help="Also scan the paths listed in FILE, one per line ('-': standard input).",
+        ),
+        click.option(
+            "-0", "--null", is_flag=True, help="The list ends each path with a NUL byte (find -print0)."
+        ),
+        jobs_option,
+        click.option(
+            "--ordered/--no-ordered",
+            envvar="DFDETECT_ORDERED",
+            help="Report in the order of the input, not each file as soon as it is done.",
+        ),
+    )(function)
 
 
 def output_options(function: Function) -> Function:
     """Formats, exit status, and how much to say."""
     formats = "; ".join(f"{name}: {report.summary}" for name, report in REPORTS.items())
-    for decorate in reversed(
-        (
-            click.option(
-                "-f",
-                "--format",
-                type=click.Choice(list(REPORTS)),
-                default="text",
-                envvar="DFDETECT_FORMAT",
-                help=f"What to write to standard output. {formats}.",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
-            click.option("--jsonl", "as_jsonl", is_flag=True, help="Short for --format jsonl."),
-            click.option(
-                "--report",
-                "reports",
-                type=_ReportPlace(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
-                multiple=True,
-                callback=check_report_places,
-                envvar="DFDETECT_REPORT",
-                metavar="FORMAT=FILE",
-                help="Write a report to FILE too, in any of the formats; may be given several times.",
-            ),
-            click.option(
-                "--fail-on",
-                type=click.Choice([level.value for level in FailOn]),
-                default=FailOn.FAKE.value,
-                envvar="DFDETECT_FAIL_ON",
-                show_default=True,
-                help="What makes the exit status 1; each level includes those before it. unjudged: read, but "
-                "without an answer (no face, too dark …); error: could not be read; never: nothing does.",
-            ),
-            click.option(
-                "--strict/--no-strict",
-                envvar="DFDETECT_STRICT",
-                help="Exit status 3 also if a file was read but could not be judged.",
-            ),
-            click.option(
-                "--baseline",
-                type=HomePath(),
-                envvar="DFDETECT_BASELINE",
-                metavar="FILE",
-                help="Accept the findings in FILE: they are shown and do not decide the exit status.",
-            ),
-            click.option(
-                "--write-baseline",
-                type=HomePath(),
-                metavar="FILE",
-                help="Write this scan's findings to FILE, as accepted; results are then reported at the end.",
-            ),
-            click.option(
-                "--resume",
-                type=HomePath(),
-                metavar="FILE",
-                help="Keep every result in FILE at once; the same command again, whatever ended this one, "
-                "takes them over and scans only the rest and what has changed.",
-            ),
-        )
-    ):
-        function = decorate(function)
-    return function
+    return together(
+        click.option(
+            "-f",
+            "--format",
+            type=click.Choice(list(REPORTS)),
+            default="text",
+            envvar="DFDETECT_FORMAT",
+            help=f"What to write to standard output. {formats}.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
+        click.option("--jsonl", "as_jsonl", is_flag=True, help="Short for --format jsonl."),
+        click.option(
+            "--report",
+            "reports",
+            type=_ReportPlace(find_report, f"json=scan.json (formats: {', '.join(REPORTS)})"),
+            multiple=True,
+            callback=check_report_places,
+            envvar="DFDETECT_REPORT",
+            metavar="FORMAT=FILE",
+            help="Write a report to FILE too, in any of the formats; may be given several times.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice([level.value for level in FailOn]),
+            default=FailOn.FAKE.value,
+            envvar="DFDETECT_FAIL_ON",
+            show_default=True,
+            help="What makes the exit status 1; each level includes those before it. unjudged: read, but "
+            "without an answer (no face, too dark …); error: could not be read; never: nothing does.",
+        ),
+        click.option(
+            "--strict/--no-strict",
+            envvar="DFDETECT_STRICT",
+            help="Exit status 3 also if a file was read but could not be judged.",
+        ),
+        click.option(
+            "--baseline",
+            type=HomePath(),
+            envvar="DFDETECT_BASELINE",
+            metavar="FILE",
+            help="Accept the findings in FILE: they are shown and do not decide the exit status.",
+        ),
+        click.option(
+            "--write-baseline",
+            type=HomePath(),
+            metavar="FILE",
+            help="Write this scan's findings to FILE, as accepted; results are then reported at the end.",
+        ),
+        click.option(
+            "--resume",
+            type=HomePath(),
+            metavar="FILE",
+            help="Keep every result in FILE at once; the same command again, whatever ended this one, "
+            "takes them over and scans only the rest and what has changed.",
+        ),
+    )(function)
 
 
 def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
-    """The values of `output_options`, taken together; contradictions raise `click.UsageError`."""
+    """The values of `output_options`, taken from `words`; contradictions raise `click.UsageError`."""
     asked = {name for name in ("json", "jsonl") if words[f"as_{name}"]}
     on_line = context.get_parameter_source("format") is ParameterSource.COMMANDLINE
     # The short forms are on the command line, which outranks the environment and files.
@@ -180,17 +172,3 @@ def output_from(words: Mapping[str, Any], context: click.Context) -> Output:
         verbosity=talk.verbosity,
         color=talk.color,
     )
-
-
-OUTPUT_WORDS = (
-    "format",
-    "as_json",
-    "as_jsonl",
-    "reports",
-    "fail_on",
-    "strict",
-    "baseline",
-    "write_baseline",
-    "resume",
-)
-"""Names of the values that `output_options` adds."""

@@ -16,7 +16,6 @@ The file is JSON with an entry a line, sorted by path, so that it reads well in 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import os
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import InputError
-from dfdetect.names import plural, printable
+from dfdetect.names import near, plural, printable
 from dfdetect.reports.plain import text
 from dfdetect.reports.summary import ACCEPTED, FailOn, decides
 from dfdetect.results import LABEL_ORDER, Label, Note, Reason, ScanResult
@@ -197,8 +196,7 @@ def _entry(item: Any, where: str) -> Entry:
         raise InputError(f"{where} must be a JSON object")
     for name in item:
         if name not in _MEMBERS:
-            near = difflib.get_close_matches(name, _MEMBERS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_MEMBERS)}"
+            hint = near(name, _MEMBERS) or f"known are {', '.join(_MEMBERS)}"
             raise InputError(f"{where} has an unknown member '{printable(name)}'; {hint}")
     values = {name: item.get(name, "") for name in _MEMBERS}
     for name, value in values.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO, TypeVar
 
 from dfdetect.errors import InputError
+from dfdetect.names import near
 from dfdetect.reports.base import Report, ReportOptions
 
 T = TypeVar("T")
@@ -55,9 +55,10 @@ def find_format(formats: Mapping[str, T], name: str) -> T:
     """The format of this name; an unknown one raises `InputError` that lists the known ones."""
     if name in formats:
         return formats[name]
-    near = difflib.get_close_matches(name.lower(), formats, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise InputError(f"unknown report format '{name}': {hint}known formats are {', '.join(formats)}")
+    hint = near(name.lower(), formats)
+    raise InputError(
+        f"unknown report format '{name}': {hint and hint + ' '}known formats are {', '.join(formats)}"
+    )
 
 
 def find_report(name: str) -> type[Report]:

@@ -15,6 +15,7 @@ from dfdetect.cli.main import main
 from dfdetect.cli.options import config_name
 from dfdetect.cli.scan import scan
 from dfdetect.config import OUTPUT, kinds
+from dfdetect.config_values import Kind
 
 Capture = pytest.CaptureFixture[str]
 TAKERS = (["scan", "x.jpg"], ["evaluate", "x"], ["calibrate", "x"], ["robustness", "x"], ["selftest"])
@@ -189,6 +190,15 @@ def test_a_wrong_word_is_still_named_as_an_option(capsys: Capture) -> None:
     write("min_face = 50\n")
     assert main(["scan", "real.jpg", "--min-face", "3"]) == 2
     assert "dfdetect: --min-face must be a whole number of at least 16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, kind in kinds(output=False).items() if kind is not Kind.TRUTH]
+)
+def test_every_wrong_word_is_named_as_its_option(name: str, capsys: Capture) -> None:
+    option = "--" + name.replace("_", "-")
+    assert main(["scan", "real.jpg", f"{option}={'' if kinds()[name] is Kind.TEXT else -1}"]) == 2
+    assert re.search(f"{option} must be |Invalid value for '{option}'", capsys.readouterr().err)
 
 
 def test_help_needs_no_configuration(capsys: Capture) -> None:
