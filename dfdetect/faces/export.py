@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.media.writing import TargetFile
+from dfdetect.packaged import MODELS, required
 
 Weights = dict[str, NDArray[np.float32]]
 Mixing = tuple[NDArray[np.intp], NDArray[np.float64]]
@@ -36,33 +38,6 @@ _BLOCK = 16  # channels that ONNX Runtime's blocked layout keeps together (8 wit
 _PNET = [("1", 2), ("2", None), ("3", None)]
 _RNET = [("1", 3), ("2", 3), ("3", None)]
 _ONET = [("1", 3), ("2", 3), ("3", 2), ("4", None)]
-
-README = """# mtcnn: the face detector
-
-Three small networks that find faces and five landmarks in turn: `pnet` proposes windows on a pyramid of the
-picture, `rnet` refines them from 24 px crops, `onet` from 48 px crops and adds the landmarks
-(Zhang et al., *Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks*, 2016).
-
-The weights are those of facenet-pytorch 2.5.3 (MIT, Copyright (c) 2019 Timothy Esler), which ported them from
-David Sandberg's facenet (MIT). They were not retrained. `python -m dfdetect.faces.export DIR` writes this
-folder from an installed facenet-pytorch; `card.json` holds the input contract and the sha256 of each file.
-
-Inputs are RGB pixels from 0 to 255 as float32, NCHW; the scaling is part of the first convolution.
-
-## Licence of the weights
-
-MIT License, Copyright (c) 2019 Timothy Esler (facenet-pytorch), Copyright (c) 2016 David Sandberg
-(facenet). Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
-associated documentation files (the "Software"), to deal in the Software without restriction, including
-without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
-copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
-following conditions: The above copyright notice and this permission notice shall be included in all copies
-or substantial portions of the Software. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND,
-EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR
-PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
-DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
-CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,11 +61,10 @@ def export(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     contents = {f"{name}.onnx": _serialise(name, weights) for name, weights in _load_weights().items()}
     contents["card.json"] = (json.dumps(_card(contents), indent=2) + "\n").encode()
-    contents["README.md"] = README.encode()
+    contents["README.md"] = (required(MODELS) / "mtcnn" / "README.md").read_bytes()
     for name, data in contents.items():
-        beside = folder / (name + ".part")
-        beside.write_bytes(data)
-        beside.replace(folder / name)
+        with TargetFile(folder / name) as target:
+            target.part.write_bytes(data)
     return [folder / name for name in contents]
 
 

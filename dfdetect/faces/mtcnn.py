@@ -16,7 +16,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,26 +31,18 @@ from dfdetect.sessions import session_options
 
 Array = NDArray[np.float32]
 
+# Probability from which a window passes each of the three stages.
+_PNET, _RNET, _ONET = 0.6, 0.7, 0.7
 _FINEST = 2  # levels that are searched only where the one before them gives a hint
+# What pnet must give for a hint.  Around 281 faces of the development photos, shrunk to 28 to 56 pixels, it
+# gave at least .11.
+_GLANCE = 0.018
 _MOST_WINDOWS = 2048  # the best so many go on to rnet; only noise has more
 _BATCH = {"rnet": 32, "onet": 8}  # windows that a network sees at once; likewise
 _BLOCK = 256
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Probability from which a window passes each of the three stages."""
-
-    pnet: float = 0.6
-    rnet: float = 0.7
-    onet: float = 0.7
-    glance: float = 0.018
-    """The finest levels are searched only where pnet gives this much on the next coarser one; 0: everywhere.
-
-    Around 281 faces of the development photos, shrunk to 28 to 56 pixels, it gave at least .11 there."""
 
 
 class Mtcnn:
@@ -61,10 +52,7 @@ class Mtcnn:
     dfdetect.  Raises `ModelError` when the folder is incomplete or altered.
     """
 
-    def __init__(
-        self, threads: int = 0, thresholds: Thresholds | None = None, folder: Path | None = None
-    ) -> None:
-        self.thresholds = thresholds or Thresholds()
+    def __init__(self, threads: int = 0, folder: Path | None = None) -> None:
         contents, self.stamp = _read_model(folder or required(MODELS) / "mtcnn")
         self._nets = {name: _session(data) for name, data in contents.items()}
         threads = threads or min(2, _cores())
@@ -100,9 +88,8 @@ class Mtcnn:
         cells = self._scan(pooler, [(level, level.strips()) for level in levels[_FINEST:]])
         for level in reversed(levels[:_FINEST]):
             parts = level.strips()
-            if cells and self.thresholds.glance > 0:
-                limit = _logit(self.thresholds.glance)
-                parts = level.parts_with(warm(level, levels[-len(cells)], cells[0][0], limit))
+            if cells:
+                parts = level.parts_with(warm(level, levels[-len(cells)], cells[0][0], _logit(_GLANCE)))
             cells = self._scan(pooler, [(level, parts)]) + cells
         found = []
         for level, seen in zip(levels, cells, strict=True):
@@ -139,7 +126,7 @@ class Mtcnn:
     def _candidates(self, level: Level, cells: Array) -> tuple[Array, Array, Array]:
         """Boxes ``[n, 4]``, scores ``[n]`` and shifts ``[n, 4]`` of the windows that may be faces."""
         cells = cells.reshape(5, -1)
-        at = np.flatnonzero(cells[0] >= _logit(self.thresholds.pnet))
+        at = np.flatnonzero(cells[0] >= _logit(_PNET))
         i, j = np.divmod(at, level.columns)
         boxes = np.stack([j, i, j, i], axis=1).astype(np.float32) * STRIDE
         boxes += np.array([1, 1, CELL, CELL], np.float32)
@@ -150,7 +137,7 @@ class Mtcnn:
         boxes, corners = _inside(boxes, pooler)
         logits, shifts = self._crops("rnet", pooler, corners, 24, "face", "shift")
         scores = _sigmoid(logits[:, 0])
-        passed = scores > self.thresholds.rnet
+        passed = scores > _RNET
         boxes, scores, shifts = boxes[passed], scores[passed], shifts[passed]
         keep = suppress(boxes, scores, 0.7)
         return _squared(_moved(boxes[keep], shifts[keep]))
@@ -160,7 +147,7 @@ class Mtcnn:
         boxes, corners = _inside(boxes, pooler)
         logits, shifts, points = self._crops("onet", pooler, corners, 48, "face", "shift", "points")
         scores = _sigmoid(logits[:, 0])
-        passed = scores > self.thresholds.onet
+        passed = scores > _ONET
         boxes, scores, shifts, points = boxes[passed], scores[passed], shifts[passed], points[passed]
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1

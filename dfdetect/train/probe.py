@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfdetect.train.chunks import add_chunks, read_chunks
+from dfdetect.train.chunks import cached, capped
 from dfdetect.train.network import to_input, weights_hash
 from dfdetect.train.recipe import Recipe
-from dfdetect.train.table import FaceRow, aligned, stamp
-from dfdetect.train.teacher import capped, probe_weights
+from dfdetect.train.table import FaceRow, aligned
+from dfdetect.train.teacher import probe_weights
 from dfdetect.train.transformer import TokenNet
 
 STRENGTH = 0.001
@@ -57,15 +57,9 @@ def view_features(
     fed = [recipe.crops[view].as_dict(), recipe.mean, recipe.std, recipe.bf16]
     text = json.dumps([recipe.backbone, recipe.blocks, fed, weights_hash(net.backbone)])
     prefix = hashlib.sha256(text.encode()).hexdigest()[:12]
-    keys = [stamp(row) for row in rows]
-    known = read_chunks(cache, prefix)
-    missing = [(key, row) for key, row in zip(keys, rows, strict=True) if key not in known]
     compute = partial(_compute, net, recipe, view, device)
-    for done in add_chunks(known, missing, compute, cache, prefix):
-        left = (done.of - done.faces) * done.seconds / 60
-        text = f"probe, view {view}: {done.faces}/{done.of} faces, {left:.0f} min left"
-        print(text, file=sys.stderr, flush=True)
-    return np.stack([known[key] for key in keys]).astype(np.float32)
+    known = cached(rows, cache, prefix, compute, f"probe, view {view}")
+    return np.stack([known[row.name] for row in rows]).astype(np.float32)
 
 
 @torch.inference_mode()

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfdetect.train.chunks import capped
 from dfdetect.train.probe import view_features
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow
-from dfdetect.train.teacher import capped, probe_weights
+from dfdetect.train.teacher import probe_weights
 from dfdetect.train.transformer import TokenNet
 
 STRENGTH = 3e-4

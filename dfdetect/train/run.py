@@ -44,7 +44,7 @@ def run(
     kept, held = split(rows, recipe.fold, recipe.folds)
     _check_faces(kept, inputs, recipe)
     print(f"{len(kept)} faces to train on, {len(held)} held out", file=sys.stderr, flush=True)
-    meshes = compute_meshes(kept, inputs.mesh, inputs.work) if inputs.mesh else {}
+    meshes = compute_meshes(kept, inputs.mesh, inputs.work / "meshes") if inputs.mesh else {}
     twins: list[FaceRow] = []
     if inputs.decoder and recipe.twin > 0:
         rng = np.random.default_rng(recipe.seed)

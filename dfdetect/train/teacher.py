@@ -4,13 +4,11 @@ linear probe that never saw the face's source.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import os
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +17,9 @@ from numpy.typing import NDArray
 
 from dfdetect.faces.crop import CropSpec
 from dfdetect.scoring.models import hash_file
-from dfdetect.train.chunks import CHUNK, add_chunks, read_chunks
+from dfdetect.train.chunks import cached
 from dfdetect.train.encoder import Encoder
-from dfdetect.train.table import FaceRow, aligned, fold_of, stamp
+from dfdetect.train.table import FaceRow, aligned, fold_of
 
 if TYPE_CHECKING:
     from dfdetect.scoring.models import ModelFolder
@@ -40,36 +38,15 @@ def compute_features(
     New ones are computed for at most so many rows (`most`) of each source and label; what the cache
     holds beyond that is returned too.
     """
+    # Loaded when the first face needs it: it takes its time, and all faces may be known.
+    encoder = functools.cache(lambda: Encoder(encoder_file))
+
+    def compute(part: Sequence[FaceRow]) -> NDArray[np.float16]:
+        lots = [part[first : first + 16] for first in range(0, len(part), 16)]
+        return np.concatenate([encoder().features([aligned(row, CROP) for row in lot]) for lot in lots])
+
     prefix = f"features-{hash_file(Path(encoder_file))[:12]}"
-    keys = {row.name: stamp(row) for row in rows}
-    known = read_chunks(cache, prefix)
-    missing = [(keys[row.name], row) for row in capped(rows, most) if keys[row.name] not in known]
-    if missing:
-        compute = partial(_chunk, Encoder(encoder_file))
-        for done in add_chunks(known, missing, compute, cache, prefix):
-            text = f"teacher: {done.faces}/{done.of} faces, {done.seconds:.2f} s each"
-            print(text, file=sys.stderr, flush=True)
-    return {name: known[key] for name, key in keys.items() if key in known}
-
-
-def capped(rows: Sequence[FaceRow], most: int) -> list[FaceRow]:
-    """At most so many rows of each source and label, in turns: the encoder is the slow part, and what it has
-    done when time runs out should cover every source.
-    """
-    count: Counter[tuple[str, bool]] = Counter()
-    ranked = []
-    for row in rows:
-        ranked.append((count[row.source, row.fake], row))
-        count[row.source, row.fake] += 1
-    return [row for rank, row in sorted(ranked, key=lambda item: item[0]) if rank < most]
-
-
-def _chunk(encoder: Encoder, rows: Sequence[FaceRow]) -> NDArray[np.float16]:
-    out = []
-    for first in range(0, len(rows), 16):
-        crops = [aligned(row, CROP) for row in rows[first : first + 16]]
-        out.append(encoder.features(crops))
-    return np.concatenate(out)
+    return cached(rows, cache, prefix, compute, "teacher", most=most)
 
 
 def model_targets(
@@ -86,25 +63,13 @@ def model_targets(
     from dfdetect.settings import Settings
 
     model = load_model(folder)
-    path = cache / f"logits-{model_hash(model)[:12]}.npz"
-    keys = {row.name: stamp(row) for row in rows}
-    known: dict[str, NDArray[np.float32]] = {}
-    if path.exists():
-        with np.load(path) as archive:
-            known = dict(zip(archive["name"].tolist(), archive["logits"], strict=True))
-    missing = [row for row in capped(rows, most) if keys[row.name] not in known]
     scorer = Scorer(model, Settings(model=str(folder)))
-    cache.mkdir(parents=True, exist_ok=True)
-    for first in range(0, len(missing), CHUNK):
-        part = missing[first : first + CHUNK]
+
+    def compute(part: Sequence[FaceRow]) -> NDArray[np.float32]:
         crops = [tuple(aligned(row, expert.crop) for expert in model.card.experts) for row in part]
-        logits = scorer.score(crops, heatmaps=False).experts.astype(np.float32)
-        known.update(zip((keys[row.name] for row in part), logits, strict=True))
-        with (cache / "part").open("wb") as stream:
-            np.savez(stream, name=np.array(list(known)), logits=np.stack(list(known.values())))
-        os.replace(cache / "part", path)
-        print(f"teacher: {first + len(part)}/{len(missing)} faces", file=sys.stderr, flush=True)
-    found = {name: known[key] for name, key in keys.items() if key in known}
+        return scorer.score(crops, heatmaps=False).experts.astype(np.float32)
+
+    found = cached(rows, cache, f"logits-{model_hash(model)[:12]}", compute, "teacher", most=most)
     if not found:
         return {}
     spread = np.stack(list(found.values())).std(0) + 1e-6

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,12 @@ import numpy as np
 import pytest
 
 from dfdetect.faces.crop import CropSpec
+from dfdetect.train.chunks import cached
 from dfdetect.train.meshes import compute_meshes
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, read_picture
 from dfdetect.train.teacher import compute_features, model_targets, targets
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
 onnx = pytest.importorskip("onnx", reason="training needs onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -84,6 +88,43 @@ def meshes_of(path: Path) -> Callable[[list[FaceRow], Path], dict[str, np.ndarra
     return lambda rows, cache: compute_meshes(rows, path, cache)
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from dfdetect.train import chunks
+from dfdetect.train.table import read_faces
+
+rows = read_faces(sys.argv[1])
+chunks.CHUNK = 2
+
+def compute(part):
+    if rows[2] in part:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.zeros((len(part), 3))
+
+chunks.cached(rows, Path(sys.argv[2]), "test", compute, "landmarks")
+"""
+"""A computation that is killed in its second chunk."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_what_is_known_before_a_kill_is_not_computed_again(rows: list[FaceRow], tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "crops"), str(tmp_path / "cache")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert "landmarks: 2/4 faces" in done.stderr
+    computed = []
+
+    def compute(part: Sequence[FaceRow]) -> np.ndarray:
+        computed.extend(row.name for row in part)
+        return np.ones((len(part), 3))
+
+    found = cached(rows, tmp_path / "cache", "test", compute, "landmarks")
+    assert computed == [row.name for row in rows[2:]]
+    assert [found[row.name].mean() for row in rows] == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize(("make", "of"), [(encoder, features_of), (mesh, meshes_of)])
 def test_what_a_network_says_is_kept_by_network_and_picture(
     make: Callable[[Path, float], Path],
@@ -107,16 +148,17 @@ def test_what_a_network_says_is_kept_by_network_and_picture(
 
 def small_model(root: Path) -> Path:
     """The folder of a small trained model."""
-    run = pytest.importorskip("dfdetect.train.run", reason="training needs torch and timm")
-    check = pytest.importorskip("dfdetect.train.check")
+    from dfdetect.train.check import Inputs
+    from dfdetect.train.run import run
+
     recipe = Recipe("test_efficientnet", crops=(CropSpec("five_point", 64, 0.9),), batch=4, steps=1)
     data = make_crop_folder(root / "other", sources=1, per_source=1)
-    run.run(check.Inputs((data,), root / "work"), recipe, root / "model", workers=0)
+    run(Inputs((data,), root / "work"), recipe, root / "model", workers=0)
     return root / "model"
 
 
 def test_a_model_and_an_encoder_teach_from_one_folder(rows: list[FaceRow], tmp_path: Path) -> None:
-    pytest.importorskip("timm", reason="training needs timm")
+    require_training()
     model, clip, cache = small_model(tmp_path), encoder(tmp_path / "clip.onnx", 1.0), tmp_path / "teacher"
     logits = model_targets(rows, model, cache, 100)
     features = compute_features(rows, clip, cache, 100)
@@ -137,8 +179,7 @@ VIT = Recipe(backbone="test_vit", blocks=(2, 4), crops=(CropSpec("upright", 160,
 def test_features_of_a_probe_are_kept_by_how_pictures_are_fed(
     changes: dict[str, object], rows: list[FaceRow], tmp_path: Path
 ) -> None:
-    pytest.importorskip("timm", reason="training needs timm")
-    torch = pytest.importorskip("torch", reason="training needs torch")
+    torch = require_training()
     from dfdetect.train.build import build_network
     from dfdetect.train.probe import view_features
     from dfdetect.train.transformer import TokenNet
@@ -153,8 +194,7 @@ def test_features_of_a_probe_are_kept_by_how_pictures_are_fed(
 
 
 def test_features_of_a_probe_are_kept_by_weights_and_picture(rows: list[FaceRow], tmp_path: Path) -> None:
-    pytest.importorskip("timm", reason="training needs timm")
-    torch = pytest.importorskip("torch", reason="training needs torch")
+    torch = require_training()
     from dfdetect.train.build import build_network
     from dfdetect.train.probe import view_features
     from dfdetect.train.transformer import TokenNet

@@ -14,7 +14,7 @@ from dfdetect.faces.crop import CropSpec
 from dfdetect.results import Box
 from dfdetect.train.recipe import Recipe
 from dfdetect.train.table import FaceRow, read_faces, read_picture
-from tests.train.faces import make_crop_folder
+from tests.train.faces import make_crop_folder, require_training
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -170,7 +170,7 @@ def test_wrong_weights_and_no_reals_are_refused(rows: list[FaceRow], weights: Pa
 
 
 def test_training_makes_the_twins_that_its_recipe_asks_for(weights: Path, tmp_path: Path) -> None:
-    pytest.importorskip("timm", reason="training needs timm")
+    require_training()
     from dfdetect.train.check import Inputs
     from dfdetect.train.run import run
 
