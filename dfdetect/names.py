@@ -14,7 +14,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 # What the log of a CI system obeys anywhere in a line: GitHub's ``##[command]``, Azure's ``##vso[command]``.
-CI_COMMAND = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
+_CI_COMMAND = re.compile(r"##(?=\[|vso\[)", re.IGNORECASE)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -25,7 +25,12 @@ def printable(text: str) -> str:
     ``\\xff``, marks of writing direction ``\\u202e``, and ``##[`` becomes ``#\\x23[``.
     All other characters stay, so a name is readable.
     """
-    return CI_COMMAND.sub(r"#\\x23", _UNSAFE.sub(lambda match: _escape(match[0]), text))
+    return _CI_COMMAND.sub(r"#\\x23", _UNSAFE.sub(lambda match: _escape(match[0]), text))
+
+
+def without_commands(shown: str) -> str:
+    """JSON whose texts hold nothing that the log of a CI system would obey; it reads back unchanged."""
+    return _CI_COMMAND.sub(r"#\\u0023", shown)
 
 
 def _escape(char: str) -> str:

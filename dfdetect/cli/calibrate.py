@@ -10,7 +10,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import Number, jobs_option, settings_from, settings_options
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import without_commands
 
 _RATE = Number(0.005, 0.5)
 

@@ -13,8 +13,7 @@ from dfdetect.cli.common import COMMAND_SETTINGS, CONFIG, common_options
 from dfdetect.cli.options import config_name, config_options, origin, settings_from
 from dfdetect.config import Config, foreign_names, kinds
 from dfdetect.errors import ExitCode, ModelError
-from dfdetect.names import printable
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import printable, without_commands
 from dfdetect.reports.plain import plain_value
 
 _ORIGINS = {

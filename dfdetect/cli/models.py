@@ -11,8 +11,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, complete_model
 from dfdetect.errors import ExitCode, ModelError
-from dfdetect.names import printable
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import printable, without_commands
 from dfdetect.reports.words import percent
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import settings_from, settings_subset
 from dfdetect.errors import ExitCode
-from dfdetect.names import plural, printable
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import plural, printable, without_commands
 
 
 @click.command(

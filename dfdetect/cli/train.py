@@ -10,7 +10,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.cli.options import Whole
 from dfdetect.errors import InputError, MissingExtraError
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import without_commands
 
 
 @click.command(

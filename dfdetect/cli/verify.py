@@ -12,8 +12,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import ExitCode
-from dfdetect.names import plural, printable
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import plural, printable, without_commands
 from dfdetect.reports.plain import plain_value
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from dfdetect.names import printable
-from dfdetect.reports.json_report import without_commands
+from dfdetect.names import printable, without_commands
 from dfdetect.reports.plain import text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from dfdetect import __version__
-from dfdetect.names import CI_COMMAND
+from dfdetect.names import without_commands
 from dfdetect.reports.base import Report
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.summary import Summary
@@ -19,11 +19,6 @@ def dumps(value: object) -> str:
     file name (U+009B, U+202E …), and because it survives every encoding on its way.
     """
     return without_commands(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(", ", ": ")))
-
-
-def without_commands(shown: str) -> str:
-    """JSON whose texts hold nothing that the log of a CI system would obey; it reads back unchanged."""
-    return CI_COMMAND.sub(r"#\\u0023", shown)
 
 
 class JsonReport(Report):
