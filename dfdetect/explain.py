@@ -17,8 +17,9 @@ from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MediaError
 from dfdetect.faces.crop import crop_matrix
 from dfdetect.faces.follow import Follower, Segment
+from dfdetect.files import WholeFile, unwritable
 from dfdetect.media.reader import open_media
-from dfdetect.media.writing import Sound, TargetFile, VideoWriter, fits
+from dfdetect.media.writing import Sound, VideoWriter, fits
 from dfdetect.reports.annotate import Annotator, Corners
 from dfdetect.results import Box, Face, MediaKind, ScanResult
 from dfdetect.settings import Settings
@@ -50,10 +51,11 @@ def explain(
     """Scan the photo or video at `path` and write it with boxes, heat maps and verdict to `out`.
 
     `out` ends in .png or .jpg for a photo and in .mp4 for a video; None: ``NAME.explained.png`` or ``.mp4``
-    in the current folder.  It appears whole or not at all.  The verdict is that of a scan with the same
-    settings.  A file that cannot be read gives its result and no picture.  Raises `InputError` for an `out`
-    that cannot be written, that is the input itself, or that exists, unless `force`, and for a file that was
-    changed or replaced meanwhile.
+    in the current folder.  It appears whole or not at all, and a file that is replaced keeps its permissions.
+    The verdict is that of a scan with the same settings.  A file that cannot be read gives its result and no
+    picture.  Raises `InputError` for an `out` that cannot be written (what is drawn and cannot be put there
+    is kept beside it, and the error says where), that is the input itself, or that exists, unless `force`,
+    and for a file that was changed or replaced meanwhile.
     """
     tell = progress or _silent
     detector = _Witness((settings or Settings()).replace(heatmaps=True))
@@ -64,11 +66,10 @@ def explain(
     except MediaError:
         return Explained(detector.scan(path), None)
     target = choose_target(path, out, kind, force)
-    with TargetFile(target) as file:
+    with _opened(target) as file:
         tell("scanning", 0.0)
         result = detector.scan(path)
         if result.media is None:
-            file.discard()
             return Explained(result, None)
         left_out = 0.0
         with _untouched_since(before, path):
@@ -76,6 +77,7 @@ def explain(
                 _photo(path, detector, result, file.part, target.suffix.lower())
             else:
                 left_out = _video(path, detector, result, file.part, tell)
+        _commit(file, target)
     return Explained(result, target, left_out)
 
 
@@ -96,6 +98,22 @@ def choose_target(path: str, out: str | None, kind: MediaKind, force: bool) -> P
         if not force:
             raise InputError(f"'{target}' exists: choose another name with --out, or replace it with --force")
     return target
+
+
+def _opened(target: Path) -> WholeFile:
+    try:
+        return WholeFile(target)
+    except OSError as error:
+        raise unwritable(f"'{target}'", target, error) from error
+
+
+def _commit(file: WholeFile, target: Path) -> None:
+    try:
+        file.commit()
+    except OSError as error:
+        why = error.strerror or error
+        hint = file.whereabouts("explain") or "close it where it is open, or name another file"
+        raise InputError(f"cannot write '{target}': {why}; {hint}") from error
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import stat
 import sys
 import weakref
 
@@ -52,8 +54,22 @@ def _lock_byte(file: io.FileIO) -> bool | None:
     return None
 
 
-def remove_unlocked(path: str) -> None:
-    """Remove a file that belongs to no process any more, by its lock; whatever cannot be is left."""
+def remove_leftovers(folder: str | os.PathLike[str], names: str, owner: int | None = None) -> None:
+    """Remove the files that belong to no process any more, by their locks; whatever cannot be is left.
+
+    `names` is a regular expression for their names, `owner` the user whose they must be.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not re.fullmatch(names, entry.name):
+                continue
+            with contextlib.suppress(OSError):
+                state = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(state.st_mode) and owner in (None, state.st_uid):
+                    _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path: str) -> None:
     with contextlib.suppress(OSError), open(path, "r+b", buffering=0) as file:
         if lock(file):
             if sys.platform == "win32":

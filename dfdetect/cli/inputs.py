@@ -8,9 +8,7 @@ import errno
 import glob
 import itertools
 import os
-import re
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +27,7 @@ from dfdetect.batch.sources import (
 )
 from dfdetect.cli.progress import is_terminal
 from dfdetect.errors import InputError
-from dfdetect.lock import lock, remove_unlocked
+from dfdetect.lock import lock, remove_leftovers
 from dfdetect.names import plural, printable
 from dfdetect.results import Reason, ScanResult
 
@@ -200,10 +198,15 @@ def opened(paths: Sequence[str], files_from: str | None, null: bool) -> Iterator
 
 @contextlib.contextmanager
 def _spooled(stream: BinaryIO) -> Iterator[str]:
-    """The path of a temporary file with what the stream holds.  What killed processes left is removed."""
+    """The path of a temporary file with what the stream holds.
+
+    What killed processes of this user left of theirs is removed.
+    """
     with contextlib.ExitStack() as stack:
         try:
-            _remove_leftovers(tempfile.gettempdir())
+            # As `mkstemp` names them.  On Windows a file that is looked at could not be removed by its owner.
+            if sys.platform != "win32":
+                remove_leftovers(tempfile.gettempdir(), _SPOOL + "[a-z0-9_]{8}", os.getuid())
             path = stack.enter_context(_temporary())
             wait_for_input(stream)
             with open(path, "wb") as file:
@@ -235,17 +238,3 @@ def _temporary() -> Iterator[str]:
         held.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-
-
-def _remove_leftovers(folder: str) -> None:
-    """Remove what this user's killed processes left of their standard input; whatever cannot be is left."""
-    if sys.platform == "win32":  # a file that is looked at here could not be removed by its owner
-        return
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if not re.fullmatch(_SPOOL + "[a-z0-9_]{8}", entry.name):  # as `mkstemp` names them
-                continue
-            with contextlib.suppress(OSError):
-                state = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(state.st_mode) and state.st_uid == os.getuid():
-                    remove_unlocked(entry.path)

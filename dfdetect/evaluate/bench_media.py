@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.errors import InputError
 from dfdetect.media.plain import read_picture_file, write_jpeg_file
 from dfdetect.packaged import SAMPLES, required
 
@@ -203,17 +203,13 @@ def _wall(width: int, height: int) -> Image:
 
 def _encode(path: Path, pictures: Iterator[Image], codec: str, gop: int, options: Mapping[str, str]) -> None:
     import av
-    from av.codec.codec import UnknownCodecError
+
+    from dfdetect.media.writing import add_stream
 
     # x264's macroblock tree gives other bytes from run to run on processors with AVX-512.
     steady = {"mbtree": "0", "preset": "veryfast"} if codec == "libx264" else {}
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        try:
-            stream: Any = container.add_stream(codec, rate=RATE, options={**steady, **options})
-        except UnknownCodecError as error:
-            raise MissingExtraError(
-                f"this PyAV cannot encode {codec}, its wheel can: python -m pip install --force-reinstall av"
-            ) from error
+        stream = add_stream(container, codec, RATE, {**steady, **options})
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = gop
         for number, picture in enumerate(pictures):

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.errors import MediaError, MissingExtraError
+from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.results import MediaKind, Reason
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
     from dfdetect.media.base import Media
@@ -35,10 +33,6 @@ PLAIN_CRF = 16
 """Constant rate factor of the videos whose damage is not the codec's: hardly visible losses."""
 _EVERY_PICTURE = 1 << 30
 _TICKS = 90_000  # a second, as MPEG counts them: keeps the times of videos without a constant rate
-_BT709 = (
-    1  # code of matrix, primaries and transfer in H.273; said in the file, so that readers need not guess
-)
-_LIMITED = 1
 
 
 class Damage(StrEnum):
@@ -154,17 +148,21 @@ def _write_photo(image: Image, target: Path, level: Level) -> Path:
 def _write_video(media: Media, place: Path, level: Level, rng: np.random.Generator) -> Path:
     import av
 
+    from dfdetect.media.writing import add_h264, frame_420
+
     crf = level.amount if level.damage is Damage.H264 else PLAIN_CRF
+    # x264's macroblock tree gives other bytes from run to run on processors with AVX-512.
+    options = {"crf": f"{crf:g}", "preset": "veryfast", "threads": "1", "mbtree": "0"}
     stream: VideoStream | None = None
     with av.open(str(place), "w", format="mp4") as container:
         for time, image in _moments(media, level, rng):
             if stream is None:
                 # By now the reader has seen how many pictures a second there are.
                 rate = Fraction(media.info.frame_rate or 25.0).limit_denominator(1001)
-                stream = _add_stream(container, rate, image, crf)
+                stream = add_h264(container, rate, image.shape[1::-1], Fraction(1, _TICKS), options)
                 length = round(_TICKS / rate)
-            frame = _planes(image)
-            frame.pts, frame.time_base, frame.duration = round(time * _TICKS), Fraction(1, _TICKS), length
+            frame = frame_420(image, round(time * _TICKS), Fraction(1, _TICKS))
+            frame.duration = length
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode(None))
@@ -186,31 +184,3 @@ def _moments(media: Media, level: Level, rng: np.random.Generator) -> Iterator[t
             image = np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         # Colours are stored for two by two pixels: a last odd line or column is left out.
         yield frame.time - start, np.ascontiguousarray(image[: shape[0] & ~1, : shape[1] & ~1])
-
-
-def _add_stream(container: OutputContainer, rate: Fraction, image: Image, crf: float) -> VideoStream:
-    import av
-
-    # x264's macroblock tree gives other bytes from run to run on processors with AVX-512.
-    options = {"crf": f"{crf:g}", "preset": "veryfast", "threads": "1", "mbtree": "0"}
-    try:
-        stream = container.add_stream("libx264", rate=rate, options=options)
-    except (ValueError, av.FFmpegError) as error:
-        raise MissingExtraError(
-            f"this PyAV cannot write H.264 ({error}); install the wheel from PyPI: pip install av"
-        ) from error
-    stream.height, stream.width = image.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.time_base = Fraction(1, _TICKS)
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = _LIMITED
-    return stream
-
-
-def _planes(image: Image) -> VideoFrame:
-    """An RGB picture as a frame of YCbCr 4:2:0 by BT.709, limited range."""
-    import av
-
-    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace="ITU709")

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import InputError, MissingExtraError
-from dfdetect.media.writing import TargetFile
+from dfdetect.files import WholeFile
 from dfdetect.packaged import MODELS, required
 
 Weights = dict[str, NDArray[np.float32]]
@@ -63,8 +63,9 @@ def export(folder: Path) -> list[Path]:
     contents["card.json"] = (json.dumps(_card(contents), indent=2) + "\n").encode()
     contents["README.md"] = (required(MODELS) / "mtcnn" / "README.md").read_bytes()
     for name, data in contents.items():
-        with TargetFile(folder / name) as target:
-            target.part.write_bytes(data)
+        with WholeFile(folder / name) as file:
+            file.part.write_bytes(data)
+            file.commit()
     return [folder / name for name in contents]
 
 

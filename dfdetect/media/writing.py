@@ -1,7 +1,6 @@
 """Write a video: H.264 in MP4 with the times of the original and its sound.
 
-The file is written beside its target and renamed when it is complete.  One picture and some packets are in
-memory at a time, however long the video is.
+One picture and some packets are in memory at a time, however long the video is.
 """
 
 from __future__ import annotations
@@ -9,10 +8,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -126,49 +123,6 @@ class Sound:
         self.close()
 
 
-class TargetFile:
-    """A file that appears whole or not at all: written as `part` beside its target and renamed.
-
-    Raises `InputError` when the place cannot be written to, so that this is known before the work; and in the
-    end when an older file there cannot be replaced, as on Windows while a player shows it.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.target = Path(os.path.realpath(path))
-        self.part = self.target.with_name(f".dfdetect-{secrets.token_hex(6)}.part")
-        self._named = f"'{path}'"
-        self._wanted = True
-        try:
-            self.part.touch(exist_ok=False)
-        except OSError as error:
-            folder = self.target.parent
-            hint = "" if folder.is_dir() else f"; the folder '{folder}' does not exist"
-            raise InputError(f"cannot write {self._named}: {error.strerror or error}{hint}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None or not self._wanted:
-            self.part.unlink(missing_ok=True)
-            return
-        try:
-            self.part.replace(self.target)
-        except OSError as failure:
-            with contextlib.suppress(OSError):
-                self.part.unlink()
-            why = failure.strerror or failure
-            raise InputError(
-                f"cannot write {self._named}: {why}; close it where it is open, or name another file"
-            ) from failure
-
-    def discard(self) -> None:
-        """Leave nothing behind after all; an older file stays as it was."""
-        self._wanted = False
-
-
 class VideoWriter:
     """Encodes RGB pictures ``[height, width, 3]``, all of one size, and the packets of a `Sound`.
 
@@ -191,15 +145,9 @@ class VideoWriter:
         )
         try:
             guess = Fraction(rate or 25.0).limit_denominator(1001)
-            video: Any = _add_h264(self._container, max(guess, Fraction(1)))
-            video.width, video.height = (side + side % 2 for side in size)
-            video.pix_fmt = "yuv420p"
-            context = video.codec_context
-            context.time_base = video.time_base = TICK
-            context.thread_count = threads
-            context.color_primaries = context.color_trc = context.colorspace = _BT709
-            context.color_range = _LIMITED
-            self._video = video
+            even = size[0] + size[0] % 2, size[1] + size[1] % 2
+            self._video = add_h264(self._container, max(guess, Fraction(1)), even, TICK, _OPTIONS)
+            self._video.codec_context.thread_count = threads
             self._tracks = _Tracks(self._container, sound) if sound is not None and sound.streams else None
         except BaseException:
             self._container.close()
@@ -257,10 +205,7 @@ class VideoWriter:
         height, width = image.shape[:2]
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame: Any = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        frame.pts, frame.time_base = ticks, TICK
-        return frame
+        return frame_420(image, ticks, TICK)
 
     def _encode(self, ticks: int) -> None:
         """Encode the picture in waiting, which is shown for so long."""
@@ -289,13 +234,41 @@ def _times_told() -> Iterator[None]:
         ) from error
 
 
-def _add_h264(container: Any, rate: Fraction) -> Any:
+def add_h264(
+    container: Any, rate: Fraction, size: tuple[int, int], tick: Fraction, options: Mapping[str, str]
+) -> Any:
+    """A stream of H.264 for frames of `frame_420`, of an even `size` (width, height), with times in `tick`.
+
+    Its colours are said in the file, so that readers need not guess.  Raises `MissingExtraError` when this
+    PyAV cannot write it.
+    """
+    video: Any = add_stream(container, "libx264", rate, options)
+    video.width, video.height = size
+    video.pix_fmt = "yuv420p"
+    context = video.codec_context
+    context.time_base = video.time_base = tick
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    context.color_range = _LIMITED
+    return video
+
+
+def add_stream(container: Any, encoder: str, rate: Fraction | int, options: Mapping[str, str]) -> Any:
+    """A stream of this encoder of FFmpeg; raises `MissingExtraError` when this PyAV lacks that."""
     try:
-        return container.add_stream("libx264", rate=rate, options=_OPTIONS)
+        return container.add_stream(encoder, rate=rate, options=dict(options))
     except UnknownCodecError as error:
         raise MissingExtraError(
-            "this PyAV cannot encode H.264, its wheel can: python -m pip install --force-reinstall av"
+            f"this PyAV cannot encode with {encoder}, its wheel can: "
+            "python -m pip install --force-reinstall av"
         ) from error
+
+
+def frame_420(image: NDArray[np.uint8], ticks: int, tick: Fraction) -> Any:
+    """An RGB picture of even sides as YCbCr 4:2:0 by BT.709, limited range, shown at ``ticks * tick``."""
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    frame: Any = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+    frame.pts, frame.time_base = ticks, tick
+    return frame
 
 
 class _Tracks:

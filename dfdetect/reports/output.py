@@ -7,17 +7,14 @@ import errno
 import io
 import os
 import re
-import secrets
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from dfdetect.errors import DfdetectError, InputError
+from dfdetect.files import WholeFile, unwritable
 from dfdetect.interrupts import Hold, interrupts_held
-from dfdetect.lock import lock, remove_unlocked
 from dfdetect.names import printable
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
@@ -26,14 +23,10 @@ from dfdetect.results import ScanResult
 
 
 class ReportFile:
-    """A file for a report, UTF-8 with ``\\n``, written beside its target and renamed by `commit`.
-
-    What a killed process left beside the same target is removed, where the system has locks to tell it by.
+    """A file for a report, UTF-8 with ``\\n``, that appears whole or not at all (`WholeFile`).
 
     A device, a pipe or an open descriptor (``/dev/stderr``, a FIFO, a shell's ``>(command)``) is written
-    directly.  A link is followed, so that it stays one, and a file that is replaced keeps its permissions.
-    One that may be written but not replaced (mounted by itself, or of somebody else in a folder like
-    ``/tmp``) is overwritten, once all is there.
+    directly.
     `InputError` when the place cannot be written to, so that this is known before hours of scanning; `what`
     is its word for the content.
     """
@@ -46,74 +39,29 @@ class ReportFile:
         # Functions of `os.path`, since the methods of `Path` raise for a name that is too long.
         if descriptor is None and os.path.isdir(self.target):
             raise InputError(f"cannot write {self._named}: it is a folder; name a file in it")
-        old = os.path.isfile(self.target) and descriptor is None
-        self._direct = descriptor is not None or (os.path.exists(self.target) and not old)
-        self._place = self.target
-        self._kept: Path | None = None
-        self._held: io.FileIO | None = None
+        self._whole: WholeFile | None = None
+        self.stream: TextIO
         try:
-            if old and not os.access(self.target, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            if not old and not self._direct:
-                with contextlib.suppress(FileNotFoundError):
-                    os.stat(self.target)  # too long a name would else be known only when `part` is renamed
-            self.stream: TextIO
-            if self._direct:
+            if descriptor is not None or (os.path.exists(self.target) and not os.path.isfile(self.target)):
                 place = self.target if descriptor is None else os.dup(descriptor)
                 self.stream = open(place, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 - see `commit`
             else:
-                _remove_leftovers(self.target)
-                raw, self._place = _new_part(self.target)
-                self._held = _duplicate(raw)
-                self.stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
-            if old:
-                # Never executable: a report in the place of a script must not be run.
-                os.chmod(self._place, self.target.stat().st_mode & 0o666)
+                self._whole = WholeFile(self.target)
+                buffer = io.BufferedWriter(self._whole.raw)
+                self.stream = io.TextIOWrapper(buffer, encoding="utf-8", newline="\n")
         except OSError as error:
-            folder = self.target.parent
-            hint = "" if os.path.isdir(folder) else f"; the folder '{printable(str(folder))}' does not exist"
-            raise InputError(f"cannot write {self._named}: {error.strerror or error}{hint}") from error
+            raise unwritable(self._named, self.target, error) from error
 
     def commit(self) -> None:
         """Close, and put the file in its place.  If it cannot be, it is kept, and `unwritten` says where."""
         self.stream.close()
-        if self._direct:
-            return
-        try:
-            self._place.replace(self.target)
-        except OSError as error:
-            if error.errno not in _NOT_REPLACED:
-                raise
-            try:
-                self._overwrite()
-            except OSError as failure:
-                self._keep()
-                # Where there is nothing to overwrite, that is no news.
-                raise (error if isinstance(failure, FileNotFoundError) else failure) from None
-        self._let_go()
-
-    def _overwrite(self) -> None:
-        """Copy the part into the target.
-
-        Opened as it is there: in a sticky folder the system may refuse to create what somebody else owns.
-        """
-        with interrupts_held(), open(self._place, "rb") as part, open(self.target, "r+b") as target:
-            target.truncate()
-            shutil.copyfileobj(part, target)
-        with contextlib.suppress(OSError):
-            self._place.unlink()
-
-    def _keep(self) -> None:
-        """Give the part a name by which it is not taken for something left over."""
-        self._kept = self._place
-        with contextlib.suppress(OSError):
-            self._kept = self._place.rename(self._place.with_name(f"{self._place.stem[1:]}.kept"))
-        self._let_go()
+        if self._whole is not None:
+            self._whole.commit()
 
     @property
     def waits(self) -> bool:
         """Whether writing may wait for somebody who reads."""
-        return self._direct
+        return self._whole is None
 
     def unwritten(self, error: OSError) -> InputError:
         """What to say when writing to `stream` or `commit` failed with `error`."""
@@ -121,10 +69,8 @@ class ReportFile:
         hint = "make room or name another place, and scan again"
         if error.errno == errno.EPIPE:
             hint = "its reader ended before all was written"
-        if self._kept is not None:
-            hint = f"it was kept as '{printable(str(self._kept))}'"
-            if self._kept == self._place:  # without a name of its own
-                hint += "; copy it before you scan again, which removes it"
+        if self._whole is not None:
+            hint = self._whole.whereabouts("scan") or hint
         return InputError(f"cannot write {self._named}: {why}; {hint}")
 
     def discard(self) -> None:
@@ -132,56 +78,8 @@ class ReportFile:
         try:
             self.stream.close()
         finally:
-            if not self._direct and self._kept is None:
-                self._place.unlink(missing_ok=True)
-                self._let_go()
-
-    def _let_go(self) -> None:
-        if self._held is not None:
-            self._held.close()
-
-
-# Mounted by itself or on another device, or the folder is sticky or was closed in the meantime.
-_NOT_REPLACED = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES)
-_PART = re.compile(r"\.dfdetect-[0-9a-f]{12}\.part")
-_LABEL_BYTES = 80
-"""So much of the target's name is in that of its part, which thereby is never too long."""
-
-
-def _label(target: Path) -> str:
-    """With what the name of a part begins.  Targets may share it: a lock tells whether a part is in use."""
-    return "." + os.fsencode(target.name)[:_LABEL_BYTES].decode(errors="ignore")
-
-
-def _new_part(target: Path) -> tuple[io.FileIO, Path]:
-    """A new file beside `target`, locked where there are locks, and its path."""
-    while True:
-        part = target.with_name(f"{_label(target)}.dfdetect-{secrets.token_hex(6)}.part")
-        raw = open(part, "xb", buffering=0)  # noqa: SIM115 - the stream closes it
-        if lock(raw) is not False and part.exists():
-            return raw, part
-        raw.close()  # another process found it before it was locked, and removes it
-
-
-def _duplicate(raw: io.FileIO) -> io.FileIO | None:
-    """Holds the lock until the part has its final name; Windows renames no open file."""
-    if sys.platform == "win32":
-        return None
-    held = open(os.dup(raw.fileno()), "wb", buffering=0)  # noqa: SIM115 - see `ReportFile._let_go`
-    lock(held)  # it has it already; a forked worker shall not
-    return held
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Remove the parts of `target` that nobody writes any more; whatever cannot be is left."""
-    label = _label(target)
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
-        for entry in entries:
-            if not entry.name.startswith(label) or not _PART.fullmatch(entry.name, len(label)):
-                continue
-            with contextlib.suppress(OSError):
-                if entry.is_file(follow_symlinks=False):
-                    remove_unlocked(entry.path)
+            if self._whole is not None:
+                self._whole.discard()
 
 
 def _descriptor(path: str) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.media.writing import TargetFile
+from dfdetect.files import WholeFile
 from dfdetect.train.table import FaceRow, stamp
 
 CHUNK = 200
@@ -45,8 +45,10 @@ def cached(
     for first in range(0, len(missing), CHUNK):
         part, clock = missing[first : first + CHUNK], time.monotonic()
         found, names = compute(part), [keys[row.name] for row in part]
-        with TargetFile(cache / f"{prefix}-{names[0]}.npz") as file, file.part.open("wb") as stream:
-            np.savez(stream, name=np.array(names), features=found)
+        with WholeFile(cache / f"{prefix}-{names[0]}.npz") as file:
+            with file.part.open("wb") as stream:
+                np.savez(stream, name=np.array(names), features=found)
+            file.commit()
         known.update(zip(names, found, strict=True))
         left = len(missing) - first - len(part)
         minutes = left * (time.monotonic() - clock) / len(part) / 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +13,9 @@ import pytest
 from make import corners, numbered, quarters, read_number, video
 from numpy.typing import NDArray
 
-from dfdetect.errors import InputError
+from dfdetect.errors import InputError, MissingExtraError
 from dfdetect.media.reader import open_media
-from dfdetect.media.writing import Sound, TargetFile, VideoWriter, fits
+from dfdetect.media.writing import Sound, VideoWriter, add_stream, fits
 from dfdetect.results import Frame
 from dfdetect.settings import Settings
 
@@ -254,47 +253,12 @@ def test_silent_files_have_no_sound(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
-def test_target_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    place = tmp_path / "out.bin"
-    with TargetFile(place) as file:
-        file.part.write_bytes(b"new")
-        assert not place.exists()
-    assert place.read_bytes() == b"new"
-
-    def fails() -> None:
-        with TargetFile(place) as file:
-            file.part.write_bytes(b"half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fails()
-    with TargetFile(place) as file:
-        file.discard()
-    assert place.read_bytes() == b"new"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
-
-
-def test_impossible_target(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        TargetFile(tmp_path / "no" / "out.mp4")
-
-
-def test_an_older_file_that_is_in_use_is_told_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def replace(self: Path, target: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
-
-    monkeypatch.setattr(Path, "replace", replace)  # as on Windows while a player has it open
-    place = tmp_path / "out.mp4"
-    place.write_bytes(b"old")
-    with pytest.raises(InputError) as caught, TargetFile(place) as file:
-        file.part.write_bytes(b"new")
-    assert str(caught.value) == (
-        f"cannot write '{place}': Permission denied; close it where it is open, or name another file"
-    )
-    assert place.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [place]
+def test_an_encoder_that_this_pyav_lacks_is_told(tmp_path: Path) -> None:
+    with (
+        av.open(str(tmp_path / "v.mp4"), "w") as container,
+        pytest.raises(MissingExtraError, match="cannot encode with libx267, its wheel can: python -m pip"),
+    ):
+        add_stream(container, "libx267", 25, {})
 
 
 def test_what_players_can_show() -> None:
