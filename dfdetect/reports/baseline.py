@@ -19,13 +19,13 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import InputError
+from dfdetect.fields import Fields
 from dfdetect.names import near, plural, printable
 from dfdetect.reports.plain import text
 from dfdetect.reports.summary import ACCEPTED, FailOn, decides
@@ -198,12 +198,8 @@ def _entry(item: Any, where: str) -> Entry:
         if name not in _MEMBERS:
             hint = near(name, _MEMBERS) or f"known are {', '.join(_MEMBERS)}"
             raise InputError(f"{where} has an unknown member '{printable(name)}'; {hint}")
-    values = {name: item.get(name, "") for name in _MEMBERS}
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise InputError(f"{where}: '{name}' must be a text")
-    if values["outcome"] not in _OUTCOMES:
-        raise InputError(f"{where}: 'outcome' must be fake, uncertain or a reason, not '{values['outcome']}'")
-    if not re.fullmatch("[0-9a-f]{64}", values["sha256"]):
-        raise InputError(f"{where}: 'sha256' must be 64 hexadecimal digits")
-    return Entry(values["path"], _OUTCOMES[values["outcome"]], values["sha256"], values["why"])
+    values = Fields(item, where, InputError)
+    path, why, outcome = values.text("path", ""), values.text("why", ""), values.text("outcome")
+    if outcome not in _OUTCOMES:
+        raise values.wrong("outcome", "be fake, uncertain or a reason")
+    return Entry(path, _OUTCOMES[outcome], values.sha256("sha256"), why)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dfdetect.errors import InputError
-from dfdetect.reports import members
+from dfdetect.fields import Fields
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.summary import Summary
 from dfdetect.results import (
@@ -49,7 +50,6 @@ _AROUND: Mapping[str, Any] = {
 _OPTIONAL = frozenset({"path_base64", "heatmap", "evidence"})
 """Members that are left out where there is nothing to say; a null reads the same."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_HASH = re.compile(r"[0-9a-f]{64}")
 _LIBRARY = re.compile(r"(?!engine$)[A-Za-z0-9._+-]+")
 """Not as `dfdetect.verify` calls what is no library: two by one name would hide each other."""
 
@@ -94,32 +94,30 @@ def parse_result(values: Mapping[str, Any]) -> ScanResult:
     """The `ScanResult` of one record (``$defs/result`` of the schema); `InputError` names a wrong member."""
     if not isinstance(values, Mapping):
         raise InputError("a result must be a JSON object")
-    version = members.text(values, "schema_version")
+    record = _fields(values)
+    version = record.text("schema_version")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise InputError(f"results of schema {version} cannot be read, only of {SCHEMA_VERSION}; scan again")
-    band = values.get("band")
-    model, media, detector, evidence = (
-        values.get(name) for name in ("model", "media", "detector", "evidence")
-    )
+    media, evidence = record.part_or_none("media"), record.part_or_none("evidence")
     try:
         return ScanResult(
-            path=_path(values),
-            label=members.one_of(values, "label", Label),
-            reason=members.one_of(values, "reason", Reason),
-            message=members.text(values, "message"),
-            fake_probability=members.number_or_none(values, "fake_probability"),
-            logit=members.number_or_none(values, "logit"),
-            band=None if band is None else _band(values),
-            tracks=_tracks(values),
-            media=None if media is None else _media(members.json_object(values, "media")),
-            notes=_notes(values),
-            model=None if model is None else _model(members.json_object(values, "model")),
-            settings=dict(members.json_object(values, "settings")),
-            tool_version=members.text(values, "tool_version"),
-            elapsed=members.number_or_nan(values, "elapsed"),
-            novelty=members.number_or_none(values, "novelty"),
-            detector=None if detector is None else _model(members.json_object(values, "detector")),
-            evidence=None if evidence is None else _evidence(members.json_object(values, "evidence")),
+            path=_path(record),
+            label=record.one_of("label", Label) if record.has("label") else None,
+            reason=record.one_of("reason", Reason) if record.has("reason") else None,
+            message=record.text("message"),
+            fake_probability=record.number_or_none("fake_probability"),
+            logit=record.number_or_none("logit"),
+            band=_band(record) if record.has("band") else None,
+            tracks=_tracks(record),
+            media=None if media is None else _media(media),
+            notes=_notes(record),
+            model=_model(record.part_or_none("model")),
+            settings=dict(record.part("settings").values),
+            tool_version=record.text("tool_version"),
+            elapsed=_figure(record, "elapsed"),
+            novelty=record.number_or_none("novelty"),
+            detector=_model(record.part_or_none("detector")),
+            evidence=None if evidence is None else _evidence(evidence),
             schema_version=version,
         )
     except ValueError as error:
@@ -198,40 +196,41 @@ def _refuse_unknown(values: object, known: object, where: str) -> None:
 
 def _refuse_odd(record: Mapping[str, Any], result: ScanResult, where: str) -> None:
     """Refuse what says something in another form than a record does, so that it would go unnoticed."""
-    path, evidence = plain_result(result)["path"], result.evidence
-    checks = [("path", record.get("path") == path, f"be {path!r:.60} as path_base64 has it")]
+    fields, path, evidence = _fields(record, f"{where}: "), plain_result(result)["path"], result.evidence
+    if record.get("path") != path:
+        raise fields.wrong("path", f"be {path!r:.60} as path_base64 has it")
     if evidence is not None:
-        sha256 = evidence.sha256
-        hexadecimal = sha256 is None or _HASH.fullmatch(sha256) is not None
-        checks += [
-            ("sha256", hexadecimal, "be 64 hexadecimal digits in lower case"),
-            ("started", _MOMENT.fullmatch(evidence.started) is not None, "be a time as 2026-01-31T12:00:00Z"),
-            ("versions", all(map(_LIBRARY.fullmatch, evidence.versions)), "name libraries by their names"),
-        ]
-    for name, good, want in checks:
-        if not good:
-            value = (record if name == "path" else record["evidence"]).get(name)
-            raise InputError(f"{where}: {members.wrong(name, want, value)}")
+        found = fields.part("evidence")
+        if evidence.sha256 is not None:
+            found.sha256("sha256")
+        _moment(found, evidence.started)
+        if not all(map(_LIBRARY.fullmatch, evidence.versions)):
+            raise found.wrong("versions", "name libraries by their names")
 
 
 def _refuse_odd_summary(summary: object, name: str) -> None:
     """The same of what no result is compared with."""
     if not isinstance(summary, Mapping):
         return
-    try:
-        members.truth(summary, "complete")
-        members.number_or_none(summary, "elapsed")
-        started = members.text_or_none(summary, "started")
-        if started is not None and not _MOMENT.fullmatch(started):
-            raise members.wrong("started", "be a time as 2026-01-31T12:00:00Z", started)
-    except InputError as error:
-        raise InputError(f"{name}, summary: {error}") from error
+    fields = _fields(summary, f"{name}, summary: ")
+    fields.truth_or_none("complete")
+    fields.number_or_none("elapsed")
+    _moment(fields, fields.text_or_none("started"))
+
+
+def _moment(fields: Fields, started: str | None) -> None:
+    if started is not None and not _MOMENT.fullmatch(started):
+        raise fields.wrong("started", "be a time as 2026-01-31T12:00:00Z")
+
+
+def _fields(values: Mapping[str, Any], place: str = "") -> Fields:
+    return Fields(values, f"{place}not the record of a scan", InputError)
 
 
 def _members(whole: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     """Each record of a document with where it stands."""
-    for number, record in enumerate(members.json_objects(whole, "results"), start=1):
-        yield f"{name}, result {number}", record
+    for number, record in enumerate(_fields(whole, f"{name}: ").parts("results"), start=1):
+        yield f"{name}, result {number}", record.values
 
 
 def _lines(content: str, name: str, strict: bool) -> Iterator[tuple[str, Any]]:
@@ -257,144 +256,134 @@ def _lines(content: str, name: str, strict: bool) -> Iterator[tuple[str, Any]]:
         whole += 1
 
 
-def _tracks(values: Mapping[str, Any]) -> tuple[TrackResult, ...]:
-    found = tuple(_track(item) for item in members.json_objects(values, "tracks"))
+def _tracks(values: Fields) -> tuple[TrackResult, ...]:
+    found = tuple(_track(item) for item in values.parts("tracks"))
     numbers = [track.id for track in found]
     if len({*numbers}) != len(numbers):
-        raise members.wrong("tracks", "give every person an id of its own", numbers)
+        raise values.wrong("tracks", "give every person an id of its own", numbers)
     return found
 
 
-def _track(values: Mapping[str, Any]) -> TrackResult:
+def _track(values: Fields) -> TrackResult:
     return TrackResult(
-        id=members.whole(values, "id"),
-        label=members.one_of(values, "label", Label),
-        reason=members.one_of(values, "reason", Reason),
-        fake_probability=members.share_or_none(values, "fake_probability"),
-        logit=members.number_or_none(values, "logit"),
-        start=members.number(values, "start"),
-        end=members.number(values, "end"),
-        faces=tuple(_face(item) for item in members.json_objects(values, "faces")),
-        faces_found=members.whole(values, "faces_found"),
+        id=values.whole("id"),
+        label=values.one_of("label", Label) if values.has("label") else None,
+        reason=values.one_of("reason", Reason) if values.has("reason") else None,
+        fake_probability=values.number_or_none("fake_probability", 0.0, 1.0),
+        logit=values.number_or_none("logit"),
+        start=values.number("start"),
+        end=values.number("end"),
+        faces=tuple(_face(item) for item in values.parts("faces")),
+        faces_found=values.whole("faces_found"),
     )
 
 
-def _face(values: Mapping[str, Any]) -> FaceScore:
-    quality = members.json_object(values, "quality")
-    heat = values.get("heatmap")
-    box = members.json_list(values, "box")
-    if len(box) != 4:
-        raise members.wrong("box", "hold four numbers", box)
+def _face(values: Fields) -> FaceScore:
+    quality = values.part("quality")
+    heat = values.items("heatmap") if values.has("heatmap") else None
     return FaceScore(
-        time=members.number(values, "time"),
-        frame=members.whole(values, "frame"),
-        box=Box(*(members.plain_number("box", edge) for edge in box)),
-        detection=members.plain_share("detection", values.get("detection")),
+        time=values.number("time"),
+        frame=values.whole("frame"),
+        box=Box(*values.numbers("box", 4)),
+        detection=values.number("detection", None, 0.0, 1.0),
         quality=FaceQuality(
-            **{
-                name: members.number(quality, name)
-                for name in ("size", "sharpness", "brightness", "contrast")
-            }
+            **{name: quality.number(name) for name in ("size", "sharpness", "brightness", "contrast")}
         ),
-        logit=members.number_or_nan(values, "logit"),
-        experts=tuple(
-            members.plain_or_nan("experts", value) for value in members.json_list(values, "experts")
-        ),
-        heatmap=None
-        if heat is None
-        else tuple(_heat_row(row) for row in members.json_list(values, "heatmap")),
+        logit=_figure(values, "logit"),
+        experts=_figures(values, "experts", values.items("experts")),
+        heatmap=None if heat is None else tuple(_figures(values, "heatmap", row) for row in heat),
     )
 
 
-def _heat_row(row: object) -> tuple[float, ...]:
+def _figure(values: Fields, name: str) -> float:
+    """Null stands for a figure that was no finite number."""
+    found = values.number_or_none(name)
+    return math.nan if found is None else found
+
+
+def _figures(values: Fields, name: str, row: object) -> tuple[float, ...]:
+    """The same of each in a list."""
     if not isinstance(row, list):
-        raise members.wrong("heatmap", "hold lists of numbers", row)
-    return tuple(members.plain_or_nan("heatmap", value) for value in row)
+        raise values.wrong(name, "hold lists of numbers", row)
+    return tuple(math.nan if value is None else values.as_number(name, value) for value in row)
 
 
-def _media(values: Mapping[str, Any]) -> MediaInfo:
-    kind = members.one_of(values, "kind", MediaKind)
-    if kind is None:
-        raise members.wrong("kind", "be photo or video", None)
-    size = values.get("size_bytes")
+def _media(values: Fields) -> MediaInfo:
     return MediaInfo(
-        kind=kind,
-        container=members.text(values, "container"),
-        codec=members.text(values, "codec"),
-        width=members.whole(values, "width"),
-        height=members.whole(values, "height"),
-        duration=members.number_or_none(values, "duration"),
-        frame_rate=members.number_or_none(values, "frame_rate"),
-        rotation=members.whole(values, "rotation"),
-        frames_sampled=members.whole(values, "frames_sampled"),
-        size_bytes=None if size is None else members.whole(values, "size_bytes"),
+        kind=values.one_of("kind", MediaKind),
+        container=values.text("container"),
+        codec=values.text("codec"),
+        width=values.whole("width"),
+        height=values.whole("height"),
+        duration=values.number_or_none("duration"),
+        frame_rate=values.number_or_none("frame_rate"),
+        rotation=values.whole("rotation"),
+        frames_sampled=values.whole("frames_sampled"),
+        size_bytes=values.whole("size_bytes") if values.has("size_bytes") else None,
         notes=_notes(values),
     )
 
 
-def _notes(values: Mapping[str, Any]) -> tuple[Note, ...]:
-    return tuple(
-        Note(members.text(item, "code"), members.text(item, "text"))
-        for item in members.json_objects(values, "notes")
-    )
+def _notes(values: Fields) -> tuple[Note, ...]:
+    return tuple(Note(item.text("code"), item.text("text")) for item in values.parts("notes"))
 
 
-def _model(values: Mapping[str, Any]) -> ModelStamp:
-    hashes = members.json_object(values, "sha256")
+def _model(values: Fields | None) -> ModelStamp | None:
+    if values is None:
+        return None
     return ModelStamp(
-        name=members.text(values, "name"),
-        version=members.text(values, "version"),
-        sha256={name: members.text(hashes, name) for name in hashes},
-        engine=members.text(values, "engine"),
+        name=values.text("name"),
+        version=values.text("version"),
+        sha256=_all_texts(values.part("sha256")),
+        engine=values.text("engine"),
     )
 
 
-def _evidence(values: Mapping[str, Any]) -> Evidence:
-    versions, found = members.json_object(values, "versions"), values.get("credentials")
+def _evidence(values: Fields) -> Evidence:
+    found = values.part_or_none("credentials")
     return Evidence(
-        started=members.text(values, "started"),
-        sha256=members.text_or_none(values, "sha256"),
-        versions={name: members.text(versions, name) for name in versions},
-        credentials=None if found is None else _credentials(members.json_object(values, "credentials")),
+        started=values.text("started"),
+        sha256=values.text_or_none("sha256"),
+        versions=_all_texts(values.part("versions")),
+        credentials=None if found is None else _credentials(found),
     )
 
 
-def _credentials(values: Mapping[str, Any]) -> Credentials:
-    problems = members.json_list(values, "problems")
-    if not all(isinstance(problem, str) for problem in problems):
-        raise members.wrong("problems", "hold texts", problems)
+def _all_texts(values: Fields) -> dict[str, str]:
+    return {name: values.text(name) for name in values.values}
+
+
+def _credentials(values: Fields) -> Credentials:
     return Credentials(
-        present=bool(members.truth(values, "present")),
-        valid=members.truth(values, "valid"),
-        trusted=members.truth(values, "trusted"),
-        signer=members.text_or_none(values, "signer"),
-        generator=members.text_or_none(values, "generator"),
-        declares_generated=members.truth(values, "declares_generated"),
-        problems=tuple(problems),
+        present=bool(values.truth_or_none("present")),
+        valid=values.truth_or_none("valid"),
+        trusted=values.truth_or_none("trusted"),
+        signer=values.text_or_none("signer"),
+        generator=values.text_or_none("generator"),
+        declares_generated=values.truth_or_none("declares_generated"),
+        problems=values.texts("problems"),
     )
 
 
-def _path(values: Mapping[str, Any]) -> str:
+def _path(values: Fields) -> str:
     """The name of the file; one that no file can have would fail wherever it is looked for."""
-    name = "path" if values.get("path_base64") is None else "path_base64"
-    path = members.text(values, name)
+    name = "path_base64" if values.has("path_base64") else "path"
+    path = values.text(name)
     if name == "path_base64":
         try:
             # As written: the system that reads may have no such names (Windows).
             path = base64.b64decode(path, validate=True).decode("utf-8", "surrogateescape")
         except ValueError as error:
-            raise members.wrong(name, "be base64", path) from error
+            raise values.wrong(name, "be base64") from error
     try:
         possible = b"\0" not in path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # a lone surrogate
         possible = False
     if not possible:
-        raise members.wrong(name, "be a name that a file can have", path)
+        raise values.wrong(name, "be a name that a file can have", path)
     return path
 
 
-def _band(values: Mapping[str, Any]) -> tuple[float, float]:
-    found = members.json_list(values, "band")
-    if len(found) != 2:
-        raise members.wrong("band", "hold two numbers", found)
-    return members.plain_share("band", found[0]), members.plain_share("band", found[1])
+def _band(values: Fields) -> tuple[float, float]:
+    low, high = values.numbers("band", 2, 0.0, 1.0)
+    return low, high

@@ -17,7 +17,7 @@ from typing import Any
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import CropSpec
-from dfdetect.numbers import is_number
+from dfdetect.fields import Fields
 from dfdetect.results import MediaKind
 
 CARD_FORMAT = 1
@@ -33,7 +33,6 @@ FreeForm = Mapping[str, Any] | str
 
 # A card may name files of its own folder only: one plain name, no separators, no leading dot.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,34 +151,35 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def parse_card(values: Mapping[str, Any], path: Path) -> ModelCard:
     """Turn the content of a card into a `ModelCard`; `path` is for messages."""
-    root = _Fields(values, str(path))
-    version = root.integer("format")
+    root = Fields(values, str(path), ModelError)
+    version = root.whole("format")
     if version != CARD_FORMAT:
         raise ModelError(
             f"{path}: format {version} is not known to this version of dfdetect, which reads format "
             f"{CARD_FORMAT}; update dfdetect, or take a model made for this version"
         )
     kind = root.text("kind", CLASSIFIER)
-    experts = tuple(_expert(item) for item in root.items("experts"))
+    experts = tuple(_expert(item) for item in root.parts("experts", []))
     if kind == CLASSIFIER and not experts:
-        root.fail("experts", "name at least one network of a classifier")
+        raise root.wrong("experts", "name at least one network of a classifier")
     if len({e.name for e in experts}) != len(experts):
-        root.fail("experts", "give every network a name of its own")
+        raise root.wrong("experts", "give every network a name of its own")
+    closer = root.part_or_none("closer")
     return ModelCard(
-        name=root.text("name"),
-        version=root.text("version"),
+        name=_filled(root, "name"),
+        version=_filled(root, "version"),
         kind=kind,
         summary=root.text("summary", ""),
         licence=root.text("licence", ""),
         created=root.text("created", ""),
         experts=experts,
-        closer=_closer(root.child("closer"), experts) if root.has("closer") else None,
+        closer=None if closer is None else _closer(closer, experts),
         files=_hashes(root, experts),
-        data=root.free("data"),
-        recipe=root.free("recipe"),
-        measured=root.free("measured"),
-        limits=tuple(root.texts("limits")),
-        golden=tuple(_golden(item) for item in root.items("golden")),
+        data=_free(root, "data"),
+        recipe=_free(root, "recipe"),
+        measured=_free(root, "measured"),
+        limits=root.texts("limits", []),
+        golden=tuple(_golden(item) for item in root.parts("golden", [])),
     )
 
 
@@ -222,153 +222,111 @@ def _expert_values(expert: ExpertCard) -> dict[str, Any]:
     }
 
 
-def _expert(values: _Fields) -> ExpertCard:
+def _expert(values: Fields) -> ExpertCard:
     for name, known in (("layout", "NCHW"), ("colour", "RGB")):
         if values.text(name, known) != known:
-            values.fail(name, f"be '{known}', the only one known to this version")
-    std = values.triple("std")
+            raise values.wrong(name, f"be '{known}', the only one known to this version")
+    std = _colours(values, "std")
     if min(std) <= 0:
-        values.fail("std", "hold three positive numbers")
+        raise values.wrong("std", "hold three positive numbers")
+    own = values.part("crop", {}).values
     try:
-        crop = CropSpec.from_mapping(values.mapping("crop"))
+        crop = CropSpec.from_mapping(own)
     except ModelError as error:
-        raise ModelError(f"{values.where}.crop: {error}") from error
+        raise ModelError(f"{values.where}: {values.inside}crop: {error}") from error
     return ExpertCard(
-        name=values.text("name"),
-        file=values.network("file"),
-        quick_file=values.network("quick_file") if values.has("quick_file") else None,
+        name=_filled(values, "name"),
+        file=_network(values, "file"),
+        quick_file=_network(values, "quick_file") if values.has("quick_file") else None,
         crop=crop,
-        mean=values.triple("mean"),
+        mean=_colours(values, "mean"),
         std=std,
         input=values.text("input", "input"),
         logit=values.text("logit", "logit"),
-        heatmap=values.text("heatmap") if values.has("heatmap") else None,
+        heatmap=_filled(values, "heatmap") if values.has("heatmap") else None,
         arch=values.text("arch", ""),
         sha256=values.sha256("sha256"),
     )
 
 
-def _closer(values: _Fields, experts: tuple[ExpertCard, ...]) -> Closer:
+def _closer(values: Fields, experts: tuple[ExpertCard, ...]) -> Closer:
     found = Closer(values.number("zoom"), values.number("weight"))
     if not 0 < found.weight < 1:
-        values.fail("weight", "lie between 0 and 1, neither included")
+        raise values.wrong("weight", "lie between 0 and 1, neither included")
     try:
         for expert in experts:
             replace(expert.crop, zoom=found.zoom)  # refuses what is out of range
     except ModelError as error:
-        raise ModelError(f"{values.where}: {error}") from error
+        raise ModelError(f"{values.where}: closer: {error}") from error
     return found
 
 
-def _golden(values: _Fields) -> Golden:
+def _golden(values: Fields) -> Golden:
     tolerance = values.number("tolerance", 0.05)
     if tolerance <= 0:
-        values.fail("tolerance", "be a positive number")
-    return Golden(file=values.file("file"), logit=values.number("logit"), tolerance=tolerance)
+        raise values.wrong("tolerance", "be a positive number")
+    return Golden(file=_file(values, "file"), logit=values.number("logit"), tolerance=tolerance)
 
 
-def _hashes(root: _Fields, experts: tuple[ExpertCard, ...]) -> dict[str, str]:
+def _hashes(root: Fields, experts: tuple[ExpertCard, ...]) -> dict[str, str]:
     """All hashes of a card: ``files`` (name → sha256, or role → {file, sha256}) and the experts'."""
     found = {e.file: e.sha256 for e in experts}
-    inner = root.child("files")
+    inner = root.part("files", {})
     for key, value in inner.values.items():
         if isinstance(value, Mapping):
-            entry = _Fields(value, f"{inner.where}.{key}")
-            name, digest = entry.file("file"), entry.sha256("sha256")
+            entry = inner.part(key)
+            name, digest = _file(entry, "file"), entry.sha256("sha256")
         else:
             name, digest = key, inner.sha256(key)
             if not is_plain_name(name):
-                inner.fail(key, "name a file of the model folder itself")
+                raise inner.wrong(key, "name a file of the model folder itself")
         if found.setdefault(name, digest) != digest:
-            inner.fail(key, "have the same sha256 as elsewhere in the card")
+            raise inner.wrong(key, "have the same sha256 as elsewhere in the card")
     for expert in experts:
         if expert.quick_file is not None and expert.quick_file not in found:
-            root.fail("files", f"vouch for {expert.quick_file}")
+            raise root.wrong("files", f"vouch for {expert.quick_file}")
     return found
 
 
-class _Fields:
-    """A JSON object that is read field by field, with errors that say where."""
+def _filled(values: Fields, name: str) -> str:
+    text = values.text(name)
+    if not text:
+        raise values.wrong(name, "be a text that says something")
+    return text
 
-    def __init__(self, values: Mapping[str, Any], where: str) -> None:
-        self.values, self.where = values, where
 
-    def fail(self, name: str, want: str) -> None:
-        raise ModelError(f"{self.where}: field '{name}' must {want} (it is {self.values.get(name)!r:.80})")
+def _file(values: Fields, name: str) -> str:
+    found = values.text(name)
+    if not is_plain_name(found):
+        raise values.wrong(name, "name a file of the model folder itself, without a path")
+    return found
 
-    def has(self, name: str) -> bool:
-        return self.values.get(name) is not None
 
-    def _get(self, name: str, default: Any) -> Any:
-        if name in self.values:
-            return self.values[name]
-        if default is None:
-            raise ModelError(f"{self.where}: field '{name}' is missing")
-        return default
+def _network(values: Fields, name: str) -> str:
+    found = _file(values, name)
+    if not found.endswith(NETWORK_SUFFIX):
+        raise values.wrong(name, f"name an ONNX file, which ends in {NETWORK_SUFFIX}")
+    return found
 
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._get(name, default)
-        if not isinstance(value, str) or (default is None and not value):
-            self.fail(name, "be a text")
-        return str(value)
 
-    def texts(self, name: str) -> list[str]:
-        value = self._get(name, [])
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            self.fail(name, "be a list of texts")
-        return list(value)
+def _colours(values: Fields, name: str) -> tuple[float, float, float]:
+    """A number for red, green and blue each."""
+    red, green, blue = values.numbers(name, 3)
+    return red, green, blue
 
-    def integer(self, name: str) -> int:
-        value = self._get(name, None)
-        if not isinstance(value, int) or isinstance(value, bool):
-            self.fail(name, "be a whole number")
-        return int(value)
 
-    def number(self, name: str, default: float | None = None) -> float:
-        value = self._get(name, default)
-        if not is_number(value):
-            self.fail(name, "be a finite number")
-        return float(value)
-
-    def triple(self, name: str) -> tuple[float, float, float]:
-        value = self._get(name, None)
-        if not isinstance(value, list) or len(value) != 3 or not all(is_number(v) for v in value):
-            self.fail(name, "hold three finite numbers, for red, green and blue")
-        return float(value[0]), float(value[1]), float(value[2])
-
-    def file(self, name: str) -> str:
-        value = self.text(name)
-        if not is_plain_name(value):
-            self.fail(name, "name a file of the model folder itself, without a path")
-        return value
-
-    def network(self, name: str) -> str:
-        value = self.file(name)
-        if not value.endswith(NETWORK_SUFFIX):
-            self.fail(name, f"name an ONNX file, which ends in {NETWORK_SUFFIX}")
-        return value
-
-    def sha256(self, name: str) -> str:
-        value = self.text(name)
-        if _SHA256.fullmatch(value) is None:
-            self.fail(name, "be a sha256 in 64 lower-case hexadecimal digits")
-        return value
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        value = self._get(name, {})
-        if not isinstance(value, Mapping):
-            self.fail(name, "be a JSON object")
-        return dict(value)
-
-    def free(self, name: str) -> FreeForm:
-        value = self._get(name, {})
-        return value if isinstance(value, str) else self.mapping(name)
-
-    def child(self, name: str) -> _Fields:
-        return _Fields(self.mapping(name), f"{self.where}: {name}")
-
-    def items(self, name: str) -> list[_Fields]:
-        value = self._get(name, [])
-        if not isinstance(value, list) or not all(isinstance(v, Mapping) for v in value):
-            self.fail(name, "be a list of JSON objects")
-        return [_Fields(item, f"{self.where}: {name}[{i}]") for i, item in enumerate(value)]
+def _free(values: Fields, name: str) -> FreeForm:
+    """A part for people; it must be JSON all the same, which knows neither NaN nor infinity."""
+    if isinstance(found := values.values.get(name), str):
+        return found
+    found = dict(values.part(name, {}).values)
+    left: list[tuple[str, Any]] = [(name, found)]
+    while left:  # no recursion: it may be nested deeply
+        place, value = left.pop()
+        if isinstance(value, Mapping):
+            left += [(f"{place}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{place}[{i}]", inner) for i, inner in enumerate(value)]
+        elif isinstance(value, float):
+            values.as_number(place, value)
+    return found

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dfdetect.verdict.fields import fail, number, part
+from dfdetect.fields import Fields
 from dfdetect.verdict.track import Floats, TrackScores
 
 _QUANTILES = {"q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90}
@@ -167,32 +167,28 @@ def _portion(share: float, track: TrackScores) -> int:
     return max(1, math.ceil(share * len(track) - 1e-9))
 
 
-def parse_aggregator(values: Mapping[str, Any]) -> Aggregator:
+def parse_aggregator(values: Fields) -> Aggregator:
     """Read the part ``aggregator`` of a calibration; raises `ModelError` for an unknown kind."""
-    kind = values.get("kind", "mean")
-    maker = _MAKERS.get(kind) if isinstance(kind, str) else None
-    if maker is None:
-        fail("aggregator.kind", "be one of " + ", ".join(_MAKERS), kind)
-    return maker(values)
+    return _MAKERS[values.one_of("kind", _MAKERS, "mean")](values)
 
 
-def _linear(values: Mapping[str, Any]) -> Aggregator:
-    weights = part(values, "weights", "aggregator.")
-    for name in weights:
+def _linear(values: Fields) -> Aggregator:
+    weights = values.part("weights", {})
+    for name in weights.values:
         if name not in FEATURES:
-            fail("aggregator.weights", "hold only " + ", ".join(FEATURES), name)
-    found = {name: number(weights, name, inside="aggregator.weights.") for name in weights}
+            raise values.wrong("weights", "hold only " + ", ".join(FEATURES), name)
+    found = {name: weights.number(name) for name in weights.values}
     if sum(found.get(name, 0.0) for name in LOCATION) < 0:
         # Such a person would look the more real, the more fake the frames look.
-        fail("aggregator.weights", "have a sum of at least 0 over " + ", ".join(LOCATION), dict(weights))
-    return Linear(found, number(values, "bias", 0.0, inside="aggregator."))
+        raise values.wrong("weights", "have a sum of at least 0 over " + ", ".join(LOCATION))
+    return Linear(found, values.number("bias", 0.0))
 
 
-_MAKERS: dict[str, Callable[[Mapping[str, Any]], Aggregator]] = {
+_MAKERS: dict[str, Callable[[Fields], Aggregator]] = {
     "mean": lambda _: Mean(),
-    "trimmed_mean": lambda v: TrimmedMean(number(v, "trim", None, 0.0, 0.49, "aggregator.")),
+    "trimmed_mean": lambda v: TrimmedMean(v.number("trim", None, 0.0, 0.49)),
     "median": lambda _: Median(),
-    "top_mean": lambda v: TopMean(number(v, "share", None, 0.001, 1.0, "aggregator.")),
-    "top_run": lambda v: TopRun(number(v, "share", None, 0.001, 1.0, "aggregator.")),
+    "top_mean": lambda v: TopMean(v.number("share", None, 0.001, 1.0)),
+    "top_run": lambda v: TopRun(v.number("share", None, 0.001, 1.0)),
     "linear": _linear,
 }

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from dfdetect.errors import ModelError
+from dfdetect.fields import Fields
+from dfdetect.numbers import LARGEST
 from dfdetect.results import MediaKind
 from dfdetect.verdict.aggregate import Aggregator, parse_aggregator
-from dfdetect.verdict.fields import fail, number, numbers, part
-from dfdetect.verdict.novelty import Novelty, parse_alarm, parse_novelty
+from dfdetect.verdict.novelty import Novelty, parse_novelty
 from dfdetect.verdict.quality import QualityGate
 
 CALIBRATION_FORMAT = 1
@@ -123,26 +124,28 @@ class Calibration:
                 f"calibration.json: format {values.get('format')!r} is not known to this version of dfdetect "
                 f"(it reads format {CALIBRATION_FORMAT}); update dfdetect or calibrate again"
             )
-        file = part(values, "file")
-        if file.get("kind", "max") != "max":
-            fail("file.kind", "be 'max', the only one known to this version", file["kind"])
-        calibrator, band, novelty = part(values, "calibrator"), part(values, "band"), part(values, "novelty")
-        experts = _experts(values)
+        root = Fields(values, "calibration.json", ModelError, largest=LARGEST)
+        file, fusion, calibrator, band, novelty = (
+            root.part(name, {}) for name in ("file", "fusion", "calibrator", "band", "novelty")
+        )
+        if file.values.get("kind", "max") != "max":
+            raise file.wrong("kind", "be 'max', the only one known to this version")
+        experts = _experts(fusion)
         found = {kind: parse_novelty(novelty, kind, experts) for kind in MediaKind}
         error_rate = _rate(band, "error_rate")
         return cls(
-            fusion=_fusion(values, experts),
-            fusion_bias=number(part(values, "fusion"), "bias", 0.0, inside="fusion."),
-            aggregator=parse_aggregator(part(values, "aggregator")),
-            track_penalty=number(file, "track_penalty", 0.0, low=0.0, inside="file."),
+            fusion=_fusion(fusion, experts),
+            fusion_bias=fusion.number("bias", 0.0),
+            aggregator=parse_aggregator(root.part("aggregator", {})),
+            track_penalty=file.number("track_penalty", 0.0, 0.0),
             calibrators={kind: _calibrator(calibrator, kind) for kind in MediaKind},
             bands={kind: _band(band, kind) for kind in MediaKind},
             error_rate=error_rate,
-            miss_rate=_rate(band, "miss_rate") if "miss_rate" in band else error_rate,
-            prior=number(values, "prior", 0.5, 1e-6, 1 - 1e-6),
-            gate=QualityGate.from_mapping(part(values, "quality")),
+            miss_rate=_rate(band, "miss_rate") if "miss_rate" in band.values else error_rate,
+            prior=root.number("prior", 0.5, 1e-6, 1 - 1e-6),
+            gate=QualityGate.from_fields(root.part("quality", {})),
             novelty={kind: own for kind, own in found.items() if own is not None},
-            alarm=parse_alarm(novelty),
+            alarm=novelty.number("alarm", 0.99, 0.0, 1.0),
         )
 
 
@@ -175,54 +178,49 @@ def to_probability(log_odds: float) -> float:
     return odds / (1.0 + odds)
 
 
-def _experts(values: Mapping[str, Any]) -> int:
-    weights = part(values, "fusion").get("weights")
+def _experts(fusion: Fields) -> int:
+    weights = fusion.values.get("weights")
     return len(weights) if isinstance(weights, list) else 1
 
 
-def _fusion(values: Mapping[str, Any], experts: int) -> dict[MediaKind, tuple[float, ...]]:
-    media = part(part(values, "fusion"), "media", "fusion.")
-    found = {kind: numbers(media, kind, "fusion.media.") for kind in MediaKind if kind in media}
+def _fusion(fusion: Fields, experts: int) -> dict[MediaKind, tuple[float, ...]]:
+    media = fusion.part("media", {})
+    found = {kind: media.numbers(kind) for kind in MediaKind if kind in media.values}
     for kind, weights in found.items():
         if len(weights) != experts or min(weights) < 0:
-            fail(f"fusion.media.{kind}", f"hold {experts} weights of at least 0", list(weights))
+            raise media.wrong(kind, f"hold {experts} weights of at least 0")
     return found
 
 
-def _rate(band: Mapping[str, Any], name: str) -> float | None:
-    return number(band, name, None, 0.0, 1.0, "band.") if name in band else None
+def _rate(band: Fields, name: str) -> float | None:
+    return band.number(name, None, 0.0, 1.0) if name in band.values else None
 
 
-def _calibrator(values: Mapping[str, Any], medium: MediaKind) -> Calibrator:
-    own = part(values, medium, "calibrator.")
-    where = f"calibrator.{medium}."
-    kind = own.get("kind")
-    maker = _MAKERS.get(kind) if isinstance(kind, str) else None
-    if maker is None:
-        fail(where + "kind", "be one of " + ", ".join(_MAKERS), kind)
-    return maker(own, where)
+def _calibrator(values: Fields, medium: MediaKind) -> Calibrator:
+    own = values.part(medium, {})
+    return _MAKERS[own.one_of("kind", _MAKERS)](own)
 
 
-def _isotonic(values: Mapping[str, Any], where: str) -> Calibrator:
-    x, y = numbers(values, "x", where), numbers(values, "y", where)
+def _isotonic(values: Fields) -> Calibrator:
+    x, y = values.numbers("x"), values.numbers("y")
     if len(x) != len(y) or len(x) < 1:
-        fail(where + "y", "hold as many numbers as x, at least one", len(y))
+        raise values.wrong("y", "hold as many numbers as x, at least one", len(y))
     if any(b <= a for a, b in pairwise(x)):
-        fail(where + "x", "rise from number to number", list(x))
+        raise values.wrong("x", "rise from number to number")
     if any(b < a for a, b in pairwise(y)) or y[0] < 0 or y[-1] > 1:
-        fail(where + "y", "hold probabilities that never fall", list(y))
+        raise values.wrong("y", "hold probabilities that never fall")
     return Isotonic(x, y)
 
 
-def _band(values: Mapping[str, Any], medium: MediaKind) -> tuple[float, float]:
-    limits = numbers(values, medium, "band.")
+def _band(values: Fields, medium: MediaKind) -> tuple[float, float]:
+    limits = values.numbers(medium)
     if len(limits) != 2 or not 0 <= limits[0] <= limits[1] <= 1:
-        fail(f"band.{medium}", "hold two probabilities, the lower first", list(limits))
+        raise values.wrong(medium, "hold two probabilities, the lower first")
     return limits[0], limits[1]
 
 
-_MAKERS: dict[str, Callable[[Mapping[str, Any], str], Calibrator]] = {
-    "temperature": lambda v, where: Platt(1.0 / number(v, "t", None, 1e-3, 1e3, where), 0.0),
-    "platt": lambda v, where: Platt(number(v, "a", None, 0.0, 1e6, where), number(v, "b", inside=where)),
+_MAKERS: dict[str, Callable[[Fields], Calibrator]] = {
+    "temperature": lambda v: Platt(1.0 / v.number("t", None, 1e-3, 1e3), 0.0),
+    "platt": lambda v: Platt(v.number("a", None, 0.0, 1e6), v.number("b")),
     "isotonic": _isotonic,
 }

@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dfdetect.fields import Fields
 from dfdetect.results import MediaKind, Note
-from dfdetect.verdict.fields import fail, number, numbers, part
 from dfdetect.verdict.track import Floats, TrackScores
 
 EXPERT = "expert_"
@@ -113,34 +112,27 @@ def novelty_note(kind: MediaKind, what: str) -> Note:
     return Note("unlike_calibration", text)
 
 
-def parse_novelty(values: Mapping[str, Any], medium: MediaKind, experts: int) -> Novelty | None:
+def parse_novelty(values: Fields, medium: MediaKind, experts: int) -> Novelty | None:
     """Read ``novelty.photo`` or ``novelty.video`` of a calibration; None where there is none."""
-    if medium not in values:
+    if medium not in values.values:
         return None
-    own, where = part(values, medium, "novelty."), f"novelty.{medium}."
-    names = own.get("figures")
+    own = values.part(medium)
     known = {*_WORDS, *(f"{EXPERT}{i}" for i in range(1, experts + 1))}
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in known for n in names):
-        fail(where + "figures", "be a list of " + ", ".join(sorted(known)), names)
+    want = "be a list of " + ", ".join(sorted(known))
+    names = own.items("figures", want=want)
+    if not names or not all(isinstance(n, str) and n in known for n in names):
+        raise own.wrong("figures", want)
     k = len(names)
-    vectors = {name: np.array(numbers(own, name, where)) for name in ("centre", "scale", "low", "high")}
-    for name, vector in vectors.items():
-        if len(vector) != k:
-            fail(where + name, f"hold {k} numbers", len(vector))
+    vectors = {name: np.array(own.numbers(name, k)) for name in ("centre", "scale", "low", "high")}
     if (vectors["scale"] <= 0).any():
-        fail(where + "scale", "hold positive numbers", vectors["scale"].tolist())
-    precision = np.array(numbers(own, "precision", where))
+        raise own.wrong("scale", "hold positive numbers")
+    precision = np.array(own.numbers("precision"))
     if len(precision) != k * k:
-        fail(where + "precision", f"hold {k} rows of {k} numbers, one after the other", len(precision))
-    distances = numbers(own, "distances", where)
+        raise own.wrong("precision", f"hold {k} rows of {k} numbers, one after the other", len(precision))
+    distances = own.numbers("distances")
     if len(distances) < 2 or list(distances) != sorted(distances):
-        fail(where + "distances", "hold at least two numbers that never fall", list(distances))
+        raise own.wrong("distances", "hold at least two numbers that never fall")
     return Novelty(tuple(names), precision=precision.reshape(k, k), distances=distances, **vectors)
-
-
-def parse_alarm(values: Mapping[str, Any]) -> float:
-    """From which novelty on a result gets a note: ``novelty.alarm`` of a calibration."""
-    return number(values, "alarm", 0.99, 0.0, 1.0, "novelty.")
 
 
 def _words(name: str, high: bool) -> str:

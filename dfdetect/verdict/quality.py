@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from dfdetect.fields import Fields
 from dfdetect.results import FaceQuality, Reason
-from dfdetect.verdict.fields import number
 
 # A face of even grey has low contrast both in the dark and in fog; below this mean luma we say dark.
 _DARKISH = 0.25
@@ -23,12 +21,12 @@ class QualityGate:
     min_contrast: float = 0.0
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> QualityGate:
+    def from_fields(cls, values: Fields) -> QualityGate:
         """Read the part ``quality`` of a calibration; what is missing lets everything pass."""
         return cls(
-            min_sharpness=number(values, "min_sharpness", 0.0, low=0.0, inside="quality."),
-            min_brightness=number(values, "min_brightness", 0.0, 0.0, 1.0, "quality."),
-            min_contrast=number(values, "min_contrast", 0.0, 0.0, 0.5, "quality."),
+            min_sharpness=values.number("min_sharpness", 0.0, 0.0),
+            min_brightness=values.number("min_brightness", 0.0, 0.0, 1.0),
+            min_contrast=values.number("min_contrast", 0.0, 0.0, 0.5),
         )
 
     def check(self, quality: FaceQuality, min_face: float) -> Reason | None:

@@ -74,8 +74,8 @@ def test_card_is_read_whole_and_reads_back() -> None:
         ("experts", [], "experts"),
         ("experts", "cnn", "experts"),
         ("experts.0.file", ..., "file"),
-        ("experts.0.file", "cnn.xml", "'file' must name an ONNX file"),
-        ("experts.0.quick_file", "cnn.ort", "'quick_file' must name an ONNX file"),
+        ("experts.0.file", "cnn.xml", "'experts[0].file' must name an ONNX file"),
+        ("experts.0.quick_file", "cnn.ort", "'experts[0].quick_file' must name an ONNX file"),
         ("experts.0.mean", [1, 2], "mean"),
         ("experts.0.mean", [1, 2, float("nan")], "mean"),
         ("experts.0.std", [0.2, 0, 0.2], "std"),
@@ -87,6 +87,12 @@ def test_card_is_read_whole_and_reads_back() -> None:
         ("golden", [{"file": "a.jpg", "logit": 1.0, "tolerance": 0}], "tolerance"),
         ("limits", [1], "limits"),
         ("data", [1], "data"),
+        (
+            "measured",
+            {"auc": [{"low": 0.5, "high": float("nan")}]},
+            "'measured.auc[0].high' must be a finite",
+        ),
+        ("recipe", {"lr": float("inf")}, "'recipe.lr' must be a finite number"),
         ("files", {"cnn.onnx": "ef" * 32}, "cnn.onnx"),
     ],
 )

@@ -16,7 +16,7 @@ from dfdetect.errors import ModelError
 from dfdetect.results import Box, FaceQuality, MediaKind, Reason
 from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Fusion
-from dfdetect.verdict.aggregate import FEATURES, LOCATION, features, parse_aggregator
+from dfdetect.verdict.aggregate import FEATURES, LOCATION, Aggregator, features
 from dfdetect.verdict.calibration import Calibration, to_log_odds, to_probability
 from dfdetect.verdict.messages import spoken_percent, spoken_time
 from dfdetect.verdict.track import TrackScores
@@ -47,6 +47,11 @@ CALIBRATORS: list[dict[str, Any]] = [
 frames = st.lists(st.floats(-50, 50), min_size=1, max_size=40)
 
 
+def aggregated(values: dict[str, Any]) -> Aggregator:
+    """By what a calibration with such a part judges persons."""
+    return Calibration.from_mapping(calibration(aggregator=values)).aggregator
+
+
 @pytest.mark.parametrize(
     ("aggregator", "values", "wanted"),
     [
@@ -62,26 +67,26 @@ frames = st.lists(st.floats(-50, 50), min_size=1, max_size=40)
     ],
 )
 def test_aggregators(aggregator: dict[str, Any], values: list[float], wanted: float) -> None:
-    assert parse_aggregator(aggregator)(track(values)) == pytest.approx(wanted)
+    assert aggregated(aggregator)(track(values)) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("values", AGGREGATORS)
 def test_aggregators_write_what_they_read(values: dict[str, Any]) -> None:
-    own = parse_aggregator(values)
-    assert parse_aggregator(own.values()) == own
+    own = aggregated(values)
+    assert aggregated(own.values()) == own
 
 
 @pytest.mark.parametrize("values", AGGREGATORS)
 @given(data=frames, shift=st.floats(0, 20))
 def test_aggregators_rise_with_all_logits(values: dict[str, Any], data: list[float], shift: float) -> None:
-    own, logits = parse_aggregator(values), np.array(data)
+    own, logits = aggregated(values), np.array(data)
     assert own(track(logits + shift)) >= own(track(logits)) - 1e-9
 
 
 @pytest.mark.parametrize("values", [v for v in AGGREGATORS if not any(word in str(v) for word in ORDERED)])
 @given(data=frames)
 def test_most_aggregators_ignore_the_order_of_frames(values: dict[str, Any], data: list[float]) -> None:
-    own = parse_aggregator(values)
+    own = aggregated(values)
     assert own(track(data[::-1])) == pytest.approx(own(track(data)), abs=1e-9)
 
 

@@ -162,7 +162,7 @@ def test_a_hash_of_another_form_is_refused(other: Callable[[str], str], case: Ca
         results.insert(0, copy.deepcopy(results[PHOTO]) | {"path": "there/twin.jpg", "label": "fake"})
         results[0]["evidence"]["sha256"] = other(results[0]["evidence"]["sha256"])
 
-    with pytest.raises(InputError, match="'sha256' must be 64 hexadecimal digits"):
+    with pytest.raises(InputError, match=r"'evidence\.sha256' must be 64 hexadecimal digits"):
         case.verify("photo.jpg", twin)
 
 
