@@ -88,9 +88,10 @@ def choose_target(path: str, out: str | None, kind: MediaKind, force: bool) -> P
     if target.suffix.lower() not in suffixes:
         wanted = " or ".join(suffixes[:2])
         raise InputError(f"'{target}' must end in {wanted}: the annotated {kind.value} is written as that")
-    if target.is_dir():
+    # Functions of `os.path`, since the methods of `Path` raise for a name that is too long.
+    if os.path.isdir(target):
         raise InputError(f"'{target}' is a folder: name a file in it")
-    if target.exists():
+    if os.path.exists(target):
         if os.path.samefile(target, path):
             raise InputError(
                 f"'{target}' is the file that is to be explained: choose another name with --out"
@@ -104,7 +105,7 @@ def _opened(target: Path) -> WholeFile:
     try:
         return WholeFile(target)
     except OSError as error:
-        raise unwritable(f"'{target}'", target, error) from error
+        raise unwritable(f"'{target}'", Path(os.path.realpath(target)), error) from error
 
 
 def _commit(file: WholeFile, target: Path) -> None:

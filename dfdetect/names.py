@@ -5,7 +5,9 @@ report, what a wrong name may have meant, and counts.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import sys
 from collections.abc import Iterable
 
 # C0 and C1 controls (a terminal obeys both), lone surrogates (bytes of a name that is not UTF-8),
@@ -38,6 +40,16 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the undecodable byte itself
         return f"\\x{code - 0xDC00:02x}"
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def to_bytes(name: str) -> bytes:
+    """The bytes of a file's name; on Windows, which has none, as a system with UTF-8 would have them."""
+    return name.encode("utf-8", "surrogateescape") if sys.platform == "win32" else os.fsencode(name)
+
+
+def from_bytes(name: bytes) -> str:
+    """The name that `to_bytes` gives these bytes for."""
+    return name.decode("utf-8", "surrogateescape") if sys.platform == "win32" else os.fsdecode(name)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -333,7 +333,7 @@ def _names(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> I
         if isinstance(item, NotYet):
             yield item
             continue
-        if first and item.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if first and _is_utf16(item, separator):
             raise InputError("the list of files is UTF-16: save it as UTF-8")  # by PowerShell's ">"
         if separator == b"\n":
             if b"\0" in item:
@@ -343,6 +343,13 @@ def _names(file: BinaryIO, separator: bytes, impatient: Callable[[], bool]) -> I
             item, first = item.removeprefix(codecs.BOM_UTF8), False  # written by Windows editors
         if item.strip():
             yield _decoded(item)
+
+
+def _is_utf16(item: bytes, separator: bytes) -> bool:
+    """Of the first item; on most systems the same bytes may begin a name."""
+    if not item.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    return b"\0" in item if separator == b"\n" else not os.path.lexists(item)
 
 
 def _decoded(name: bytes) -> str:

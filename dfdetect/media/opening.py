@@ -126,7 +126,7 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
         view.close()
         raise no_picture_error(source, sniffed, inspect(source, sniffed.format), str(error)) from error
     try:
-        stream = _picture_stream(container, source.title, sniffed)
+        stream = _picture_stream(container, source, sniffed)
         context = stream.codec_context
         check_pixels(context.width, context.height, source.title, settings)
         context.thread_type = "AUTO"
@@ -144,8 +144,9 @@ def open_video(source: Source, sniffed: Sniffed, settings: Settings) -> Opened:
     return Opened(container, stream, view, sum(not _is_attached(s) for s in container.streams.video))
 
 
-def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> VideoStream:
+def _picture_stream(container: InputContainer, source: Source, sniffed: Sniffed) -> VideoStream:
     """The default, largest, longest stream of pictures.  The cover picture of a song is none."""
+    title = source.title
     streams = [s for s in container.streams.video if not _is_attached(s)]
     usable = [s for s in streams if s.codec_context is not None]
     if usable:
@@ -153,6 +154,10 @@ def _picture_stream(container: InputContainer, title: str, sniffed: Sniffed) -> 
             usable,
             key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, s.frames, -s.index),
         )
+    if streams or not container.streams.audio:
+        structure = inspect(source, sniffed.format)
+        if structure.whole is False:  # cut off within its index, which tells no codec then
+            raise no_picture_error(source, sniffed, structure)
     if streams:
         raise MediaError(
             Reason.UNSUPPORTED, f"{title} uses a video codec without a decoder here: convert it to H.264"

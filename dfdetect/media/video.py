@@ -57,6 +57,8 @@ class VideoMedia(FileMedia):
         self._mirrored = stream.id in self._structure.mirrored
         name = container.format.name
         self.kind = MediaKind.PHOTO if name.endswith("_pipe") or name == "image2" else MediaKind.VIDEO
+        if self.kind is MediaKind.PHOTO:  # which part of a video is wanted says nothing about it
+            self._settings = settings.replace(start=None, end=None)
         self._container = self._container or name.split(",")[0]
         self._codec = context.codec.canonical_name
         self._aspect = Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None

@@ -21,6 +21,7 @@ from typing import Any
 
 from dfdetect.errors import InputError
 from dfdetect.fields import Fields
+from dfdetect.names import from_bytes, to_bytes
 from dfdetect.reports.plain import plain_result
 from dfdetect.reports.summary import Summary
 from dfdetect.results import (
@@ -371,12 +372,11 @@ def _path(values: Fields) -> str:
     path = values.text(name)
     if name == "path_base64":
         try:
-            # As written: the system that reads may have no such names (Windows).
-            path = base64.b64decode(path, validate=True).decode("utf-8", "surrogateescape")
+            path = from_bytes(base64.b64decode(path, validate=True))
         except ValueError as error:
             raise values.wrong(name, "be base64") from error
     try:
-        possible = b"\0" not in path.encode("utf-8", "surrogateescape")
+        possible = b"\0" not in to_bytes(path)
     except UnicodeEncodeError:  # a lone surrogate
         possible = False
     if not possible:

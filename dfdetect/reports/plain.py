@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from dfdetect.names import to_bytes
 from dfdetect.results import (
     Box,
     Credentials,
@@ -89,11 +90,8 @@ def plain_value(value: object) -> Any:
 
 
 def _path_bytes(path: str) -> bytes:
-    """The bytes of a name, on every system as on those whose names are bytes.
-
-    Surrogates that stand for no byte (never from such a file system) are dropped.
-    """
-    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", path).encode("utf-8", "surrogateescape")
+    """The bytes of a name; surrogates that stand for no byte (never from a file system) are dropped."""
+    return to_bytes(re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", path))
 
 
 def _track(track: TrackResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import ntpath
 import os
@@ -137,6 +138,20 @@ def test_a_list_in_utf_16_is_told(tmp_path: Path, encoding: str, null: bool) -> 
     (tmp_path / "list").write_bytes("\ufeffa.jpg\r\nb.jpg\r\n".encode(encoding))
     with pytest.raises(InputError, match="the list of files is UTF-16: save it as UTF-8"):
         list(find_media([], files_from=str(tmp_path / "list"), null_separated=null))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there may be any bytes")
+@pytest.mark.parametrize("separator", [b"\n", b"\0"])
+def test_a_name_that_begins_like_utf_16_is_a_name(tmp_path: Path, separator: bytes) -> None:
+    folder = os.fsencode(tmp_path)
+    names = [b"\xff\xfea.jpg", b"b.jpg"]
+    for name in names:
+        with open(os.path.join(folder, name), "wb"):
+            pass
+    (tmp_path / "list").write_bytes(separator.join(names))
+    with contextlib.chdir(tmp_path):
+        found = list(find_media([], files_from=str(tmp_path / "list"), null_separated=separator == b"\0"))
+    assert found == [os.fsdecode(name) for name in names]
 
 
 def test_a_list_in_a_code_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

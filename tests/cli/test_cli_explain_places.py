@@ -147,3 +147,18 @@ def test_a_file_that_must_not_be_written_is_told_before_the_work(place: Path) ->
     with pytest.raises(InputError, match="Permission denied"):
         explain("photo.png", "out.png", FAST, force=True)
     assert names(place) == ["out.png", "photo.png"]
+
+
+def test_a_name_that_is_too_long_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "b" * 245 + ".png"  # short enough by itself, not with ".explained"
+    (place / "photo.png").rename(place / long)
+    assert main(["explain", long, "--model", "light"]) == 2
+    assert "File name too long" in capsys.readouterr().err
+    assert names(place) == [long]
+
+
+@posix
+def test_the_folder_that_a_link_lacks_is_named(place: Path) -> None:
+    (place / "link.png").symlink_to("nowhere/out.png")
+    with pytest.raises(InputError, match=f"the folder '{place}/nowhere' does not exist"):
+        explain("photo.png", "link.png", FAST)

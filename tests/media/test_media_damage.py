@@ -95,6 +95,14 @@ def test_no_index():
     assert "moov" in error.message
 
 
+def test_an_index_that_is_cut_off():
+    whole = video(numbered(10))
+    for kept in (whole.index(b"moov") + 60, whole.index(b"stsd") - 20, whole.index(b"stsd") + 150):
+        error = failing(whole[:kept])
+        assert error.reason is Reason.TRUNCATED
+        assert "ends before its first whole picture: copy or download it again" in error.message
+
+
 def test_boxes_in_boxes_without_end_are_passed_over():
     whole = video(numbered(5))
     nest = b""

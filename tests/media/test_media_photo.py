@@ -379,3 +379,12 @@ def test_warnings_of_others_are_left_alone():
         warnings.warn("mine", stacklevel=1)
     assert [str(warning.message) for warning in caught] == ["mine"]
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("form", ["pcx", "ppm", "sgi", "png"])
+def test_a_part_of_videos_says_nothing_about_pictures(form: str):
+    picture = encode(quarters(), form)
+    with open_media(picture, Settings(start=1.0, end=2.0)) as media:
+        (frame,) = media.frames()
+        assert media.kind is MediaKind.PHOTO
+    assert frame.time == 0.0

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_a_name_that_is_not_utf8_is_read_also_where_the_system_has_no_such_names
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on Windows, whose names are never bytes."""
+    monkeypatch.setattr(sys, "platform", "win32")
     written = ScanResult.failed("M\udcfcller.jpg", Reason.MISSING, "gone", {}, 0.0, None)
     expected = plain_result(written)
     assert expected["path_base64"] == "TfxsbGVyLmpwZw=="
