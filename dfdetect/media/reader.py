@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
     from dfdetect.settings import Settings
 
+_OTHERS = {
+    "zip": "a ZIP archive or an Office document",
+    "ole": "an old Office document",
+    "elf": "a program",
+    "sqlite": "a database",
+}
+"""What files that are not media are called; the others by the name of their format."""
+
 
 def open_media(
     source: str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | Image | Source, settings: Settings
@@ -69,9 +77,8 @@ def _refuse(title: str, sniffed: Sniffed) -> None:
     if sniffed.family is Family.TEXT:
         raise MediaError(Reason.NOT_MEDIA, f"{title} is text, not a photo or video: check the file")
     if sniffed.family is Family.OTHER:
-        raise MediaError(
-            Reason.NOT_MEDIA, f"{title} is {sniffed.format.upper()}: take the photo or video out of it"
-        )
+        what = _OTHERS.get(sniffed.format, sniffed.format.upper())
+        raise MediaError(Reason.NOT_MEDIA, f"{title} is {what}: take the photo or video out of it")
 
 
 def is_pixels(source: object) -> bool:

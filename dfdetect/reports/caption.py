@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.reports.findings import worst_first
 from dfdetect.reports.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
 from dfdetect.reports.words import label_words, moment, percent, reason_words, share_words
-from dfdetect.results import LABEL_ORDER, Label, ScanResult, TrackResult
+from dfdetect.results import Label, ScanResult, TrackResult
 
 Colour = tuple[int, int, int]
 
@@ -246,9 +247,17 @@ class Caption:
     def _heat_scale(self, x: int, y: int) -> int:
         """What the colours of the heat map say, on the line at `y` if there is room from `x` on."""
         letter, pad, small = self._letter, self._pad, self._small
-        real, fake = "Heat map: against a fake", "for a fake"
+        head, real, fake = "Heat map (not what was altered): ", "against a fake", "for a fake"
         bar = round(4 * letter)
-        width = text_width(real, small) + bar + text_width(fake, small) + pad
+        rest = bar + text_width(fake, small) + pad
+        width = text_width(head + real, small) + rest
+        if width > self._width - 2 * pad:  # in a small picture the words get a line of their own
+            y += round(1.45 * letter) if x > pad else 0
+            write(self._draw, (pad, y), head.rstrip(), small, GREY)
+            y += round(1.45 * letter)
+            x, width = pad, text_width(real, small) + rest
+        else:
+            real = head + real
         if x > pad and x + width > self._width - pad:
             y += round(1.45 * letter)
             x = pad
@@ -285,7 +294,7 @@ class Caption:
 
 def _listed(tracks: Sequence[TrackResult]) -> list[tuple[TrackResult | None, str]]:
     """What the legend lists: the most suspicious persons, in order of their numbers."""
-    chosen = sorted(tracks, key=lambda t: (LABEL_ORDER[t.label], t.id))[:_PERSONS]
+    chosen = worst_first(tracks)[:_PERSONS]
     listed: list[tuple[TrackResult | None, str]] = [
         (track, person_words(track)) for track in sorted(chosen, key=lambda t: t.id)
     ]

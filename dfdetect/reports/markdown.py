@@ -26,7 +26,7 @@ _MARKUP = re.compile(r"([\\`*_\[\]<~|&])")
 
 
 class MarkdownReport(Report):
-    """A heading, the counts, the findings, and what was not examined.
+    """A heading, the counts, the findings, and what has no answer.
 
     A finding is a file judged *fake* or *uncertain*, or one that reaches ``--fail-on``.  What decides the
     exit status comes first, what a baseline accepts last.
@@ -37,7 +37,7 @@ class MarkdownReport(Report):
     def __init__(self, stream: TextIO, options: ReportOptions | None = None) -> None:
         super().__init__(stream, options)
         self._found = Worst(MAX_ROWS)
-        self._unexamined = Worst(MAX_ROWS)
+        self._unanswered = Worst(MAX_ROWS)
         self._model = ""
 
     def add(self, result: ScanResult) -> None:
@@ -46,7 +46,7 @@ class MarkdownReport(Report):
             self._model = f", model {result.model.name} {result.model.version}"
         finding = finding_of(result, self.options)
         if result.reason is not None:
-            self._unexamined.add(finding)
+            self._unanswered.add(finding)
         elif result.label is not Label.REAL:
             self._found.add(finding)
 
@@ -57,7 +57,7 @@ class MarkdownReport(Report):
             _counts(summary),
             self._facts(summary),
             *self._table("Findings", ("Answer", "Fake", "File", "Suspicious"), self._found),
-            *self._table("Not examined", ("Answer", "File", "Why"), self._unexamined),
+            *self._table("No answer", ("Answer", "File", "Why"), self._unanswered),
         ]
         self.write("\n".join(parts))
 
@@ -148,7 +148,7 @@ def _counts(summary: Summary) -> str:
     row = (summary.files, *labels, summary.unjudged, summary.unreadable)
     lines = [_row(head), _row(("---:",) * len(head)), _row(tuple(str(count) for count in row))]
     reasons = _reasons(summary)
-    return "\n".join(lines) + "\n" + (f"\nNot examined: {reasons}.\n" if reasons else "")
+    return "\n".join(lines) + "\n" + (f"\nNo answer: {reasons}.\n" if reasons else "")
 
 
 def _reasons(summary: Summary) -> str:

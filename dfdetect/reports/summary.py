@@ -135,16 +135,15 @@ class Summary:
         parts = [f"{self.labels[label]} {label.value}" for label in (Label.FAKE, Label.UNCERTAIN, Label.REAL)]
         for count, words, faults in ((self.unjudged, NOT_JUDGED, False), (self.unreadable, UNREADABLE, True)):
             if count:
-                parts.append(f"{count} {words}{self._detail(words, faults)}")
+                parts.append(f"{count} {words} ({self._detail(faults)})")
         end = "" if self.complete else "; interrupted, the rest was not looked at"
         known = f"\n{self.accepted.total()} accepted by the baseline" if self.accepted else ""
         return f"{plural(self.files, 'file')}: {', '.join(parts)} in {self.elapsed:.1f} s{end}{known}"
 
-    def _detail(self, words: str, faults: bool) -> str:
-        """The reasons of the unreadable (`faults`) or the unjudged files, unless there is only that word."""
+    def _detail(self, faults: bool) -> str:
+        """The reasons of the unreadable (`faults`) or the unjudged files."""
         chosen = [(reason, count) for reason, count in self.by_reason() if reason.is_file_fault is faults]
-        named = [f"{count} {reason_words(reason)}" for reason, count in chosen]
-        return "" if [reason_words(reason) for reason, _ in chosen] == [words] else f" ({', '.join(named)})"
+        return ", ".join(f"{count} {reason_words(reason)}" for reason, count in chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the JSON report (``$defs/summary`` of the schema)."""

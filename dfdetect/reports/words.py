@@ -66,6 +66,8 @@ def _tenths(seconds: float) -> int:
 
 def reason_words(reason: Reason) -> str:
     """``face_too_small`` → ``face too small``."""
+    if reason is Reason.UNREADABLE:  # every file with a fault is called unreadable
+        return "damaged"
     return reason.value.replace("_", " ")
 
 

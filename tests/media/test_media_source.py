@@ -80,6 +80,19 @@ def test_not_media(data):
     assert reason(data) is Reason.NOT_MEDIA
 
 
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"PK\x03\x04" + bytes(100), "a ZIP archive or an Office document"),
+        (b"\xd0\xcf\x11\xe0" + bytes(100), "an old Office document"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
+    ],
+)
+def test_a_document_is_called_what_people_call_it(data, what):
+    with pytest.raises(MediaError, match=f" is {what}: take the photo or video out of it"):
+        open_media(data, Settings())
+
+
 def test_a_playlist_in_disguise_opens_no_other_file(tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(video([quarters()] * 3))

@@ -18,7 +18,7 @@ from dfdetect.faces.follow import Segment
 from dfdetect.media.writing import fits
 from dfdetect.reports.annotate import NARROWEST, Annotator
 from dfdetect.reports.caption import NO_PROOF, NOBODY, Caption, person_words, track_colour
-from dfdetect.reports.lettering import DARK, WHITE, plain_letters, plate, text_width, wrap, write
+from dfdetect.reports.lettering import DARK, GREY, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.results import Box, Label, MediaKind, Reason, ScanResult
 
 TIMES = (0.0, 1.0, 2.0)
@@ -243,6 +243,20 @@ def test_who_was_not_judged_is_grey_in_the_legend_too() -> None:
         True,
         False,
     ]
+
+
+def test_a_long_legend_has_the_most_suspicious_persons() -> None:
+    strip = Caption(photo_result(*(i / 100 for i in range(1, 13))), 640, 12).at(0.0)
+    assert shows(strip, line("person 12: real (fake 12 %)", 12, WHITE))
+    assert shows(strip, line("and 4 more", 12, GREY))
+    assert not shows(strip, line("person 4: real (fake 4 %)", 12, WHITE))
+
+
+@pytest.mark.parametrize("width", [320, 640, 1080])
+def test_the_colours_of_heat_are_no_outline_of_what_was_altered(width: int) -> None:
+    strip = Caption(photo_result(0.93, 0.9), width, 12, heat=True).at(0.0)
+    for text in ("Heat map (not what was altered):", "against a fake", "for a fake"):
+        assert shows(strip, line(text, 11, GREY)[2:-2]), text
 
 
 def test_a_photo_has_no_time_line() -> None:

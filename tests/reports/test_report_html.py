@@ -273,7 +273,7 @@ def test_what_is_told_of_a_video() -> None:
     assert "face too small" in words
     assert "The file ends early." in words
     assert "ab" * 32 in words
-    assert "Not looked for: this installation lacks the extra c2pa" in words
+    assert 'Not looked for: that needs, in dfdetect\'s folder, python -m pip install ".[c2pa]".' in words
     assert "genuine faces have orange parts too" in words
 
 

@@ -207,6 +207,9 @@ def test_a_row_opens_by_keyboard(browser: Any, tmp_path: Path) -> None:
     assert find(browser, ".row[open] .message").is_displayed()
     row.send_keys(Keys.SPACE)
     assert not browser.find_elements(By.CSS_SELECTOR, ".row[open]")
+    assert find(browser, "[data-answer=not-judged] .why").text == "No face was found."
+    find(browser, "[data-answer=not-judged] summary").click()
+    assert not find(browser, "[data-answer=not-judged] .why").is_displayed(), "said once"
 
 
 def moment(browser: Any) -> dict[str, Any]:
@@ -347,6 +350,26 @@ def test_paper_has_the_answer_and_no_tools(browser: Any, tmp_path: Path) -> None
     assert not find(browser, "#tools").is_displayed()
     for selector in ("#f1 .message", "#f1 .frame:not([hidden]) img", "#f2 .verdict", "#reading"):
         assert find(browser, selector).is_displayed()
+    screen = {"width": 720, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    frame, face = find(browser, "#f1 .frames").rect, find(browser, "#f1 .close").rect
+    assert face["x"] >= frame["x"] + frame["width"], "narrow paper is no phone"
+    assert face["width"] <= 300
+
+
+def test_paper_has_the_pictures_of_all_open_files(browser: Any, tmp_path: Path) -> None:
+    """Also those that nobody has scrolled to."""
+    visit(browser, tmp_path, full_samples())
+    find(browser, "#open").click()
+    missing = "return [...document.querySelectorAll('.detail img')].filter(i => !i.naturalWidth).length"
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(missing) == 0)
+
+
+def test_the_heading_of_an_only_file_says_what_its_figure_is(browser: Any, tmp_path: Path) -> None:
+    visit(browser, tmp_path, full_samples()[:1])
+    assert find(browser, "summary > .percent").text == "probability of a fake 93 %"
+    visit(browser, tmp_path, full_samples()[:2])
+    assert find(browser, "summary > .percent").text.endswith("% fake")
 
 
 def test_without_script_all_is_there(browser: Any, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dfdetect.results import Label, MediaKind, Note, Reason
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({}, "about 93 are expected to be fakes, if they are like those"),
+        ({}, "93 are expected to be fakes, if they are like those that the model was calibrated on, half of"),
         ({"fake_probability": 0.0012, "label": Label.REAL}, "hardly any is expected to be a fake"),
         ({"fake_probability": 0.999}, "nearly all are expected to be fakes"),
         ({"fake_probability": 0.011, "label": Label.REAL}, "about 1 is expected to be a fake"),
@@ -42,8 +42,8 @@ from dfdetect.results import Label, MediaKind, Note, Reason
             "Real below 20.0 %, fake from 75.5 % on, uncertain between them. This file is at 75.1 %.",
         ),
         ({"label": Label.UNCERTAIN, "fake_probability": 0.2, "band": (0.2, 0.8)}, "Real below 20 %, fake"),
-        ({"novelty": 0.98}, "More unusual than 98 % of the media"),
-        ({"novelty": 0.999}, "More unusual than over 99 % of the media"),
+        ({"novelty": 0.98}, "Novelty 98 % of the media that the model was calibrated on are less unusual"),
+        ({"novelty": 0.999}, "Novelty over 99 % of the media"),
         ({"novelty": 0.06}, "Novelty 6 % of the media that the model was calibrated on are less unusual"),
     ],
 )
@@ -67,6 +67,28 @@ def test_a_probability_on_the_other_side_is_explained(
     assert f"The answer itself goes by {said}" in words
     assert "good reason to doubt" not in words
     assert "traces that it knows" not in words
+
+
+def test_the_share_of_fakes_that_was_set_is_the_only_one_named() -> None:
+    result = dataclasses.replace(samples()[0], settings={"prior": 0.1})
+    assert "half of which" not in Outline(render("html", [result])).words()
+
+
+def test_how_to_read_it_makes_nobody_feel_safe() -> None:
+    words = Outline(render("html", samples())).words()
+    for said in (
+        "It assumes that half of such files are fakes, unless --prior set another share",
+        "on others there are more: see Known limits",
+        "Real is no reason to stop checking.",
+    ):
+        assert said in " ".join(words.split())
+
+
+def test_a_closed_row_says_why_there_is_no_answer() -> None:
+    page = render("html", [samples()[0], unjudged("a.jpg", Reason.NO_FACE, "No face; give another.", None)])
+    answered, without = (page[page.index(f'id="f{n}"') :].partition("</summary>")[0] for n in (1, 2))
+    assert '<span class="why">No face; give another.</span>' in without
+    assert 'class="why"' not in answered
 
 
 @pytest.mark.parametrize("reason", list(Reason))

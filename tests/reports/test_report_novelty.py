@@ -37,6 +37,12 @@ def test_what_is_usual_is_a_fact_and_no_warning() -> None:
     assert "More unusual" not in render("html", [result])
 
 
+def test_below_the_alarm_a_page_has_it_among_the_facts_and_not_among_the_notes() -> None:
+    page = render("html", [dataclasses.replace(samples()[2], novelty=0.94)])
+    assert "94 % of the media that the model was calibrated on are less unusual" in page
+    assert "More unusual" not in page
+
+
 def test_it_is_empty_where_it_is_not_known(schema: dict[str, Any]) -> None:
     result = samples()[0]
     assert json.loads(render("jsonl", [result]))["novelty"] is None

@@ -282,8 +282,8 @@ def test_of_many_persons_those_with_the_highest_probability_are_shown() -> None:
 
 def test_counts_tell_the_unreadable_from_the_unjudged(results: list[ScanResult]) -> None:
     text = render("text", results)
-    assert ", 1 not judged (1 no face), 2 unreadable (1 missing, 1 unreadable) in 4.2 s" in text
-    assert "0 real, 1 unreadable in 4.2 s" in render("text", results[7:8])
+    assert ", 1 not judged (1 no face), 2 unreadable (1 missing, 1 damaged) in 4.2 s" in text
+    assert "0 real, 1 unreadable (1 damaged) in 4.2 s" in render("text", results[7:8])
 
 
 def test_one_frame_is_no_frames() -> None:

@@ -44,12 +44,12 @@ def test_what_is_accepted_crowds_out_no_new_finding(level: FailOn, last: bool) -
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_nor_any_file_that_could_not_be_examined(last: bool) -> None:
+def test_nor_any_file_without_an_answer(last: bool) -> None:
     """One without a face, that decides nothing, among those that could not be read."""
     new = unjudged("z/landscape.jpg", Reason.NO_FACE, "No face was found.")
     old = accepted(unjudged("", Reason.UNREADABLE, "The decoder gave up."))
     text = render("markdown", [*old, new] if last else [new, *old])
-    shown = rows(text, "Not examined")
+    shown = rows(text, "No answer")
     assert len(shown) == MAX_ROWS
     assert "z/landscape.jpg" in shown[0]
     assert all("(accepted)" in row for row in shown[1:])

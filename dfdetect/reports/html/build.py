@@ -32,7 +32,6 @@ from dfdetect.reports.html.wording import (
 from dfdetect.reports.timeline import peak
 from dfdetect.reports.words import label_words, moment, percent, reason_words, span
 from dfdetect.results import FaceScore, Label, Reason, ScanResult, TrackResult
-from dfdetect.verdict.messages import unusual_words
 
 MOST_ROWS = 1_000
 """Rows of the table of scores of one file, and dots of its time line."""
@@ -233,7 +232,4 @@ def _notes(result: ScanResult) -> tuple[str, ...]:
     """Those that do not stand beside the answer."""
     notes = dict.fromkeys(note.text for note in result.every_note)
     told = caveats(result)
-    texts = [text for text in notes if printable(sentence(text)) not in told]
-    if result.novelty is not None and (words := unusual_words(result.novelty)):
-        texts.append(words)
-    return tuple(texts)
+    return tuple(text for text in notes if printable(sentence(text)) not in told)

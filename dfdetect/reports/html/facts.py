@@ -10,7 +10,6 @@ from dfdetect.verdict.messages import (
     given_percent,
     limit_percents,
     spoken_percent,
-    unusual_words,
 )
 
 
@@ -38,7 +37,7 @@ def file_facts(result: ScanResult) -> tuple[tuple[str, str], ...]:
         facts.append(("Scanned", result.evidence.started))
     if result.fake_probability is not None and result.logit is not None:
         facts.append(("Probability", _exact(result.fake_probability, result.logit, result.band)))
-    if result.novelty is not None and not unusual_words(result.novelty):
+    if result.novelty is not None:
         share = spoken_percent(result.novelty)
         facts.append(("Novelty", f"{share} of the media that the model was calibrated on are less unusual"))
     facts.append(("Took", f"{result.elapsed:.1f} s"))

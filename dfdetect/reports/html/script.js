@@ -94,6 +94,8 @@
     parked.delete(file);
     if (made.has(file)) return;
     made.add(file);
+    /* Paper takes no picture that waits to be scrolled to. */
+    for (const image of file.querySelectorAll(".detail img[loading]")) image.loading = "eager";
     new Viewer(file);
   };
   const park = (file) => {

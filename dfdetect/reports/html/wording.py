@@ -69,7 +69,7 @@ def _assumption(result: ScanResult) -> str:
     prior = result.settings.get("prior")
     if isinstance(prior, float):
         return f", if {given_percent(prior)} of all files are fake, as was assumed."
-    return ", if they are like those that the model was calibrated on."
+    return ", if they are like those that the model was calibrated on, half of which count as fakes."
 
 
 def _no_answer(reason: Reason | None) -> str:
@@ -101,7 +101,7 @@ def credentials_rows(evidence: Evidence | None) -> tuple[str, list[tuple[str, st
     found = evidence.credentials
     if found is None:
         return (
-            "Not looked for: this installation lacks the extra c2pa. "
+            'Not looked for: that needs, in dfdetect\'s folder, python -m pip install ".[c2pa]". '
             "Whether the file carries any is not known.",
             [],
         )
