@@ -17,9 +17,11 @@ from dfdetect.errors import MediaError
 from dfdetect.media import gif
 from dfdetect.media.base import FileMedia
 from dfdetect.media.colour import flatten
-from dfdetect.media.limits import check_pixels, out_of_memory
-from dfdetect.media.photo import ends_early, open_image, pillow_flags
+from dfdetect.media.limits import check_pixels, out_of_memory, turn
+from dfdetect.media.photo import ends_early, open_image, pillow_flags, stated_orientation
+from dfdetect.media.profile import to_srgb
 from dfdetect.media.sampling import Picks, choose, choose_closer, inside
+from dfdetect.media.transfer import find_transfer, overrides_profile
 from dfdetect.results import Frame, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -95,7 +97,10 @@ class AnimationMedia(FileMedia):
                 f" {self._duration:.1f} s were not looked at.",
             )
         with source.buffered() as file:
-            self._size = open_image(file, container, source, settings, self._note).size
+            image = open_image(file, container, source, settings, self._note)
+            self._rotation, self._mirrored = _orientation(image)
+            self._size = image.size if self._rotation % 180 == 0 else image.size[::-1]
+        self._as_named = overrides_profile(find_transfer(source, container), container)
         if self._beside:
             self._note(
                 "pages",
@@ -141,7 +146,7 @@ class AnimationMedia(FileMedia):
             for pick in picks.tolist():
                 try:
                     composed = self._seek(image, pick, composed)
-                    picture = np.asarray(flatten(image))
+                    picture = self._upright(image)
                 except MediaError:
                     raise
                 except MemoryError as error:
@@ -151,6 +156,11 @@ class AnimationMedia(FileMedia):
                     return
                 self._given.append(pick)
                 yield self._frame(float(self._times[pick]), picture)
+
+    def _upright(self, image: Image) -> NDArray[np.uint8]:
+        """The present picture of `image`, which stays as it is: those that follow build on it."""
+        shown = flatten(image) if self._as_named else to_srgb(image.copy(), self._note)
+        return turn(np.asarray(shown), self._rotation, self._mirrored)
 
     def _seek(self, image: Image, pick: int, composed: int) -> int:
         """Go on to picture `pick`; the pixels composed by then, of which `composed` before.
@@ -172,6 +182,12 @@ class AnimationMedia(FileMedia):
             f"{self._source.title} holds {len(self._times)} pictures of {width}x{height}"
             " pixels that build on each other: make it smaller or shorter",
         )
+
+
+def _orientation(image: Image) -> tuple[int, bool]:
+    """As that of a still picture, where it stands before the first picture: none is decoded for it."""
+    told = image.info.keys() & {"exif", "Raw profile type exif"}
+    return stated_orientation(image) if told else (0, False)
 
 
 def _webp(file: io.BufferedReader) -> Iterator[int]:

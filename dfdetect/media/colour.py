@@ -103,7 +103,7 @@ def flatten(image: Image) -> Image:
     if image.mode not in ("RGBA", "LA", "La", "PA", "RGBa") and "transparency" not in image.info:
         return image.convert("RGB")
     out = pillow.new("RGB", image.size)
-    for row, strip in _strips(image):
+    for row, strip in strips(image):
         if strip.mode == "La":
             strip = strip.convert("LA")
         see_through = strip if strip.mode == "RGBA" else strip.convert("RGBA")
@@ -111,7 +111,7 @@ def flatten(image: Image) -> Image:
     return out
 
 
-def _strips(image: Image) -> Iterator[tuple[int, Image]]:
+def strips(image: Image) -> Iterator[tuple[int, Image]]:
     """First row and picture of every strip: whole copies would take several times the picture."""
     for row in range(0, image.height, _ROWS):
         yield row, image.crop((0, row, image.width, min(row + _ROWS, image.height)))
@@ -122,9 +122,9 @@ def _shallow(image: Image) -> Image:
     from PIL import Image as pillow
 
     # Not `max`, nor Pillow's extrema, which lose a sample that is no number.
-    top = float(np.max([np.asarray(strip).max(initial=0) for _, strip in _strips(image)], initial=0))
+    top = float(np.max([np.asarray(strip).max(initial=0) for _, strip in strips(image)], initial=0))
     out = pillow.new("RGB", image.size)
-    for row, strip in _strips(image):
+    for row, strip in strips(image):
         shallow = pillow.fromarray(_eight_bits(np.asarray(strip), image.mode, top))
         out.paste(shallow.convert("RGB"), (0, row))
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from dfdetect.media.following import find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.photo import orientation
+from dfdetect.media.profile import to_srgb
 from dfdetect.media.source import make_source
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
@@ -41,7 +42,7 @@ class ImageMedia(Media):
             self._image, self._rotation = _from_array(image, settings), 0
         else:
             pictures = _count_pictures(image)
-            self._image, self._rotation = _from_pillow(image, settings)
+            self._image, self._rotation = _from_pillow(image, settings, self._note)
             if pictures > 1:
                 number = f"{pictures}" if pictures < MOST_PAGES else f"{MOST_PAGES} or more"
                 self._note(
@@ -107,7 +108,9 @@ def _below_black(what: str) -> MediaError:
     )
 
 
-def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int]:
+def _from_pillow(
+    image: Any, settings: Settings, note: Callable[[str, str], None]
+) -> tuple[NDArray[np.uint8], int]:
     width, height = image.size
     if not width or not height:
         raise MediaError(Reason.UNSUPPORTED, f"an image of {width}x{height} pixels shows nothing")
@@ -116,7 +119,9 @@ def _from_pillow(image: Any, settings: Settings) -> tuple[NDArray[np.uint8], int
         clockwise, mirrored = orientation(image)
         if image.mode == "F" and image.format is None:  # those of files may be measurements
             _check_floats(np.asarray(image))
-        return turn(np.asarray(flatten(image)), clockwise, mirrored), clockwise
+        named = image.info.keys() & {"icc_profile", "gamma"}
+        shown = to_srgb(image.copy(), note) if named else flatten(image)
+        return turn(np.asarray(shown), clockwise, mirrored), clockwise
     except MediaError:
         raise
     except MemoryError as error:

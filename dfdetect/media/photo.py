@@ -18,7 +18,9 @@ from dfdetect.media.colour import MAPPED, flatten, is_hdr, tone_map
 from dfdetect.media.following import MOST_SCANS, find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, too_large, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
-from dfdetect.media.transfer import find_transfer
+from dfdetect.media.profile import to_srgb
+from dfdetect.media.tiff import check_planes, grey_samples
+from dfdetect.media.transfer import find_transfer, overrides_profile
 from dfdetect.quiet import expected
 from dfdetect.results import Frame, MediaKind, Reason
 
@@ -55,7 +57,11 @@ _ORIENTATION = {
 }
 _XMP = frozenset({"xmp", "XML:com.adobe.xmp"})
 # Pillow's words for files that may be sound.
-_UNREAD_KIND = re.compile(r"unknown pixel mode|unknown data organization|Unsupported BMP")
+_UNREAD_KIND = re.compile(
+    r"unknown pixel mode|unknown data organization|Unsupported BMP|cannot handle [0-9]+-bit layers"
+    r"|colour mode [0-9]+ of [0-9]+ bits"
+)
+_UNREAD_PSD = re.compile(r"\(([0-9]+), ([0-9]+)\)")
 _pillow = threading.Lock()
 
 
@@ -86,6 +92,8 @@ def open_image(
         note("metadata", f"{text}; the picture itself was read.")
         image = spared
     check_pixels(*image.size, title, settings)
+    if container == "tiff":
+        check_planes(image, title)
     return image
 
 
@@ -119,7 +127,8 @@ def _said_by_plugin(error: Exception, file: BinaryIO, container: str, title: str
     from PIL import Image as pillow
     from PIL import UnidentifiedImageError
 
-    if not isinstance(error, UnidentifiedImageError):
+    # KeyError: Pillow looked for the other plugin of the format, which is there only once one was used.
+    if not isinstance(error, (UnidentifiedImageError, KeyError)):
         return str(error)
     plugin = _PLUGINS[container][0]  # that for JPEG opens MPO as well
     try:
@@ -127,7 +136,8 @@ def _said_by_plugin(error: Exception, file: BinaryIO, container: str, title: str
         with pillow_flags(title, settings):
             pillow.OPEN[plugin][0](file, "")
     except Exception as said:
-        return str(said)
+        unread = _UNREAD_PSD.fullmatch(str(said))
+        return f"colour mode {unread[1]} of {unread[2]} bits" if unread else str(said)
     return "it is not recognised"
 
 
@@ -221,9 +231,14 @@ class PhotoMedia(FileMedia):
             with pillow_flags(self._source.title, self._settings, tolerant=tolerant):
                 clockwise, mirrored = orientation(image)
             self._rotation = clockwise
-            image = flatten(image)  # under the same name, so that what was read is freed
-            pixels: NDArray[np.uint8] = np.asarray(image)
             transfer = find_transfer(self._source, self._container)
+            if self._container == "tiff":
+                image = grey_samples(image, self._source.title)
+            # Under the same name, so that what was read is freed.
+            image = (
+                flatten(image) if overrides_profile(transfer, self._container) else to_srgb(image, self._note)
+            )
+            pixels: NDArray[np.uint8] = np.asarray(image)
             if is_hdr(transfer):
                 self._note("hdr", MAPPED)
                 pixels = tone_map(pixels, transfer)
@@ -257,6 +272,11 @@ def orientation(image: Image) -> tuple[int, bool]:
     finally:
         if xmp is not None:
             image.info["xmp"] = xmp
+    return stated_orientation(image)
+
+
+def stated_orientation(image: Image) -> tuple[int, bool]:
+    """As `orientation`, of a picture that is not turned when it is loaded, or is loaded.  Never raises."""
     try:
         number = image.getexif().get(_ORIENTATION_TAG, 1)
         if number != 1 and _stated(image, by_xmp=True) == number and _stated(image, by_xmp=False) is None:

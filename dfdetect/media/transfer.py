@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from dfdetect.media.colour import is_hdr
 from dfdetect.media.structure import boxes
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ def find_transfer(source: Source, container: str) -> int:
             return reader(file, source.size)
     except (OSError, IndexError, struct.error):
         return 0
+
+
+def overrides_profile(transfer: int, container: str) -> bool:
+    """True where the transfer that a picture names counts, and not a profile that it holds as well."""
+    # In PNG whatever is named so goes first; in the others the profile does, but for high dynamic range.
+    return is_hdr(transfer) or (container == "png" and transfer != 0)
 
 
 def _png(file: io.BufferedReader, size: int) -> int:

@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from make import encode, numbered, png_chunk, read_number
+from make import encode, numbered, png_chunk, quarters, read_number
 from PIL import Image
 
 from dfdetect.errors import MediaError
@@ -194,3 +194,27 @@ def test_pictures_that_are_not_looked_at_since_there_are_too_many_are_told(form,
     assert [note.code for note in info.notes] == ["pages"]
     assert "more than 10 pictures; those after 0.8 s" in info.notes[0].text
     assert not read(animation(form, 10))[1].notes
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 5, 6, 8])
+@pytest.mark.parametrize("form", ["WEBP", "PNG"])
+def test_animations_are_turned_by_exif_as_still_pictures_are(form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pictures = [Image.fromarray(quarters()), Image.fromarray(quarters() // 2)]
+    options = {"lossless": True} if form == "WEBP" else {}
+    with open_media(encode(pictures[0], form, exif=exif, **options), Settings()) as media:
+        (still,) = media.frames()
+        turned = media.info.rotation
+    data = encode(
+        pictures[0], form, save_all=True, append_images=pictures[1:], duration=100, exif=exif, **options
+    )
+    with open_media(data, Settings(frames=2)) as media:
+        before = media.info
+    frames, info = read(data, frames=2)
+    assert np.array_equal(frames[0].image, still.image)
+    assert len(frames) == 2
+    for told in (before, info):
+        assert (told.height, told.width) == still.image.shape[:2]
+        assert told.rotation == turned
+    assert all(frame.image.flags["C_CONTIGUOUS"] for frame in frames)
