@@ -42,6 +42,8 @@ class Decoder:
         # No use but trouble, since an error makes PyAV lose the good pictures that come out at the same time.
         self._leave_out_cut = not tolerant and opened.cuts_are_marked
         self._skipping = False
+        self.has_palette: bool = self._context.pix_fmt == "pal8"
+        """Few videos have one; the packets of others need not be asked."""
         self.broken = 0
         """Packets out of which nothing came."""
         self.left_out: set[int] = set()
@@ -70,6 +72,14 @@ class Decoder:
         for packet in opened.packets():
             yield from self.feed(packet)
         yield from self.feed(None)
+
+    def take_palette(self, packet: Packet[VideoStream] | None) -> None:
+        """Keep the palette that comes with `packet`, which is not wanted otherwise.
+
+        FFmpeg hands the palette of AVI and MOV over once, with the first packet of all.
+        """
+        if self.has_palette and packet is not None and packet.has_sidedata("palette"):
+            self.feed(packet)
 
     def skip_unneeded(self, skip: bool) -> None:
         """Choose whether the next packets are left out if no other picture needs them."""
@@ -111,6 +121,7 @@ def decode_runs(
         run = waiting[0]
         if not feeding:
             if number < run.start:
+                decoder.take_palette(packet)
                 continue
             decoder.reset()
             clock.restart(number, packet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 _HD_HEIGHT = 720
 _UNSPECIFIED = 2
+_BT709, _BT601 = 1, 5
+_CONVERTED = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+"""Matrices (ITU-T H.273) that FFmpeg turns into RGB; it refuses YCgCo, ICtCp and the like."""
+_LINEAR = 8
+"""Transfer characteristics (ITU-T H.273) of light itself."""
 _COMBED_SHARE = 0.002
 
 
@@ -31,19 +37,28 @@ class Picture:
     hdr: bool
     interlaced: bool
     """Flagged as interlaced, whether or not its fields differ."""
+    guessed: bool
+    """Its matrix is one that FFmpeg does not know: another was taken, and the colours may be wrong."""
 
 
-def convert(frame: VideoFrame, aspect: Fraction | None, *, mirrored: bool) -> Picture:
-    """Convert `frame`, whose pixels are `aspect` times as wide as high and which may be stored `mirrored`."""
+def convert(frame: VideoFrame, aspect: Fraction | None, *, mirrored: bool, linear: bool = False) -> Picture:
+    """Convert `frame`, whose pixels are `aspect` times as wide as high and which may be stored `mirrored`.
+
+    With `linear` its samples are light itself, without a word of that in the file.
+    """
     hdr = is_hdr(int(frame.color_trc))
+    coloured = not frame.format.is_rgb and len(frame.format.components) >= 3
+    guessed = coloured and int(frame.colorspace) not in _CONVERTED
+    if guessed:  # also for what asks whether there are combs
+        frame.colorspace = _BT709 if frame.height >= _HD_HEIGHT else _BT601
     combed = frame.interlaced_frame and _is_combed(frame)
-    image = _rgb(_one_field(frame) if combed else frame, frame.height, hdr=hdr)
+    image = _rgb(_one_field(frame) if combed else frame, frame.height, hdr=hdr, linear=linear)
     image = _enlarged(image, square_size(frame.width, frame.height, aspect))
     clockwise = _rotation(frame, mirrored=mirrored)
-    return Picture(turn(image, clockwise, mirrored), clockwise, hdr, bool(frame.interlaced_frame))
+    return Picture(turn(image, clockwise, mirrored), clockwise, hdr, bool(frame.interlaced_frame), guessed)
 
 
-def _rgb(frame: VideoFrame, height: int, *, hdr: bool) -> NDArray[np.uint8]:
+def _rgb(frame: VideoFrame, height: int, *, hdr: bool, linear: bool) -> NDArray[np.uint8]:
     options: dict[str, Any] = {}
     if int(frame.colorspace) == _UNSPECIFIED and height >= _HD_HEIGHT:
         options["src_colorspace"] = "ITU709"  # what players assume; FFmpeg would take BT.601
@@ -51,8 +66,37 @@ def _rgb(frame: VideoFrame, height: int, *, hdr: bool) -> NDArray[np.uint8]:
         deep: Any = frame.to_ndarray(format="rgb48le", **options)
         return tone_map(deep, int(frame.color_trc))
     see_through = any(component.is_alpha for component in frame.format.components)
-    pixels: Any = frame.to_ndarray(format="rgba" if see_through else "rgb24", **options)
+    pixels: Any
+    if linear or _is_light(frame):
+        pixels = frame.to_ndarray(format="rgba64le" if see_through else "rgb48le", **options)
+        pixels = _encoded(pixels)
+    else:
+        pixels = frame.to_ndarray(format="rgba" if see_through else "rgb24", **options)
     return composite(pixels) if see_through else np.asarray(pixels, np.uint8)
+
+
+def _is_light(frame: VideoFrame) -> bool:
+    """True for the linear light of an OpenEXR picture.
+
+    Of samples that are no floats it is not believed: FFmpeg writes it into every DPX, and anybody can into
+    a video.
+    """
+    return int(frame.color_trc) == _LINEAR and any(kind in frame.format.name for kind in ("f16", "f32"))
+
+
+def _encoded(light: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Linear RGB or RGBA ``[h, w, c]`` as a screen wants it, which is what sRGB says."""
+    image = _srgb()[light]
+    image[..., 3:] = light[..., 3:] >> 8
+    return image
+
+
+@cache
+def _srgb() -> NDArray[np.uint8]:
+    """The code value for every 16-bit sample of light."""
+    light = np.arange(65536) / 65535.0
+    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (255.0 * code + 0.5).astype(np.uint8)
 
 
 def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:

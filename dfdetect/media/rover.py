@@ -35,7 +35,10 @@ _REORDERED = 2.0
 
 
 class Rover:
-    """Decodes pictures near given times of a seekable stream whose claimed length was found true."""
+    """Decodes pictures near given times of a seekable stream whose claimed length was found true.
+
+    `opened` must be fresh: a palette comes with its first packet and is lost by a jump.
+    """
 
     def __init__(self, opened: Opened, decoder: Decoder) -> None:
         self._opened, self._decoder = opened, decoder
@@ -43,6 +46,8 @@ class Rover:
         assert stream.time_base is not None
         self.unit = Fraction(stream.time_base)
         self.first = stream.start_time or 0
+        if decoder.has_palette:
+            decoder.take_palette(next(opened.packets(), None))
 
     def seconds(self, pts: int) -> float:
         """Time since the first picture."""

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from dfdetect.errors import MediaError
@@ -37,6 +38,8 @@ ORDINARY_BYTES, ORDINARY_SECONDS = 100 << 20, 900.0
 """Files below both are always listed before sampling."""
 SHORT_BYTES, SHORT_SECONDS = 1 << 30, 120.0
 """So are larger ones that claim to be short."""
+_STILL = frozenset({"fits", "image2"})
+"""Of FFmpeg's names for containers those of pictures, beside the ones that end in ``_pipe``."""
 _WITH_THUMBNAILS = frozenset({"avif", "heic"})
 """Beside the animation these hold still pictures, which FFmpeg takes for streams."""
 
@@ -56,7 +59,8 @@ class VideoMedia(FileMedia):
         context = stream.codec_context
         self._mirrored = stream.id in self._structure.mirrored
         name = container.format.name
-        self.kind = MediaKind.PHOTO if name.endswith("_pipe") or name == "image2" else MediaKind.VIDEO
+        still = name.endswith("_pipe") or name in _STILL
+        self.kind = MediaKind.PHOTO if still else MediaKind.VIDEO
         if self.kind is MediaKind.PHOTO:  # which part of a video is wanted says nothing about it
             self._settings = settings.replace(start=None, end=None)
         self._container = self._container or name.split(",")[0]
@@ -338,12 +342,21 @@ class VideoMedia(FileMedia):
         """Convert `frame` to an upright picture and keep what it tells about the file."""
         size = square_size(frame.width, frame.height, self._aspect)
         check_pixels(*size, self._source.title, self._settings)
-        picture = convert(frame, self._aspect, mirrored=self._mirrored)
+        try:
+            picture = convert(frame, self._aspect, mirrored=self._mirrored, linear=self._codec == "hdr")
+        except MemoryError:
+            raise
+        except (FFmpegError, OSError) as error:
+            raise no_picture_error(
+                self._source, self._sniffed, self._structure, f"no RGB out of {frame.format.name}: {error}"
+            ) from error
         if not self._count:
             self._rotation = picture.clockwise
             self._size = (picture.image.shape[1], picture.image.shape[0])
         if picture.hdr:
             self._note("hdr", MAPPED)
+        if picture.guessed:
+            self._note("colours", "The colours may be wrong: they are stored in a way that is not supported.")
         if picture.interlaced:
             self._note("interlaced", "The video is interlaced; of pictures with combs one field was used.")
         self._given.add(pts)
