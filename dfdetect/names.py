@@ -4,6 +4,7 @@ report, what a wrong name may have meant, and counts.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -43,8 +44,11 @@ def _escape(char: str) -> str:
 
 
 def to_bytes(name: str) -> bytes:
-    """The bytes of a file's name; on Windows, which has none, as a system with UTF-8 would have them."""
-    return name.encode("utf-8", "surrogateescape") if sys.platform == "win32" else os.fsencode(name)
+    """The bytes of a file's name; as a system with UTF-8 would have them where this one has none for it."""
+    if sys.platform != "win32":
+        with contextlib.suppress(UnicodeEncodeError):
+            return os.fsencode(name)
+    return name.encode("utf-8", "surrogateescape")
 
 
 def from_bytes(name: bytes) -> str:

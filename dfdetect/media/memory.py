@@ -17,8 +17,9 @@ from dfdetect.media.following import find_following
 from dfdetect.media.limits import check_pixels, out_of_memory, turn
 from dfdetect.media.pages import MOST_PAGES, count_pages
 from dfdetect.media.photo import orientation
-from dfdetect.media.profile import to_srgb
+from dfdetect.media.profile import belongs, to_srgb
 from dfdetect.media.source import make_source
+from dfdetect.media.tiff import check_planes, grey_samples
 from dfdetect.results import Frame, MediaInfo, MediaKind, Reason
 
 if TYPE_CHECKING:
@@ -116,10 +117,14 @@ def _from_pillow(
         raise MediaError(Reason.UNSUPPORTED, f"an image of {width}x{height} pixels shows nothing")
     check_pixels(width, height, "the image", settings)
     try:
+        if image.format == "TIFF":
+            check_planes(image, "the image")
         clockwise, mirrored = orientation(image)
         if image.mode == "F" and image.format is None:  # those of files may be measurements
             _check_floats(np.asarray(image))
-        named = image.info.keys() & {"icc_profile", "gamma"}
+        if image.format == "TIFF":
+            image = grey_samples(image, "the image")
+        named = belongs(image) or ("gamma" in image.info and "icc_profile" not in image.info)
         shown = to_srgb(image.copy(), note) if named else flatten(image)
         return turn(np.asarray(shown), clockwise, mirrored), clockwise
     except MediaError:

@@ -45,9 +45,8 @@ def to_srgb(image: Image, note: Callable[[str, str], None]) -> Image:
     if not profile or image.mode == "LAB":  # which is no colour space of a device
         return _brighten(flatten(image), 1.0 if profile else _exponent(image))
     mode = _MODES.get(profile[16:20], "") if isinstance(profile, bytes) else ""  # a TIFF may hold anything
-    fits = {"CMYK"} if image.mode == "CMYK" else {"RGB", "L"} if image.mode in _GREY else {"RGB"}
     try:
-        if mode not in fits:
+        if mode not in _fitting(image):
             raise ValueError("it is damaged, or for another kind of picture")
         transform = _transform(profile, mode)
     except (ImportError, OSError, ValueError) as error:
@@ -67,6 +66,16 @@ def to_srgb(image: Image, note: Callable[[str, str], None]) -> Image:
     for row, strip in strips(image):
         out.paste(transform.apply(strip), (0, row))
     return out
+
+
+def belongs(image: Image) -> bool:
+    """Whether the profile of `image` is for its kind: Pillow's `convert` leaves that of what it was."""
+    profile = image.info.get("icc_profile")
+    return isinstance(profile, bytes) and _MODES.get(profile[16:20]) in _fitting(image)
+
+
+def _fitting(image: Image) -> set[str]:
+    return {"CMYK"} if image.mode == "CMYK" else {"RGB", "L"} if image.mode in _GREY else {"RGB"}
 
 
 @lru_cache(maxsize=4)

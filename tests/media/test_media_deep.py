@@ -1,36 +1,47 @@
 """Photos of more than 8 bits that Pillow takes for others, or does not open at all."""
 
+import io
 import struct
 import subprocess
 import sys
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from make import encode, failing, quarters
 from numpy.typing import NDArray
+from PIL import Image
 
 from dfdetect.media.reader import open_media
 from dfdetect.results import Reason
 from dfdetect.settings import Settings
 
 
-def tiff(planes: list[NDArray[np.generic]], photometric: int, sample_format: int | None = None) -> bytes:
+def tiff(
+    planes: list[NDArray[np.generic]],
+    photometric: int,
+    sample_format: int | None = None,
+    deflated: bool = False,
+) -> bytes:
     """A TIFF in the byte order of its samples, one plane after another."""
     order = ">" if planes[0].dtype.byteorder == ">" else "<"
     height, width = planes[0].shape
-    bits, size, count = planes[0].itemsize * 8, planes[0].nbytes, len(planes)
+    bits, count = planes[0].itemsize * 8, len(planes)
+    parts = [zlib.compress(plane.tobytes()) if deflated else plane.tobytes() for plane in planes]
+    size = max(len(part) for part in parts)
+    parts = [part.ljust(size, b"\0") for part in parts]
     extra = struct.pack(order + "3H", *[bits] * 3) + struct.pack(
         order + "3I", *(8 + 18 + number * size for number in range(3))
     )
-    data = b"".join(plane.tobytes() for plane in planes)
+    data = b"".join(parts)
     at = 26 + len(data)
     several = count > 1
     tags = [
         (256, 3, 1, width),
         (257, 3, 1, height),
         (258, 3, count, 8 if several else bits),
-        (259, 3, 1, 1),
+        (259, 3, 1, 8 if deflated else 1),
         (262, 3, 1, photometric),
         (273, 4, count, 14 if several else 26),
         (277, 3, 1, count),
@@ -119,3 +130,32 @@ def test_jpeg_and_psd_of_more_than_8_bits_are_called_unread_even_by_a_fresh_prog
         assert done.stdout.decode().strip() == (
             f"unsupported the data is {kind} of a kind that is not read here: convert it to PNG ({cause})"
         )
+
+
+def test_compressed_planes_are_read():
+    planes = [np.full((64, 64), value, "<u2") for value in (50_000, 30_000, 10_000)]
+    image = read(tiff(planes, 2, deflated=True))
+    assert image[0, 0].tolist() == pytest.approx([195, 117, 39], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("samples", "photometric", "sample_format", "deflated"),
+    [
+        (np.full((64, 64), 0.75, ">f4"), 1, 3, True),
+        (np.full((64, 64), 20_000, ">i2"), 1, 2, True),
+        (np.full((64, 64), 0.75, "<f4"), 0, 3, False),
+    ],
+)
+def test_samples_that_come_out_wrong_are_refused(samples, photometric, sample_format, deflated):
+    data = tiff([samples], photometric, sample_format, deflated)
+    for source in (data, Image.open(io.BytesIO(data))):
+        error = failing(source)
+        assert error.reason is Reason.UNSUPPORTED
+        assert "convert it to PNG" in error.message
+
+
+def test_an_image_in_memory_is_read_as_its_file_is():
+    for data in (tiff([65535 - ramp()], 0), tiff([ramp().astype(np.uint32) * 65537], 1)):
+        with open_media(Image.open(io.BytesIO(data)), Settings()) as media:
+            (frame,) = media.frames()
+        assert np.array_equal(frame.image, read(data))
