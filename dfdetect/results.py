@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA_VERSION = "1.0"
-"""Version of the published JSON form of `ScanResult` (``dfdetect/reports/schema``)."""
+"""Version of the published JSON form of `ScanResult` (``dfdetect/record/schema``)."""
 
 
 class MediaKind(StrEnum):

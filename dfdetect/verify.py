@@ -20,19 +20,19 @@ from dfdetect.errors import InputError, MediaError, ModelError, SettingsError
 from dfdetect.media.evidence import hash_source
 from dfdetect.media.source import make_source
 from dfdetect.names import plural, printable
-from dfdetect.reports.compare import (
+from dfdetect.record.compare import (
     Difference,
     compare_origin,
     compare_results,
     compare_summary,
 )
-from dfdetect.reports.parse import read_document
-from dfdetect.reports.surroundings import Change as Change
-from dfdetect.reports.surroundings import compare_credentials, find_changes
-from dfdetect.reports.words import label_words, percent
+from dfdetect.record.parse import read_document
+from dfdetect.record.surroundings import Change as Change
+from dfdetect.record.surroundings import compare_credentials, find_changes
 from dfdetect.results import ModelStamp, Reason, ScanResult
 from dfdetect.scoring.models import ModelFolder, is_shipped, load_model, logit_tolerance
 from dfdetect.settings import Settings
+from dfdetect.words import label_words, percent
 
 # How messages call what was scanned without a path: bytes, an open file, standard input.
 _NAMELESS = ("the data", "the stream", "'standard input'")

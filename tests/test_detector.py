@@ -27,8 +27,8 @@ import dfdetect
 from dfdetect import Detector, Label, Reason, ScanResult
 from dfdetect.errors import ModelError, SettingsError
 from dfdetect.media.video import VideoMedia
-from dfdetect.reports.parse import parse_result
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.parse import parse_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import Face
 from dfdetect.scoring.models import find_folder
 

@@ -1,6 +1,6 @@
 """A result as a line of the journal: every figure with all its digits, and the pictures.
 
-It has the form of the published record (`dfdetect.reports.plain`), and what is rounded or mended there stands
+It has the form of the published record (`dfdetect.record.plain`), and what is rounded or mended there stands
 as it was: a report that rounds what was rounded before may come out different.  Pictures stand beside it.  A
 line begins with a checksum and says which file it is about before its result, so that it is indexed quickly.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from dfdetect.reports.parse import parse_result
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.parse import parse_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import FramePicture, Note, ScanResult, TrackResult
 
 _CRC = b'{"crc32": "%08x", '

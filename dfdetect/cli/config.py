@@ -14,7 +14,7 @@ from dfdetect.cli.options import config_name, config_options, origin, settings_f
 from dfdetect.config import Config, foreign_names, kinds
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.names import printable, without_commands
-from dfdetect.reports.plain import plain_value
+from dfdetect.record.plain import plain_value
 
 _ORIGINS = {
     ParameterSource.ENVIRONMENT: "environment",

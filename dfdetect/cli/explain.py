@@ -68,9 +68,9 @@ def explain(file: str, out: str | None, force: bool, **words: Any) -> ExitCode:
     Boxes, heat maps over the faces, scores over time, legend and verdict; the sound of a video stays.
     """
     from dfdetect.explain import explain as explain_file
+    from dfdetect.record.summary import Summary, outcome
     from dfdetect.reports.base import ReportOptions
     from dfdetect.reports.registry import make_report
-    from dfdetect.reports.summary import Summary, outcome
 
     settings, talk = settings_from(words), current_talk()
     with _progress(talk) as progress:

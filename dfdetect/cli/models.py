@@ -12,7 +12,7 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, complete_model
 from dfdetect.errors import ExitCode, ModelError
 from dfdetect.names import printable, without_commands
-from dfdetect.reports.words import percent
+from dfdetect.words import percent
 
 if TYPE_CHECKING:
     from pathlib import Path

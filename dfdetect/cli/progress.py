@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dfdetect.cli.common import current_talk, environment_on_color
-from dfdetect.reports.summary import Summary
+from dfdetect.record.summary import Summary
 from dfdetect.results import Label
 
 if TYPE_CHECKING:

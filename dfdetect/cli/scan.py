@@ -20,10 +20,10 @@ from dfdetect.cli.stdout import document_stdout, is_stdout
 from dfdetect.config import Config, kinds
 from dfdetect.errors import ExitCode, InputError
 from dfdetect.names import plural, printable
+from dfdetect.record.summary import Summary, outcome
 from dfdetect.reports.baseline import Gate, read_baseline, render_baseline
 from dfdetect.reports.held import HeldResults
 from dfdetect.reports.output import ReportFile, ReportSet
-from dfdetect.reports.summary import Summary, outcome
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
 

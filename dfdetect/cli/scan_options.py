@@ -11,9 +11,9 @@ from click.core import ParameterSource
 
 from dfdetect.cli.common import FormatFile, Function, HomePath, current_talk, together
 from dfdetect.cli.options import check_report_places, jobs_option
+from dfdetect.record.summary import FailOn
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS, find_report
-from dfdetect.reports.summary import FailOn
 
 
 @dataclass(frozen=True, slots=True)

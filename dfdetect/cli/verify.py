@@ -13,10 +13,10 @@ import click
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
 from dfdetect.errors import ExitCode
 from dfdetect.names import plural, printable, without_commands
-from dfdetect.reports.plain import plain_value
+from dfdetect.record.plain import plain_value
 
 if TYPE_CHECKING:
-    from dfdetect.reports.compare import Difference
+    from dfdetect.record.compare import Difference
     from dfdetect.verify import Change, Verification
 
 _SHOWN = 10

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from dfdetect.names import printable, without_commands
-from dfdetect.reports.plain import text
+from dfdetect.record.plain import text
 
 
 def row(cells: Iterable[str]) -> str:

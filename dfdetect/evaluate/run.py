@@ -20,7 +20,7 @@ from dfdetect.evaluate.labelled import Labelled, read_labels, refuse_unjudged, s
 from dfdetect.evaluate.report import About, Evaluation, Origin, report
 from dfdetect.evaluate.stored import Rejudge, match_stored
 from dfdetect.numbers import is_number
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import ScanResult
 from dfdetect.scoring.models import ModelFolder, load_model, refuse_shipped, write_card
 from dfdetect.settings import Settings

@@ -20,7 +20,7 @@ import numpy as np
 from dfdetect.errors import InputError
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled
-from dfdetect.reports.parse import read_results
+from dfdetect.record.parse import read_results
 from dfdetect.results import FaceScore, ScanResult, TrackResult
 from dfdetect.scoring.card import CALIBRATION_FILE
 from dfdetect.scoring.models import ModelFolder

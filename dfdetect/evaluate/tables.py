@@ -15,8 +15,8 @@ from dfdetect.evaluate.shortcuts import MEASURES
 from dfdetect.evaluate.slices import FIGURES, Answers, By, Level, Slice
 from dfdetect.evaluate.weighted import Interval
 from dfdetect.names import plural, printable
-from dfdetect.reports.words import percent
 from dfdetect.verdict.messages import given_percent
+from dfdetect.words import percent
 
 _SHARES = frozenset({"eer", "balanced_accuracy", "fpr_at_tpr_95", "tpr_at_fpr_1", "tpr_at_fpr_5"})
 TITLES = {

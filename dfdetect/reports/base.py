@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, TextIO
 
-from dfdetect.reports.summary import FailOn, Summary, decides
+from dfdetect.record.summary import FailOn, Summary, decides
 from dfdetect.results import ScanResult
 
 

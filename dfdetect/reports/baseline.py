@@ -27,8 +27,8 @@ from typing import Any
 from dfdetect.errors import InputError
 from dfdetect.fields import Fields
 from dfdetect.names import near, plural, printable
-from dfdetect.reports.plain import text
-from dfdetect.reports.summary import ACCEPTED, FailOn, decides
+from dfdetect.record.plain import text
+from dfdetect.record.summary import ACCEPTED, FailOn, decides
 from dfdetect.results import LABEL_ORDER, Label, Note, Reason, ScanResult
 
 VERSION = 1

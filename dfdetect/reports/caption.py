@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dfdetect.reports.findings import worst_first
 from dfdetect.reports.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
-from dfdetect.reports.words import label_words, moment, percent, reason_words, share_words
 from dfdetect.results import Label, ScanResult, TrackResult
+from dfdetect.words import label_words, moment, percent, reason_words, share_words
 
 Colour = tuple[int, int, int]
 

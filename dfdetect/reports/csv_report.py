@@ -14,10 +14,10 @@ import io
 import re
 
 from dfdetect.names import printable
+from dfdetect.record.plain import plain_result
 from dfdetect.reports.base import Report
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.words import label_words
 from dfdetect.results import Label, ScanResult, TrackResult
+from dfdetect.words import label_words
 
 COLUMNS = (
     "path",

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dfdetect.names import plural, printable
+from dfdetect.record.summary import is_accepted
 from dfdetect.reports.base import ReportOptions
-from dfdetect.reports.summary import is_accepted
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, percent, reason_words, span
 from dfdetect.results import LABEL_ORDER, Label, ScanResult, TrackResult
+from dfdetect.words import label_words, percent, reason_words, span
 
 MAX_SUSPECTS = 3
 """Persons named in a sentence; JSON has them all."""

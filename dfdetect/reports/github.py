@@ -13,10 +13,10 @@ from typing import TextIO
 
 from dfdetect.errors import InputError
 from dfdetect.names import printable
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import Finding, Worst, finding_of, in_repository
 from dfdetect.reports.markdown import MarkdownReport
-from dfdetect.reports.summary import Summary
 from dfdetect.results import Label, ScanResult
 
 MAX_ANNOTATIONS = 10

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from dfdetect.interrupts import interrupts_held
-from dfdetect.reports.summary import Summary
+from dfdetect.record.summary import Summary
 from dfdetect.results import ScanResult
 
 _IN_MEMORY = 1 << 20

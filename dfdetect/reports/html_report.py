@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report, ReportOptions
-from dfdetect.reports.summary import Summary
 from dfdetect.results import ScanResult
 
 

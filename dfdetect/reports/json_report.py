@@ -6,9 +6,9 @@ import json
 
 from dfdetect import __version__
 from dfdetect.names import without_commands
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import Summary
 from dfdetect.results import SCHEMA_VERSION, ScanResult
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dfdetect.record.plain import plain_result
 from dfdetect.reports.base import Report
 from dfdetect.reports.json_report import dumps
-from dfdetect.reports.plain import plain_result
 from dfdetect.results import ScanResult
 
 

@@ -13,13 +13,13 @@ from typing import TextIO
 
 from dfdetect import __version__
 from dfdetect.names import printable
+from dfdetect.record.summary import Summary, is_accepted
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import suspects, why
 from dfdetect.reports.held import Waiting
 from dfdetect.reports.stamps import fuller
-from dfdetect.reports.summary import Summary, is_accepted
-from dfdetect.reports.words import label_words, percent
 from dfdetect.results import Label, ModelStamp, ScanResult
+from dfdetect.words import label_words, percent
 
 NAME = "dfdetect"
 CLASS = "dfdetect.scan"

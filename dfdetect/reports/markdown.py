@@ -11,11 +11,11 @@ from typing import TextIO
 
 from dfdetect import __version__
 from dfdetect.names import plural, printable
+from dfdetect.record.summary import FailOn, Summary
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import Finding, Worst, finding_of
-from dfdetect.reports.summary import FailOn, Summary
-from dfdetect.reports.words import reason_words
 from dfdetect.results import Label, ScanResult
+from dfdetect.words import reason_words
 
 MAX_ROWS = 100
 """Rows of each table; a CI summary page may not be larger than 1 MiB, and nobody reads more."""

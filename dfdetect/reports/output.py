@@ -16,9 +16,9 @@ from dfdetect.errors import DfdetectError, InputError
 from dfdetect.files import WholeFile, unwritable
 from dfdetect.interrupts import Hold, interrupts_held
 from dfdetect.names import printable
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.registry import find_report, make_report
-from dfdetect.reports.summary import Summary
 from dfdetect.results import ScanResult
 
 

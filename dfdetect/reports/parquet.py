@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from dfdetect.errors import InputError, MissingExtraError
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.json_report import dumps
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import Summary
 from dfdetect.results import Label, ScanResult
 
 if TYPE_CHECKING:

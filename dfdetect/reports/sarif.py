@@ -14,15 +14,15 @@ from typing import Any, TextIO
 
 from dfdetect import __version__
 from dfdetect.names import printable
+from dfdetect.record.plain import plain_result, text
+from dfdetect.record.summary import ACCEPTED, Summary, is_accepted
 from dfdetect.reports.base import Report, ReportOptions
 from dfdetect.reports.findings import caveats, in_repository, suspects, why
 from dfdetect.reports.held import Waiting
 from dfdetect.reports.json_report import dumps
-from dfdetect.reports.plain import plain_result, text
 from dfdetect.reports.stamps import fuller
-from dfdetect.reports.summary import ACCEPTED, Summary, is_accepted
-from dfdetect.reports.words import percent, reason_words
 from dfdetect.results import Label, ModelStamp, Reason, ScanResult
+from dfdetect.words import percent, reason_words
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 RULES: tuple[dict[str, Any], ...] = (

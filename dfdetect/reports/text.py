@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dfdetect.names import plural, printable
+from dfdetect.record.summary import Summary, decides, is_accepted
 from dfdetect.reports.base import Report
 from dfdetect.reports.findings import doubts, sentence, unseen, why, worst_first
-from dfdetect.reports.summary import Summary, decides, is_accepted
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import (
+from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
+from dfdetect.verdict.messages import unusual_words
+from dfdetect.words import (
     NOT_JUDGED,
     UNREADABLE,
     label_words,
@@ -17,8 +19,6 @@ from dfdetect.reports.words import (
     share_words,
     span,
 )
-from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
-from dfdetect.verdict.messages import unusual_words
 
 MAX_PERSONS = 8
 """Persons shown per file unless the user wants particulars; JSON has them all."""

@@ -154,7 +154,7 @@ def test_machine_formats_keep_their_form_and_say_so(capsys: Capture) -> None:
     capsys.readouterr()
     assert main(["scan", ".", "--baseline", "known.json", "--json", "--report", "csv=a.csv"]) == 0
     document = json.loads(capsys.readouterr().out)
-    schema = json.loads(package_files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8"))
+    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
     marked = {r["path"] for r in document["results"] if any(n["code"] == "accepted" for n in r["notes"])}
     assert marked == {"./fake.jpg", "./unreadable.jpg"}

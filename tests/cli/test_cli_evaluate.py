@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dfdetect.cli.main import main
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import Box, FaceQuality, FaceScore, Label, MediaInfo, MediaKind, ScanResult, TrackResult
 from dfdetect.scoring.models import load_model
 from dfdetect.settings import Settings

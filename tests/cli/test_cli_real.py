@@ -53,7 +53,7 @@ def document(folder: Path) -> dict[str, Any]:
 
 
 def test_document_is_valid(document: dict[str, Any]) -> None:
-    schema = json.loads(package_files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8"))
+    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
 
 

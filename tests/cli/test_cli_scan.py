@@ -115,7 +115,7 @@ def test_all_formats_at_once(files: Path, capsys: Capture) -> None:
         in capsys.readouterr().out
     )
     document = json.loads((files / "out.json").read_text())
-    schema = json.loads(package_files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8"))
+    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
     names = [record["path"] for record in document["results"]]
     assert len(names) == 5

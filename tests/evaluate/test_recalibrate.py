@@ -24,8 +24,8 @@ from dfdetect.evaluate import recalibrate
 from dfdetect.evaluate.recalibrate import calibrate_folder
 from dfdetect.evaluate.run import Stored, evaluate_labels
 from dfdetect.evaluate.selftest import run_selftest
-from dfdetect.reports.parse import parse_result
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.parse import parse_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import Reason, ScanResult
 from dfdetect.scoring.card import read_card
 from dfdetect.scoring.models import load_model, write_card

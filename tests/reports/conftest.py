@@ -7,9 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from report_samples import samples
 
 from dfdetect.results import ScanResult
+from tests.sample_results import samples
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +26,6 @@ def results() -> list[ScanResult]:
 
 @pytest.fixture(scope="session")
 def schema() -> dict[str, Any]:
-    text = files("dfdetect.reports").joinpath("schema/scan-1.0.json").read_text("utf-8")
+    text = files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

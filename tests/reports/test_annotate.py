@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from report_samples import judged, media, score, track, unjudged
 
 from dfdetect.faces.follow import Segment
 from dfdetect.media.writing import fits
@@ -20,6 +19,7 @@ from dfdetect.reports.annotate import NARROWEST, Annotator
 from dfdetect.reports.caption import NO_PROOF, NOBODY, Caption, person_words, track_colour
 from dfdetect.reports.lettering import DARK, GREY, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.results import Box, Label, MediaKind, Reason, ScanResult
+from tests.sample_results import judged, media, score, track, unjudged
 
 TIMES = (0.0, 1.0, 2.0)
 BOX = score(0.0, 0.0, 100.0).box

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from report_samples import samples, unjudged
 
+from dfdetect.record.summary import FailOn, is_accepted
 from dfdetect.reports.baseline import Entry, Gate
-from dfdetect.reports.summary import FailOn, is_accepted
 from dfdetect.results import Evidence, Label, Reason, ScanResult
+from tests.sample_results import samples, unjudged
 
 SHA = "ab" * 32
 EVIDENCE = Evidence("2026-01-02T03:04:05Z", SHA, {}, None)

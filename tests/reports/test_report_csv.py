@@ -7,10 +7,10 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import render, unjudged
 
 from dfdetect.reports.csv_report import COLUMNS, safe_cell
 from dfdetect.results import Reason, ScanResult
+from tests.sample_results import render, unjudged
 
 
 def rows(text: str) -> list[dict[str, str]]:

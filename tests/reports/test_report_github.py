@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import render, samples, summary_of, unjudged
 
 from dfdetect.errors import ExitCode, InputError
+from dfdetect.record.summary import ACCEPTED, FailOn, outcome
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.github import GithubReport
 from dfdetect.reports.markdown import MAX_ROWS
 from dfdetect.reports.output import ReportSet
-from dfdetect.reports.summary import ACCEPTED, FailOn, outcome
 from dfdetect.results import Note, Reason, ScanResult
+from tests.sample_results import render, samples, summary_of, unjudged
 
 COMMAND = re.compile(r"^::(?P<kind>error|warning|notice) (?P<properties>[^:]*)::(?P<message>.*)$")
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_samples import render
 
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import REPORTS
 from dfdetect.results import ScanResult
+from tests.sample_results import render
 
 GOLDEN = Path(__file__).parent / "golden"
 ELSEWHERE = {"html", "parquet"}

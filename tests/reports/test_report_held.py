@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import render
 
 from dfdetect.reports.held import HeldResults
 from dfdetect.results import ScanResult
+from tests.sample_results import render
 
 
 class Small(io.FileIO):

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from report_samples import HOSTILE, MODEL, judged, media, render, samples, summary_of, track
 
 from dfdetect.errors import MissingExtraError
 from dfdetect.reports.html_report import HtmlReport
@@ -34,6 +33,7 @@ from dfdetect.results import (
     Note,
     ScanResult,
 )
+from tests.sample_results import HOSTILE, MODEL, judged, media, render, samples, summary_of, track
 
 GOLDEN = Path(__file__).parent / "golden" / "html.txt"
 VOID = {"meta", "img", "input", "br", "link", "line", "rect", "circle", "path", "use", "stop"}

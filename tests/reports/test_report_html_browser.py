@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import render
 from test_report_html import ATTACKS, full_samples, named, pictured
 
 from dfdetect.results import ScanResult
+from tests.sample_results import render
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.chrome.service import Service  # noqa: E402

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from report_samples import MODEL, judged, media, render, samples, track, unjudged
 from test_report_html import Outline
 
 from dfdetect.results import Label, MediaKind, Note, Reason
+from tests.sample_results import MODEL, judged, media, render, samples, track, unjudged
 
 
 @pytest.mark.parametrize(

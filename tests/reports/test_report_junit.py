@@ -11,14 +11,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import HOSTILE, MODEL, render, samples, summary_of, unjudged
 
+from dfdetect.record.summary import ACCEPTED, FailOn
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.junit import JunitReport, legal
 from dfdetect.reports.output import ReportSet
 from dfdetect.reports.registry import REPORTS
-from dfdetect.reports.summary import ACCEPTED, FailOn
 from dfdetect.results import Note, Reason, ScanResult
+from tests.sample_results import HOSTILE, MODEL, render, samples, summary_of, unjudged
 
 # Elements and attributes of junit-10.xsd (Jenkins' xUnit plugin), so far as they are used here.
 ALLOWED = {

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import render, samples, summary_of, unjudged
 
 from dfdetect.names import printable
+from dfdetect.record.summary import ACCEPTED, FailOn
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.markdown import MAX_NAME, MAX_ROWS, MarkdownReport
-from dfdetect.reports.summary import ACCEPTED, FailOn
 from dfdetect.results import Note, Reason, ScanResult
+from tests.sample_results import render, samples, summary_of, unjudged
 
 markdown_it = pytest.importorskip("markdown_it")
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from report_samples import render, samples
 
 from dfdetect.reports.base import ReportOptions
 from dfdetect.results import MediaKind, Note, ScanResult
 from dfdetect.verdict.novelty import novelty_note
+from tests.sample_results import render, samples
 
 
 def test_every_form_shows_it(schema: dict[str, Any]) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import samples
 
 from dfdetect.errors import ExitCode, InputError, SettingsError
+from dfdetect.record.summary import FailOn, Summary, outcome
 from dfdetect.reports.output import ReportFile, ReportSet
 from dfdetect.reports.registry import REPORTS, find_report
-from dfdetect.reports.summary import FailOn, Summary, outcome
 from dfdetect.results import Label, Reason, ScanResult
+from tests.sample_results import samples
 
 BY_KIND = {
     "fake": samples()[0],

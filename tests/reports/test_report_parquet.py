@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import NOT_UTF8, samples, summary_of
 
 from dfdetect.errors import InputError, MissingExtraError
 from dfdetect.reports import parquet
 from dfdetect.reports.output import ReportSet
 from dfdetect.reports.registry import make_report
 from dfdetect.results import Evidence, ScanResult
+from tests.sample_results import NOT_UTF8, samples, summary_of
 
 GOLDEN = Path(__file__).parent / "golden" / "parquet.txt"
 

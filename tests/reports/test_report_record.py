@@ -9,13 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from report_samples import render, samples
 
-from dfdetect.reports.parse import read_results
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.parse import read_results
+from dfdetect.record.plain import plain_result
 from dfdetect.reports.registry import find_report
 from dfdetect.results import Credentials, Evidence, ModelStamp, ScanResult
 from dfdetect.settings import Settings
+from tests.sample_results import render, samples
 
 EVIDENCE = Evidence(
     "2026-01-02T03:04:05Z",

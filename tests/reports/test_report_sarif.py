@@ -16,12 +16,12 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import NOT_UTF8, render, samples, summary_of, unjudged
 
+from dfdetect.record.summary import ACCEPTED, FailOn
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.sarif import SarifReport, file_uri
-from dfdetect.reports.summary import ACCEPTED, FailOn
 from dfdetect.results import Evidence, Note, Reason, ScanResult
+from tests.sample_results import NOT_UTF8, render, samples, summary_of, unjudged
 
 EVIDENCE = Evidence("2026-01-02T03:04:05Z", "0123456789abcdef" * 4, {}, None)
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from report_samples import HOSTILE, NOT_UTF8, judged, media, render, samples, score, track, unjudged
 
 from dfdetect.detector import Detector
 from dfdetect.names import printable
+from dfdetect.record.summary import FailOn
 from dfdetect.reports.base import ReportOptions
-from dfdetect.reports.summary import FailOn
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import clock, length, moment, percent, span
 from dfdetect.results import Label, MediaInfo, MediaKind, Note, Reason, ScanResult, TrackResult
 from dfdetect.verdict import messages
+from dfdetect.words import clock, length, moment, percent, span
+from tests.sample_results import HOSTILE, NOT_UTF8, judged, media, render, samples, score, track, unjudged
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from report_samples import render, samples, unjudged
 
+from dfdetect.record.summary import ACCEPTED, FailOn
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.markdown import MAX_ROWS
-from dfdetect.reports.summary import ACCEPTED, FailOn
 from dfdetect.results import Note, Reason, ScanResult
+from tests.sample_results import render, samples, unjudged
 
 MARK = Note(ACCEPTED, "This finding is accepted by the baseline.")
 FAKE, UNCERTAIN = samples()[0], samples()[3]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dfdetect.reports.parse import parse_result
-from dfdetect.reports.summary import Summary
+from dfdetect.record.parse import parse_result
+from dfdetect.record.summary import Summary
 from dfdetect.verify import Verification, Verifier
 
 DATA = Path(__file__).resolve().parents[2] / "data"

@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 from dfdetect import Detector
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import Report
 from dfdetect.reports.registry import make_report
-from dfdetect.reports.summary import Summary
 
 from .cases import DATA, Case
 

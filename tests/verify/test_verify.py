@@ -15,9 +15,9 @@ from PIL import Image
 
 from dfdetect import Detector, Reason
 from dfdetect.cli.main import main
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import Summary
 from dfdetect.reports.registry import make_report
-from dfdetect.reports.summary import Summary
 from dfdetect.scoring.models import load_model, logit_tolerance, write_card
 from dfdetect.verify import Verifier
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dfdetect import Detector
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.plain import plain_result
 from dfdetect.scoring.models import load_model
 from dfdetect.verify import Verifier
 

@@ -30,8 +30,8 @@ from dfdetect.reports.html.wording import (
     signed,
 )
 from dfdetect.reports.timeline import peak
-from dfdetect.reports.words import label_words, moment, percent, reason_words, span
 from dfdetect.results import FaceScore, Label, Reason, ScanResult, TrackResult
+from dfdetect.words import label_words, moment, percent, reason_words, span
 
 MOST_ROWS = 1_000
 """Rows of the table of scores of one file, and dots of its time line."""

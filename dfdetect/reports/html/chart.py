@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dfdetect.reports.words import clock, moment
 from dfdetect.results import FaceScore, ScanResult, TrackResult
+from dfdetect.words import clock, moment
 
 WIDTH, HEIGHT = 1000, 200
 """Of the view box; the SVG is stretched to the page, strokes are not."""

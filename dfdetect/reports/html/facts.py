@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dfdetect.names import plural
-from dfdetect.reports.words import length
 from dfdetect.results import MediaInfo, MediaKind, ScanResult
 from dfdetect.verdict.messages import (
     decimals_apart,
@@ -11,6 +10,7 @@ from dfdetect.verdict.messages import (
     limit_percents,
     spoken_percent,
 )
+from dfdetect.words import length
 
 
 def media_words(media: MediaInfo | None) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dfdetect import __version__
 from dfdetect.errors import MissingExtraError
 from dfdetect.names import plural, printable
+from dfdetect.record.summary import Summary
 from dfdetect.reports.html.appendix import Entry
 from dfdetect.reports.html.views import FileView
-from dfdetect.reports.summary import Summary
 from dfdetect.results import Label
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Plain dicts and lists → `ScanResult`: reads back what `dfdetect.reports.plain` wrote.
+"""Plain dicts and lists → `ScanResult`: reads back what `dfdetect.record.plain` wrote.
 
 What was rounded stays rounded; a figure that may not be missing in a `ScanResult` and was written as null
 becomes NaN (but for the quality of a face: without it no face was ever scored).  So
@@ -22,8 +22,8 @@ from typing import Any
 from dfdetect.errors import InputError
 from dfdetect.fields import Fields
 from dfdetect.names import from_bytes, to_bytes
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import Summary
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import Summary
 from dfdetect.results import (
     SCHEMA_VERSION,
     Box,
@@ -47,7 +47,7 @@ _AROUND: Mapping[str, Any] = {
     "tool": {"name": _ANY, "version": _ANY},
     "summary": {**Summary().as_dict(), "reasons": _ANY},
 }
-"""What stands around the results of a document; `dfdetect.reports.compare` takes care of what is `_ANY`."""
+"""What stands around the results of a document; `dfdetect.record.compare` takes care of what is `_ANY`."""
 _OPTIONAL = frozenset({"path_base64", "heatmap", "evidence"})
 """Members that are left out where there is nothing to say; a null reads the same."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

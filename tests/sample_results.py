@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 
+from dfdetect.record.summary import Summary
 from dfdetect.reports.base import ReportOptions
 from dfdetect.reports.registry import make_report
-from dfdetect.reports.summary import Summary
 from dfdetect.results import (
     Box,
     FaceQuality,

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import NOT_UTF8, judged, media, render, samples, track
 
 from dfdetect.errors import InputError
-from dfdetect.reports.parse import parse_result, read_document, read_results
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.parse import parse_result, read_document, read_results
+from dfdetect.record.plain import plain_result
 from dfdetect.results import Label, MediaKind, Reason, ScanResult
+from tests.sample_results import NOT_UTF8, judged, media, render, samples, track
 
 
 def test_every_sample_round_trips(results: list[ScanResult]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dfdetect.reports.compare import Difference, accepted_note
+from dfdetect.record.compare import Difference, accepted_note
 from dfdetect.results import Credentials, ScanResult
 
 _READER = "c2pa-python"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from report_samples import samples
-from test_report_compare import TOLERANCE, Place, at, changed
 
-from dfdetect.reports.compare import compare_results
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.compare import compare_results
+from dfdetect.record.plain import plain_result
+from tests.sample_results import samples
+
+from .test_record_compare import TOLERANCE, Place, at, changed
 
 FACE: Place = ("tracks", 1, "faces", 0)
 QUALITY: Place = (*FACE, "quality")

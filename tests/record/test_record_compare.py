@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import samples
 
+from dfdetect.record.compare import FACE_FACTOR, PROBABILITY_FACTOR, accepted_note, compare_results
+from dfdetect.record.parse import parse_result
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import ACCEPTED, FailOn
 from dfdetect.reports.baseline import Entry, Gate
-from dfdetect.reports.compare import FACE_FACTOR, PROBABILITY_FACTOR, accepted_note, compare_results
-from dfdetect.reports.parse import parse_result
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import ACCEPTED, FailOn
 from dfdetect.results import Evidence, Label, Note, ScanResult
+from tests.sample_results import samples
 
 TOLERANCE = 0.05
 FREE = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from dfdetect.errors import ExitCode
 from dfdetect.names import plural
-from dfdetect.reports.words import NOT_JUDGED, UNREADABLE, reason_words
 from dfdetect.results import Label, Reason, ScanResult
+from dfdetect.words import NOT_JUDGED, UNREADABLE, reason_words
 
 
 class FailOn(StrEnum):

@@ -1,6 +1,6 @@
 """Two results of the same file → what differs, figure by figure, and whether that is within what is allowed.
 
-Everything that a record says of a file is compared, as it is published (`dfdetect.reports.plain`), and the
+Everything that a record says of a file is compared, as it is published (`dfdetect.record.plain`), and the
 sums around it, so that nothing in an edited record goes unnoticed.  Left out are what may differ freely:
 the path, the time it took, the evidence, versions and hashes (compared by `dfdetect.verify`).
 """
@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dfdetect.reports.plain import plain_result
-from dfdetect.reports.summary import ACCEPTED, Summary
+from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import ACCEPTED, Summary
 from dfdetect.results import Label, ModelStamp, Note, ScanResult
 
 _FREE = frozenset(

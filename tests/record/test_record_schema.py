@@ -13,11 +13,11 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import NOT_UTF8, judged, media, render, samples, score, summary_of, track
 
-from dfdetect.reports.plain import plain_result
+from dfdetect.record.plain import plain_result
 from dfdetect.results import SCHEMA_VERSION, Label, MediaKind, Reason, ScanResult
 from dfdetect.settings import DETECTORS, ENGINES, Settings
+from tests.sample_results import NOT_UTF8, judged, media, render, samples, score, summary_of, track
 
 
 def validator(schema: dict[str, Any], part: str = "document") -> Any:

@@ -1,0 +1,1 @@
+"""The record: results as plain data, written, read again, counted and compared."""
