@@ -5,6 +5,9 @@ as in the text report (``\\n``, ``\\x1b``).  A text cell that a spreadsheet woul
 begins with ``=``, ``+``, ``-`` or ``@``) gets an apostrophe in front, so a hostile file name runs nothing;
 so does what would begin one after a semicolon, at which some spreadsheets end a cell.  For the exact name
 use JSON.
+
+``model_version`` is text, also where it looks like a number (``2``, ``1.10``); a data frame has to be told:
+``pandas.read_csv(path, dtype={"model_version": "string"})``.
 """
 
 from __future__ import annotations

@@ -143,8 +143,10 @@
   /* The overview. */
   const tools = find("tools"), field = find("find"), status = find("shown"), nothing = find("nothing");
   const picks = [...tools.querySelectorAll(".pick input")], heads = [...tools.querySelectorAll("[data-sort]")];
+  /* Some systems write é in a name as two characters, people type one. */
+  const plain = (text) => text.normalize("NFKC").toLowerCase();
   const words = new Map(files.map((file) => [
-    file, (file.dataset.name + " " + file.querySelector(".message").textContent).toLowerCase(),
+    file, plain(file.dataset.name + " " + file.querySelector(".message").textContent),
   ]));
   const number = new Intl.NumberFormat("en");
   /* Among equals the more suspicious first. */
@@ -156,17 +158,19 @@
   files[0].querySelector(".row").open = false;
   files.forEach(park);
 
+  let sorted = "";
+  const tell = () => {
+    const shown = files.filter((file) => !file.hidden).length;
+    nothing.hidden = shown > 0;
+    status.textContent = `${number.format(shown)} of ${number.format(files.length)} files shown${sorted}`;
+  };
   const filter = () => {
     const wanted = new Set(picks.filter((pick) => pick.checked).map((pick) => pick.value));
-    const parts = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
+    const parts = plain(field.value).split(/\s+/).filter(Boolean);
     for (const file of files) {
-      const fits = wanted.has(file.dataset.answer) && parts.every((part) => words.get(file).includes(part));
-      file.hidden = !fits;
-      if (fits) shown += 1;
+      file.hidden = !(wanted.has(file.dataset.answer) && parts.every((part) => words.get(file).includes(part)));
     }
-    nothing.hidden = shown > 0;
-    status.textContent = `${number.format(shown)} of ${number.format(files.length)} files shown`;
+    tell();
   };
   const sort = (head, down) => {
     const key = head.dataset.sort, sign = down ? -1 : 1;
@@ -174,7 +178,10 @@
     const compare = key === "name" ? collator.compare : (a, b) => a - b;
     const keys = new Map(files.map((file) => [file, value(file)]));
     files.sort((a, b) => sign * compare(keys.get(a), keys.get(b)) || ranks.get(a) - ranks.get(b));
-    list.append(...files);
+    if (files.some((file, place) => file !== list.children[place])) {
+      list.replaceChildren(); /* all at once: taken out one by one, which append does, 2,000 files take seconds */
+      list.append(...files);
+    }
     for (const other of heads) {
       other.setAttribute("aria-pressed", String(other === head));
       other.classList.toggle("down", other === head && down);
@@ -186,7 +193,8 @@
       const again = head.getAttribute("aria-pressed") === "true";
       const down = again ? !head.classList.contains("down") : "down" in head.dataset;
       sort(head, down);
-      status.textContent = `Sorted by ${head.textContent.toLowerCase()}, ${down ? "falling" : "rising"}`;
+      sorted = `, sorted by ${head.textContent.toLowerCase()}, ${down ? "falling" : "rising"}`;
+      tell();
     });
   }
   field.addEventListener("input", filter);
