@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import CropSpec, crop_matrix, cut
+from dfdetect.faces.detect import turn_back
 from dfdetect.faces.mesh import FaceMesh
 from dfdetect.faces.mtcnn import Mtcnn
 from dfdetect.faces.quality import measure_quality
@@ -80,6 +81,27 @@ class TestCrop:
             # The middle of the crop is the middle of the box.
             middle = crop[size // 2 - 1 : size // 2 + 1, size // 2 - 1 : size // 2 + 1].reshape(-1, 3).mean(0)
             np.testing.assert_allclose(middle[:2], [140 / 2, 100], atol=1.5)
+
+    @pytest.mark.parametrize("turns", [1, 2, 3])
+    def test_a_face_on_its_side_gives_the_crop_of_the_upright_one(
+        self, astronaut: NDArray[np.uint8], face: Face, turns: int
+    ) -> None:
+        lying = np.ascontiguousarray(np.rot90(astronaut, -turns))
+        found = turn_back(face, turns, *lying.shape[:2])
+        for size, tolerance in ((224, 0.1), (64, 3.0)):  # small crops are averaged from whole pixels first
+            spec = CropSpec("upright", size, 1.4)
+            upright = cut(astronaut, face.box, face.landmarks, spec)
+            crop = cut(lying, found.box, found.landmarks, spec)
+            assert np.abs(crop.astype(float) - upright).mean() < tolerance
+
+    def test_a_tilted_head_is_left_as_it_is(self, astronaut: NDArray[np.uint8], face: Face) -> None:
+        middle = face.landmarks.mean(axis=0)
+        for angle in np.deg2rad([-40, 40]):
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            tilted = (face.landmarks - middle) @ turn.T + middle
+            matrix = crop_matrix(face.box, tilted, CropSpec("upright", 64, 1.4))
+            assert matrix[0, 0] == matrix[1, 1] > 0
+            assert matrix[0, 1] == matrix[1, 0] == 0
 
     def test_beyond_the_border_repeats_the_last_pixel(self) -> None:
         image = np.full((50, 50, 3), 200, np.uint8)
