@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
+from dfdetect.ending import is_at_the_end
 from dfdetect.errors import DfdetectError, MediaError
 from dfdetect.media.ahead import Ahead
 from dfdetect.media.base import Media
@@ -30,6 +31,8 @@ from dfdetect.shortage import is_out_of_memory
 from dfdetect.verdict.judge import Judge, Verdict
 
 if TYPE_CHECKING:
+    import mmap
+
     import numpy as np
     import PIL.Image
     from numpy.typing import NDArray
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str] | os.PathLike[bytes]
     Content = bytes | bytearray | memoryview
-    File = IO[bytes] | io.BufferedIOBase
+    File = IO[bytes] | io.BufferedIOBase | mmap.mmap
     Source = Path | Content | File | NDArray[Any] | PIL.Image.Image
     """A path, the bytes of a file, an open binary file, an RGB array ``[h, w, 3]`` (``uint8``, ``uint16`` or
     floats from 0 to 1) or a PIL image."""
@@ -59,6 +62,11 @@ class Detector:
 
     Networks are loaded at the first scan and kept.  A detector is not shared between threads or processes,
     and of no use in one that is forked later; `dfdetect.batch.pool.scan_many` gives every worker its own.
+
+    While a photo is opened and decoded, ``PIL.Image.MAX_IMAGE_PIXELS`` goes by `Settings.max_pixels` in the
+    whole process; so does torch's number of threads by `Settings.threads` while it computes.  Beside threads
+    of a program that relies on its own, use `scan_many`.  Of damaged files, decoders (libtiff, libjpeg) may
+    write lines to standard error.
     """
 
     def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
@@ -93,9 +101,11 @@ class Detector:
         """Judge one photo or video.
 
         `name` is what the result calls it (default: the path).  A file that cannot be read or judged gives a
-        result with a `reason`; only wrong use raises: `TypeError` for what is no source, `DfdetectError` in a
-        process that was forked after an earlier scan.  `Settings.timeout` holds only in worker processes
-        (`scan_many`, the command line): here nothing can end a decoder that hangs.
+        result with a `reason`; only wrong use raises: `TypeError` for what is no source, `ValueError` for a
+        closed file, `DfdetectError` in a process that was forked after an earlier scan.  `Settings.timeout`
+        holds only in worker processes (`scan_many`, the command line): here nothing can end a decoder that
+        hangs.  What a signal handler raises to end a scan must derive from `BaseException` alone, as
+        `KeyboardInterrupt` does: an `Exception` may be taken for damage of the file.
         """
         self._check_process()
         clock = time.perf_counter()
@@ -237,7 +247,13 @@ def _hurried(frames: Iterator[Frame], kind: MediaKind, aside: Aside) -> Frames:
 
     A photo waits for the networks: what loading needs for a moment would lie on top of what detection needs.
     """
-    return Ahead(frames) if kind is MediaKind.VIDEO else _after_networks(frames, aside)
+    if kind is MediaKind.VIDEO:
+        try:
+            return Ahead(frames)
+        except RuntimeError as error:
+            if not is_at_the_end(error):
+                raise
+    return _after_networks(frames, aside)
 
 
 def _after_networks(frames: Iterator[Frame], aside: Aside) -> Generator[Frame]:

@@ -73,7 +73,7 @@ class Settings:
     """Seed of whatever is random; a scan itself is deterministic."""
 
     def __post_init__(self) -> None:
-        for name in ("model", "trust_list", *_WHOLE, *_REAL, *_FLAGS):
+        for name in (*_TEXTS, *_WHOLE, *_REAL, *_FLAGS):
             value = getattr(self, name)
             if (plain := _plain(value)) is not value:
                 object.__setattr__(self, name, plain)
@@ -110,6 +110,7 @@ def require_settings(value: object, made_by: str = "Settings") -> None:
         )
 
 
+_TEXTS = ("model", "engine", "device", "detector", "trust_list")
 # Names of whole numbers with the least value of each, and of all other numbers.
 _WHOLE = {
     "threads": 0,
@@ -126,9 +127,14 @@ _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
 def _plain(value: object) -> object:
-    """Paths as text, numbers and booleans of numpy and the like as Python's own; whatever else as it is."""
+    """Paths as text; texts, numbers and booleans of numpy and the like as Python's own; else as it is.
+
+    Worker processes may not have the class of, say, a `StrEnum` of the program.
+    """
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        value = os.fspath(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     if (numpy := sys.modules.get("numpy")) and isinstance(value, numpy.bool_):  # else it is none of numpy's
         return bool(value)
     if type(value) in (int, float, bool) or not isinstance(value, numbers.Real):

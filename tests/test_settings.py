@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,24 @@ def test_every_refusal_says_which_setting_it_is_about(values: dict[str, Any]) ->
         assert error.setting == name
         assert str(error).startswith(f"{name} ")
     assert str(sent) == str(caught.value)
+
+
+class Words(StrEnum):
+    LIGHT = "light"
+    ENGINE = "torch"
+    DEVICE = "cuda:1"
+    DETECTOR = "facenet-pytorch"
+    FILE = "trusted.pem"
+
+
+def test_texts_of_a_class_of_the_program_are_kept_as_pythons() -> None:
+    settings = Settings(
+        Words.LIGHT, Words.ENGINE, Words.DEVICE, detector=Words.DETECTOR, trust_list=Words.FILE
+    )
+    texts = [getattr(settings, name) for name in ("model", "engine", "device", "detector", "trust_list")]
+    assert texts == [word.value for word in Words]
+    assert {type(text) for text in texts} == {str}
+    assert type(Settings(model=Path("a")).model) is str  # type: ignore[arg-type]
 
 
 def test_an_unknown_name_is_no_setting() -> None:

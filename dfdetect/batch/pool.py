@@ -141,12 +141,12 @@ def _scan_here(
 
 
 def _decoded(path: object) -> str:
-    """A path as text; contents and open files, which `Detector.scan` takes, are none.
+    """A path as plain text; contents and open files, which `Detector.scan` takes, are none.
 
     Contents are told from the bytes of a path by a zero, which no path can have and every photo has.
     """
     if isinstance(path, (str, os.PathLike)) or (isinstance(path, bytes) and b"\0" not in path):
-        return os.fsdecode(path)
+        return str.__str__(os.fsdecode(path))  # a worker may not have the class of a text
     what = "contents" if isinstance(path, bytes) else type(path).__name__
     raise TypeError(f"scan_many takes paths, not {what}: use Detector.scan for that")
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.ending import is_at_the_end
 from dfdetect.errors import ModelError
 from dfdetect.faces.levels import CELL, STRIDE, Level, Part, pyramid, warm
 from dfdetect.faces.pooling import Pooler
@@ -168,9 +169,13 @@ class Mtcnn:
         return _joined(self._map(run, range(0, max(1, len(corners)), lot)))
 
     def _map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        if self._workers is None or len(items) == 1:
-            return map(work, items)
-        return self._workers.map(work, items)
+        if self._workers is not None and len(items) > 1:
+            try:
+                return self._workers.map(work, items)
+            except RuntimeError as error:
+                if not is_at_the_end(error):
+                    raise
+        return map(work, items)
 
 
 def _joined(parts: Iterable[Sequence[Array]]) -> list[Array]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
 from dfdetect.results import Box, Face, ModelStamp
+from dfdetect.torch_threads import torch_threads
 
 _PACKAGES = ("torch", "torchvision", "facenet_pytorch")
 
@@ -27,7 +28,7 @@ def check_installed() -> None:
 class FacenetMtcnn:
     """``facenet_pytorch.MTCNN(keep_all=True)`` with its default thresholds.
 
-    `threads` 0 leaves torch's own choice; a number is set for the whole process, as torch knows no other way.
+    `threads` 0 leaves torch's own choice; a number holds while faces are looked for (see `torch_threads`).
     Raises `MissingExtraError` where torch, torchvision or facenet-pytorch is not installed.
     """
 
@@ -41,8 +42,7 @@ class FacenetMtcnn:
             from facenet_pytorch import MTCNN
         except ImportError as error:
             raise _missing(error.name) from error
-        if threads:
-            torch.set_num_threads(threads)
+        self._threads = threads
         version = importlib.metadata.version("facenet-pytorch")
         self.stamp = ModelStamp("facenet-pytorch", version, {}, f"torch {torch.__version__} {device}")
         self._mtcnn = MTCNN(keep_all=True, device=torch.device(device))
@@ -52,7 +52,8 @@ class FacenetMtcnn:
         if 12.0 / min_size * min(image.shape[:2]) < 12:
             return []  # no level in its pyramid: facenet-pytorch would raise
         self._mtcnn.min_face_size = min_size
-        boxes, probabilities, landmarks = self._mtcnn.detect(image, landmarks=True)
+        with torch_threads(self._threads):
+            boxes, probabilities, landmarks = self._mtcnn.detect(image, landmarks=True)
         if boxes is None:
             return []
         return [

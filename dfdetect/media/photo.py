@@ -296,9 +296,21 @@ def _stated(image: Image, *, by_xmp: bool) -> int | None:
     return number
 
 
+class _TrueHere:
+    """True in the thread that made it; in others what it was `before`, as Pillow asks it each time anew."""
+
+    def __init__(self, before: bool) -> None:
+        self._before, self._thread = before, threading.get_ident()
+
+    def __bool__(self) -> bool:
+        return bool(self._before) or threading.get_ident() == self._thread
+
+
 @contextmanager
 def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> Iterator[None]:
     """Pillow's limits are global; ours are settings.  Held as briefly as possible, one thread at a time.
+
+    Only the limit on pixels holds for other threads too: damage is tolerated in this one alone.
 
     Raises `MediaError` for what Pillow finds too large.  It must look itself, for it decodes some pictures
     (ICO, what a GIF is to be cleared to) before it tells their size.  Its warnings about odd tags would only
@@ -309,7 +321,8 @@ def pillow_flags(title: str, settings: Settings, *, tolerant: bool = False) -> I
     with _pillow:
         before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
         Image.MAX_IMAGE_PIXELS = (settings.max_pixels + 1) // 2  # it refuses what is twice as large
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant or before[1]
+        if tolerant:
+            ImageFile.LOAD_TRUNCATED_IMAGES = _TrueHere(before[1])  # type: ignore[assignment]
         try:
             with expected(module=r"PIL\b"):
                 yield

@@ -176,8 +176,8 @@ class Source:
 def make_source(source: object) -> Source:
     """Make a `Source` of a path, bytes or a binary file object.
 
-    Raises `MediaError` (missing, not permitted, empty, not a regular file, unreadable) and, for any
-    other type of argument, `TypeError`.
+    Raises `MediaError` (missing, not permitted, empty, not a regular file, unreadable), `ValueError` for a
+    closed file and, for any other type of argument, `TypeError`.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         made = _of_bytes(bytes(source))

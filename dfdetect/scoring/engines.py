@@ -24,6 +24,7 @@ from dfdetect.errors import MissingExtraError, ModelError, SettingsError
 from dfdetect.scoring.kernels import signed_bytes_are_exact
 from dfdetect.sessions import give_back_memory, session_options
 from dfdetect.settings import DEFAULT_ENGINE, ENGINES, Settings
+from dfdetect.torch_threads import torch_threads
 
 if TYPE_CHECKING:
     from dfdetect.scoring.card import ExpertCard
@@ -202,13 +203,14 @@ class _Torch(_Loaded):
 
         if settings.device != "cpu" and not torch.cuda.is_available():
             raise _no_device(settings.device, torch.__version__)
-        torch.set_num_threads(thread_count(settings))
+        self._threads = thread_count(settings)
         self._graph = TorchGraph.load(path, settings.device)
         self._serve(path, self._graph.inputs, list(self._graph.outputs), expert)
         self.label = f"torch {torch.__version__} {settings.device}"
 
     def _compute(self, feeds: dict[str, Floats], names: list[str]) -> list[Any]:
-        return list(self._graph.run(feeds, names))
+        with torch_threads(self._threads):
+            return list(self._graph.run(feeds, names))
 
 
 _MAKERS: dict[str, Callable[[Path, ExpertCard, Settings], Engine]] = {

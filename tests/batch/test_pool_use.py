@@ -12,6 +12,7 @@ import pytest
 
 from dfdetect.batch import pool, resources
 from dfdetect.batch.pool import scan_many
+from dfdetect.batch.process import StartMethod
 from dfdetect.errors import MissingExtraError, SettingsError
 from dfdetect.settings import Settings
 
@@ -64,3 +65,14 @@ def test_windows_has_no_more_workers_than_can_be_waited_for(monkeypatch: pytest.
         results = list(scan_many(paths, QUICK, jobs=jobs, detector_factory=fakes.fake))
         assert sorted(result.path for result in results) == paths
     assert max(waited_for) == 2
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_paths_may_be_texts_of_a_class_that_workers_do_not_have(method: StartMethod) -> None:
+    class Upload(str):
+        __slots__ = ()
+
+    paths = [Upload("ok-1"), Upload("ok-2")]
+    results = list(scan_many(paths, QUICK, jobs=1, detector_factory=fakes.fake, start_method=method))
+    assert [result.path for result in results] == ["ok-1", "ok-2"]
+    assert {type(result.path) for result in results} == {str}
