@@ -9,7 +9,9 @@ import traceback
 from dfdetect.errors import MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
-from dfdetect.shortage import is_out_of_memory
+from dfdetect.shortage import NO_THREADS, is_out_of_memory, is_out_of_threads
+
+_TIME_USED_UP = "the processor time that 'ulimit -t' allows was used up (raise it)"
 
 
 def failed_result(
@@ -26,6 +28,10 @@ def raised_result(path: str, error: Exception, settings: Settings, elapsed: floa
     if is_out_of_memory(error):
         text = "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
         return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
+    if is_out_of_threads(error):
+        return failed_result(
+            path, Reason.OUT_OF_MEMORY, f"this file was not scanned, {NO_THREADS}", settings, elapsed
+        )
     text = f"a fault of dfdetect stopped this scan: {describe(error)}; please report it with the file"
     return failed_result(path, Reason.CRASHED, text, settings, elapsed)
 
@@ -40,10 +46,23 @@ def died_result(path: str, exit_code: int | None, settings: Settings, elapsed: f
     """The result of a file whose worker process died with `exit_code` (negative: a signal)."""
     if exit_code == -getattr(signal, "SIGKILL", 9):
         # Nobody but the kernel's out-of-memory killer ends a worker this way (and people with `kill -9`).
-        text = "the system killed this scan, most likely because memory ran out; use fewer --jobs"
+        time = f" or {_TIME_USED_UP}" if _limits_time() else ""
+        text = f"the system killed this scan, most likely because memory ran out{time}; use fewer --jobs"
         return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
+    if exit_code == -getattr(signal, "SIGXCPU", 24):
+        text = f"the system ended this scan because {_TIME_USED_UP}; sample fewer --frames"
+        return failed_result(path, Reason.TIMED_OUT, text, settings, elapsed)
     text = f"the decoder or a network crashed on this file ({describe_exit(exit_code)}); it may be damaged"
     return failed_result(path, Reason.CRASHED, text, settings, elapsed)
+
+
+def _limits_time() -> bool:
+    """Whether the system ends this process and its workers after some processor time."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
 
 
 def with_evidence(result: ScanResult) -> ScanResult:

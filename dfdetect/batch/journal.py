@@ -95,6 +95,8 @@ class Journal:
         try:
             self._file = self._open()
             try:
+                # Some file systems count no links.
+                self._linked = os.fstat(self._file.fileno()).st_nlink > 0
                 if lock(self._file) is False:
                     raise InputError(
                         f"{self._title} is in use by another scan: wait for its end, or name another file"
@@ -227,6 +229,7 @@ class Journal:
                 while rest:
                     rest = rest[self._file.write(rest) :]
                 os.fsync(self._file.fileno())
+                links = os.fstat(self._file.fileno()).st_nlink
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.truncate(begin)
@@ -234,6 +237,11 @@ class Journal:
                 f"cannot write {self._title}: {error.strerror or error}; make room and repeat the command, "
                 "which goes on from there"
             ) from error
+        if self._linked and not links:
+            raise InputError(
+                f"{self._title} was removed or replaced during the scan, and nothing can be kept in it:"
+                " leave it where it is and repeat the command"
+            )
         self._end += len(line)
         return begin
 

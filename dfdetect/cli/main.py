@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from dfdetect.cli.stdout import take_all
 from dfdetect.errors import DfdetectError, ExitCode
 from dfdetect.interrupts import terminated_like_interrupted
 
@@ -24,6 +25,8 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: of this process) and return the exit status."""
     _open_closed_streams()
+    _wait_for_readers()
+    take_all()
     _escape_what_streams_lack()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -51,6 +54,13 @@ def _open_closed_streams() -> None:
             sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
         if sys.stderr is None:
             sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+
+
+def _wait_for_readers() -> None:
+    """Let writing wait for a slow reader: a program may have handed down a pipe that does not."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError, AttributeError):  # the last: Windows before Python 3.12
+            os.set_blocking(number, True)
 
 
 def _escape_what_streams_lack() -> None:
@@ -81,7 +91,8 @@ def _guarded(words: list[str]) -> ExitCode:
         if error.errno not in _NO_ROOM:
             _say_internal(error, debug="--debug" in words)
             return ExitCode.INTERNAL
-        _say(f"the output cannot be written: {error.strerror}; make room and scan again")
+        _say_no_room(error)
+        _flush_or_drop()  # it would be told again
         return ExitCode.USAGE
     except SystemExit as error:
         # Somebody below called sys.exit: only a status that we document may pass.
@@ -155,8 +166,26 @@ def _say_internal(error: Exception, debug: bool) -> None:
     _say(f"internal error: {type(error).__name__}{': ' + text if text else ''}; {hint}")
 
 
+def _say_no_room(error: OSError) -> None:
+    _say(f"the output cannot be written: {error.strerror}; make room and scan again")
+
+
 def _flushed(code: ExitCode) -> ExitCode:
     """Flush standard output now: at exit Python would complain of a reader that has gone, with status 120."""
+    error = _flush_or_drop()
+    if error is None:
+        return code
+    if _reader_gone(error):
+        return ExitCode.INTERRUPTED if code is ExitCode.CLEAN else code
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _say_no_room(error)
+        return ExitCode.USAGE
+    _say(f"standard output cannot be written: {error}")
+    return ExitCode.INTERNAL
+
+
+def _flush_or_drop() -> OSError | ValueError | None:
+    """Flush standard output.  Gives the error if that cannot be done; what it still holds is dropped then."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -165,11 +194,8 @@ def _flushed(code: ExitCode) -> ExitCode:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())
             os.close(null)
-        if not _reader_gone(error):
-            _say(f"standard output cannot be written: {error}")
-            return ExitCode.INTERNAL
-        return ExitCode.INTERRUPTED if code is ExitCode.CLEAN else code
-    return code
+        return error
+    return None
 
 
 if __name__ == "__main__":

@@ -50,14 +50,17 @@ class Animation:
 
 
 def find_animation(source: Source, container: str) -> Animation:
-    """The pictures that browsers show one after the other; none for formats without animations."""
+    """The pictures that browsers show one after the other; none for formats without animations.
+
+    Raises `MediaError` when the file cannot be read to its end.
+    """
     walk = _WALKS.get(container)
     if walk is None:
         return Animation(())
     delays: list[float] = []
     stands_beside = goes_on = False
     try:
-        with source.buffered() as file:
+        with source.reading() as file:
             for delay in walk(file):
                 if delay is None:
                     stands_beside = True
@@ -66,7 +69,7 @@ def find_animation(source: Source, container: str) -> Animation:
                     goes_on = True
                     break
                 delays.append(delay if delay >= _SHORTEST else _USUAL)
-    except (OSError, IndexError, ZeroDivisionError):
+    except (IndexError, ZeroDivisionError):
         pass  # cut off: the pictures up to here are there
     return Animation(tuple(delays), stands_beside, goes_on)
 

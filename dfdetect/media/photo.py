@@ -246,16 +246,19 @@ class PhotoMedia(FileMedia):
 
 
 def ends_early(source: Source, container: str) -> bool:
-    """True when the end mark of the format is missing, or the file is shorter than its header says."""
+    """True when the end mark of the format is missing, or the file is shorter than its header says.
+
+    `MediaError` when it cannot be read that far.
+    """
     if container == "webp":
         return int.from_bytes(source.head(8)[4:8], "little") + 8 > source.size
     if container == "gif":
-        with source.buffered() as file:
+        with source.reading() as file:
             return not gif.is_whole(file)
     mark = {"jpeg": b"\xff\xd9", "png": b"IEND"}.get(container)
     if mark is None:
         return False
-    with source.buffered() as file:
+    with source.reading() as file:
         file.seek(max(0, source.size - 65_536))
         return mark not in file.read(65_536)
 

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -144,13 +145,19 @@ class Source:
         """Like `open`, with a buffer for readers that read little by little."""
         return io.BufferedReader(self.open(), 65_536)
 
-    def head(self, count: int = HEAD_BYTES) -> bytes:
-        """The first bytes."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[io.BufferedReader]:
+        """Like `buffered`; what cannot be read is a `MediaError`."""
         with self.buffered() as file:
             try:
-                return file.read(count)
+                yield file
             except OSError as error:
                 raise _from_os(error, self.title) from error
+
+    def head(self, count: int = HEAD_BYTES) -> bytes:
+        """The first bytes."""
+        with self.reading() as file:
+            return file.read(count)
 
     def chunks(self, size: int = _COPY_BYTES) -> Iterator[bytes]:
         """All bytes in order, at most `size` at a time; `MediaError` when they cannot be read."""
@@ -250,7 +257,8 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _must_be_listed(path: str | bytes, title: str) -> None:
     try:
-        os.scandir(path).close()  # `os.access` knows nothing of Windows' access lists
+        with os.scandir(path) as listing:  # `os.access` knows nothing of Windows' access lists
+            deque(listing, maxlen=0)  # to the end: a disk may fail anywhere
         permitted = os.access(path, os.R_OK | os.X_OK)
     except PermissionError:
         permitted = False

@@ -8,6 +8,7 @@ Large files whose claimed length proves true are sampled by jumps (`rover`).
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from dfdetect.media.rover import Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
 from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
 from dfdetect.results import Frame, MediaKind, Reason
+from dfdetect.shortage import out_of_threads
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -106,7 +108,18 @@ class VideoMedia(FileMedia):
         if self._broken and "truncated" not in self._notes:
             self._note("damaged", f"{self._broken} damaged packets were passed over.")
         if not self._count:
-            raise no_picture_error(self._source, self._sniffed, self._structure)
+            raise self._no_picture()
+
+    def _no_picture(self) -> MediaError:
+        """The error for no picture at all: a decoder that the system refuses threads gives none either."""
+        try:
+            with closing(self._open()) as opened:
+                opened.stream.codec_context.open()
+        except BlockingIOError:
+            return out_of_threads(self._source.title)
+        except FFmpegError:  # as `Decoder` has met it
+            pass
+        return no_picture_error(self._source, self._sniffed, self._structure)
 
     def _tell_marked(self) -> None:
         """Note what was left out, or looked at, although it is marked as damaged."""
@@ -146,12 +159,9 @@ class VideoMedia(FileMedia):
             return
         self._count = 0
         given = frozenset(self._given)
-        opened = self._open()
-        try:
+        with closing(self._open()) as opened:
             if self._survey is None:
                 self._survey = take_survey(opened)
-        finally:
-            opened.close()
         survey = self._survey
         try:
             for frame in self._streamed(survey) if survey.thinned else self._entire(survey):
@@ -161,7 +171,7 @@ class VideoMedia(FileMedia):
         except MemoryError as error:
             raise out_of_memory(self._source.title) from error
         if not self._count:
-            raise no_picture_error(self._source, self._sniffed, self._structure)
+            raise self._no_picture()
 
     @property
     def origin(self) -> float:
@@ -282,14 +292,11 @@ class VideoMedia(FileMedia):
     def _decoded(
         self, survey: Survey, runs: list[Run], *, tolerant: bool = False
     ) -> Iterator[tuple[int, VideoFrame]]:
-        opened = self._open()
-        try:
+        with closing(self._open()) as opened:
             decoder = Decoder(opened, tolerant=tolerant, marked=survey.trusts_marked)
             yield from decode_runs(opened, survey, runs, decoder)
             self._broken = decoder.broken
             self._left_out = _count_left_out(survey, runs, decoder)
-        finally:
-            opened.close()
 
     def _salvaged(self) -> Iterator[Frame]:
         """Damaged pictures, where there is no other: whatever comes out of decoding from the beginning."""
@@ -317,12 +324,9 @@ class VideoMedia(FileMedia):
             )
 
     def _roved_closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
-        opened = self._open()
-        try:
+        with closing(self._open()) as opened:
             rover = Rover(opened, Decoder(opened))
             yield from self._followed(rover, spread(windows, count, self._duration or 0.0), 0.0)
-        finally:
-            opened.close()
 
     def _followed(
         self, rover: Rover, times: NDArray[np.float64], spacing: float
@@ -346,6 +350,8 @@ class VideoMedia(FileMedia):
             picture = convert(frame, self._aspect, mirrored=self._mirrored, linear=self._codec == "hdr")
         except MemoryError:
             raise
+        except BlockingIOError as error:
+            raise out_of_threads(self._source.title) from error
         except (FFmpegError, OSError) as error:
             raise no_picture_error(
                 self._source, self._sniffed, self._structure, f"no RGB out of {frame.format.name}: {error}"

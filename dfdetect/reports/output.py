@@ -213,7 +213,12 @@ class ReportSet:
                 self._end(entry, hold, requested=isinstance(error, KeyboardInterrupt))
         # After an error its consequences are not news: typically the reader of standard output is gone.
         if self._failures and error is None:
-            raise self._failures[0]
+            raise self._failure()
+
+    def _failure(self) -> OSError | ValueError | InputError:
+        """One error for all failures: that of standard output alone, or with the names of all files."""
+        files = [failure for failure in self._failures if isinstance(failure, InputError)]
+        return InputError("; ".join(map(str, files))) if len(files) > 1 else self._failures[0]
 
     def _end(self, entry: _Entry, hold: Hold, requested: bool) -> None:
         try:

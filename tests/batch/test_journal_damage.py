@@ -225,3 +225,20 @@ def test_what_no_record_can_hold_is_handed_on_and_not_kept(folder: Path) -> None
     odd = Scan(lambda path: dataclasses.replace(result(path), settings={"x": object()}))
     assert run(paths, odd)[0] == paths
     assert run(paths)[1:] == (paths, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no open file")
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_journal_that_is_removed_during_the_scan_is_told(folder: Path, replaced: bool) -> None:
+    paths = files("a.jpg", "b.jpg", "c.jpg")
+    with Journal("j", KEY) as journal:
+        results = scan_with(journal, paths, Scan())
+        next(results)
+        if replaced:
+            Path("other").write_bytes(b"other")
+            os.replace("other", "j")
+        else:
+            os.unlink("j")
+        with pytest.raises(InputError, match="the journal 'j' was removed or replaced during the scan"):
+            next(results)
+        assert list(results) == []

@@ -169,14 +169,17 @@ def test_a_closed_standard_input_is_no_input(tmp_path: Path) -> None:
     assert "nothing is piped in" in done.stderr
 
 
-def test_a_full_disk_is_no_finding(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", ["a.jpg", "a.jpg --json", "a.jpg --format csv --report json=r.json", "--help"]
+)
+def test_a_full_disk_is_no_finding(tmp_path: Path, words: str, unbuffered: str) -> None:
     (tmp_path / "a.jpg").write_text("fake")
-    command = f"'{sys.executable}' '{DRIVER}' scan a.jpg > /dev/full"
+    command = f"PYTHONUNBUFFERED={unbuffered} '{sys.executable}' '{DRIVER}' scan {words} > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "No space left" in done.stderr
+    assert done.stderr.count("No space left") == len(done.stderr.splitlines()) == 1
 
 
 def test_an_encoding_without_the_characters(program: Run, tmp_path: Path) -> None:

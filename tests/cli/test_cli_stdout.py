@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +145,38 @@ def test_a_measurement_in_the_file_of_standard_output(
             out.write(3, print)
     assert Path("out").read_text("utf-8") == "3"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of Unix")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_document_is_never_cut_without_a_word(unbuffered: str, tmp_path: Path) -> None:
+    line = f"ulimit -f 1; export PYTHONUNBUFFERED={unbuffered}; dfdetect scan --help > out"
+    done = shell(line, tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr == b"dfdetect: the output cannot be written: File too large; make room and scan again\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of Unix")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_does_not_wait_gets_everything(unbuffered: str, program: Run, tmp_path: Path) -> None:
+    words = [sys.executable, str(DRIVER), "scan", "a.jpg", "--json"]
+    (tmp_path / "a.jpg").write_text("fake")
+    whole = program(*words[2:]).stdout
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b" " * 512):
+            pass
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(words, cwd=tmp_path, env=env, stdout=writing, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not os.get_blocking(writing):
+            time.sleep(0.05)
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            read = pipe.read()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+    assert len(read.lstrip()) == len(whole)

@@ -223,6 +223,20 @@ def test_a_full_disk_under_one_report_spares_the_others(
     assert len(document["results"]) == copies
 
 
+def test_all_reports_that_cannot_be_written_are_named(
+    tmp_path: Path, results: list[ScanResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(self: object, summary: Summary) -> None:
+        raise OSError(28, "No space left on device")
+
+    reports = ReportSet()
+    for name in ("csv", "json"):
+        monkeypatch.setattr(find_report(name), "end", full_disk)
+        reports.to_file(name, str(tmp_path / f"a.{name}"))
+    with pytest.raises(InputError, match=r"to '.*a\.csv': No space left .*to '.*a\.json': No space left"):
+        feed(reports, results[:1])
+
+
 KILLED = """
 import os, signal, sys
 from dfdetect.reports.output import ReportFile
