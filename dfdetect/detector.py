@@ -27,7 +27,7 @@ from dfdetect.scoring.aside import Aside
 from dfdetect.scoring.models import load_model
 from dfdetect.scoring.scorer import Scorer
 from dfdetect.settings import DEFAULT_DETECTOR, Settings, require_settings
-from dfdetect.shortage import is_out_of_memory
+from dfdetect.shortage import is_out_of_memory, what_ran_out
 from dfdetect.verdict.judge import Judge, Verdict
 
 if TYPE_CHECKING:
@@ -133,9 +133,8 @@ class Detector:
         except MediaError as error:
             return self._failed(path, error.reason, error.message, clock, record)
         except Exception as error:
-            if not is_out_of_memory(error):
+            if (text := what_ran_out(error)) is None:
                 raise
-            text = "memory ran out while scanning this file; scan it alone or on a machine with more memory"
             return self._failed(path, Reason.OUT_OF_MEMORY, text, clock, record)
         return self._result(path, verdict, info, evidence, clock, record)
 

@@ -35,6 +35,13 @@ def is_out_of_threads(error: BaseException) -> bool:
     return isinstance(error, BlockingIOError)
 
 
+def what_ran_out(error: BaseException) -> str | None:
+    """Why a file was not scanned, and what to do, if `error` tells of a shortage."""
+    if is_out_of_memory(error):
+        return "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
+    return f"this file was not scanned, {NO_THREADS}" if is_out_of_threads(error) else None
+
+
 def out_of_threads(title: str) -> MediaError:
     """The error for a file whose decoder gets no threads."""
     return MediaError(Reason.OUT_OF_MEMORY, f"{title} cannot be decoded, {NO_THREADS}")

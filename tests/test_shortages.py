@@ -83,9 +83,15 @@ def test_a_folder_that_cannot_be_listed_to_its_end_is_no_folder_to_name_a_file_i
     ],
 )
 def test_a_thread_that_is_refused_is_no_fault_of_the_program(error: Exception) -> None:
-    told = raised_result("a.jpg", error, Settings(), 0.0)
-    assert told.reason is Reason.OUT_OF_MEMORY
-    assert "the system allows no more threads: raise 'ulimit -u'" in told.message
+    class Refused(Detector):
+        def find_faces(self, *words: object, **options: object) -> NoReturn:
+            raise error
+
+    in_a_worker = raised_result("a.jpg", error, Settings(), 0.0)
+    here = Refused(model="light").scan(DATA / "astronaut.jpg")
+    for told in (in_a_worker, here):
+        assert told.reason is Reason.OUT_OF_MEMORY
+        assert "the system allows no more threads: raise 'ulimit -u'" in told.message
 
 
 class Instead:

@@ -9,7 +9,7 @@ import traceback
 from dfdetect.errors import MediaError
 from dfdetect.results import Reason, ScanResult
 from dfdetect.settings import Settings
-from dfdetect.shortage import NO_THREADS, is_out_of_memory, is_out_of_threads
+from dfdetect.shortage import what_ran_out
 
 _TIME_USED_UP = "the processor time that 'ulimit -t' allows was used up (raise it)"
 
@@ -25,13 +25,8 @@ def raised_result(path: str, error: Exception, settings: Settings, elapsed: floa
     """The result of a file whose scan raised `error`, which a scan should not do."""
     if isinstance(error, MediaError):
         return failed_result(path, error.reason, error.message, settings, elapsed)
-    if is_out_of_memory(error):
-        text = "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
-        return failed_result(path, Reason.OUT_OF_MEMORY, text, settings, elapsed)
-    if is_out_of_threads(error):
-        return failed_result(
-            path, Reason.OUT_OF_MEMORY, f"this file was not scanned, {NO_THREADS}", settings, elapsed
-        )
+    if (shortage := what_ran_out(error)) is not None:
+        return failed_result(path, Reason.OUT_OF_MEMORY, shortage, settings, elapsed)
     text = f"a fault of dfdetect stopped this scan: {describe(error)}; please report it with the file"
     return failed_result(path, Reason.CRASHED, text, settings, elapsed)
 
