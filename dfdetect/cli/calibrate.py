@@ -9,10 +9,13 @@ from typing import Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
-from dfdetect.cli.options import Number, jobs_option, settings_from, settings_options
+from dfdetect.cli.options import Number, jobs_option, settings_from, settings_subset
+from dfdetect.config import kinds
 from dfdetect.names import without_commands
 
 _RATE = Number(0.005, 0.5)
+_OF_SCANS = ("prior", "threshold")
+"""Settings that no calibration depends on: it is fitted at a prior of one half, without a threshold."""
 
 
 @click.command(
@@ -43,7 +46,7 @@ Examples:
     "that were passed on and encoded anew.",
 )
 @jobs_option
-@settings_options
+@settings_subset(*(name for name in kinds(output=False) if name not in _OF_SCANS))
 @common_options
 def calibrate(
     labels: Path,
@@ -60,7 +63,8 @@ def calibrate(
     holds labels.csv, or a folder with folders real and fake. Use media of sources that the model was not
     trained on, 20 files at least that can be judged. The model folder is changed in place and must be named
     (--model): those that came with dfdetect stay as they are. One that was not calibrated yet, or whose
-    networks are others now, will do.
+    networks are others now, will do. A prior or a threshold is no part of a calibration: give --prior or
+    --threshold when scanning.
     """
     settings = settings_from(words)
     from dfdetect.evaluate.calibrate import open_sides

@@ -10,9 +10,10 @@ import click
 from click.core import ParameterSource
 
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, say
-from dfdetect.cli.options import Whole, jobs_option, settings_from, settings_options
+from dfdetect.cli.options import Whole, jobs_option, option_name, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
+from dfdetect.config import kinds
 from dfdetect.names import plural, printable
 from dfdetect.reports.registry import find_format
 
@@ -93,6 +94,8 @@ def evaluate(
     on_line = context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE
     if from_results is not None and (results is not None or on_line):
         raise click.UsageError("--from-results scans nothing: leave out --results and --jobs")
+    if from_results is not None:
+        _refuse_of_scan(context, as_stored)
     settings = settings_from(words)
     from dfdetect.evaluate.run import Stored, evaluate_labels
 
@@ -103,6 +106,21 @@ def evaluate(
         outputs.write(evaluation, _show)
     if evaluation.missing:
         say(f"dfdetect: {_missing(evaluation.missing, evaluation.files, str(from_results))}")
+
+
+def _refuse_of_scan(context: click.Context, as_stored: bool) -> None:
+    """`click.UsageError` for settings on the command line that no stored result can obey."""
+    from dfdetect.evaluate.stored import OF_VERDICTS
+
+    obeyed = {"model", "seed"} | (set() if as_stored else set(OF_VERDICTS))
+    given = [
+        option_name(name)
+        for name in kinds(output=False)
+        if name not in obeyed and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        what = "--as-stored keeps verdicts as they are" if as_stored else "--from-results scans nothing"
+        raise click.UsageError(f"{what}: leave out {', '.join(given)}, or scan anew")
 
 
 def _missing(names: tuple[str, ...], found: int, results: str) -> str:

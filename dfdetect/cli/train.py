@@ -74,7 +74,8 @@ def train(
     """Train a model on labelled faces or media.
 
     DATA is a folder of face crops (faces.csv, five.npz) or of media with a labels.csv (columns file and
-    label, real or fake; optional family, method, source and group).
+    label, real or fake; optional family, method, source and group). Groups of one name are one group in all
+    of the data.
     """
     values = _recipe_values(recipe, sets, steps, fold)
     try:

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dfdetect.evaluate.report import Evaluation
 from dfdetect.evaluate.slices import Answers, By, Level, Slice
 from dfdetect.evaluate.weighted import Interval
+from dfdetect.numbers import is_number
 from dfdetect.scoring.card import ModelCard
+from dfdetect.settings import Settings
 
 _MARK, _EARLIER = "calibration", "an earlier one, not that of this folder"
+_MOVING = (
+    "engine",
+    "device",
+    "detector",
+    "min_face",
+    "max_faces",
+    "frames",
+    "fps",
+    "start",
+    "end",
+    "min_frames",
+    "threshold",
+    "prior",
+    "timeout",
+    "max_pixels",
+)
+"""Settings that can move a score or an answer."""
 
 
-def card_figures(evaluation: Evaluation) -> dict[str, Any]:
-    """AUC over all, per medium and per family, the answers, ECE, baselines and shortcuts; three decimals."""
+def card_figures(evaluation: Evaluation, settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """AUC over all, per medium and per family, the answers, ECE, baselines and shortcuts; three decimals.
+
+    `settings` are those of the results, of which the card names what is not as by default.
+    """
     chosen = [
         part
         for part in evaluation.slices
         if part.level is Level.FILE and part.by in (By.ALL, By.MEDIUM, By.FAMILY)
     ]
     table: dict[str, Any] = {
+        "settings": _unusual(settings),
         "files": evaluation.files,
         "judged": evaluation.judged,
         "not_judged": dict(evaluation.not_judged),
@@ -58,6 +81,23 @@ def mark_outdated(card: ModelCard) -> tuple[ModelCard, list[str]]:
             measured[name] = {_MARK: _EARLIER, **figures}
             names.append(name)
     return dataclasses.replace(card, measured=measured), names
+
+
+def _unusual(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Each setting of `_MOVING` that is not as by default; a list where the results had several values."""
+    default, every = Settings().as_dict(), list(settings)
+    out: dict[str, Any] = {}
+    for name in _MOVING:
+        values: list[Any] = []
+        for own in every:
+            value = own.get(name, default[name])
+            if value not in values and (isinstance(value, str) or value is None or is_number(value)):
+                values.append(value)
+        if len(values) > 1:
+            out[name] = ["default" if value is None else value for value in values]
+        elif values and values[0] != default[name]:
+            out[name] = values[0]
+    return out
 
 
 def _name(part: Slice) -> str:

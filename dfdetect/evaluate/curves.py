@@ -96,7 +96,7 @@ def _roc(fake: weighted.Bools, scores: Floats, index: weighted.Indices, draws: D
         return {"tpr": found, "auc": roc.auc()}
 
     drawn = draws.values(index, statistic)
-    groups = draws.groups_of(index)
+    groups = draws.groups_of(index, fake)
     points = [interval_of(column, groups) for column in drawn["tpr"].T]
     return RocCurve(
         fpr=tuple(float(x) for x in _GRID),
@@ -126,7 +126,7 @@ def _reliability(
             mass = weighted.balanced(fake, weights)[:, own]
             return {"share": weighted.share(fake[own], mass)}
 
-        observed = draws.intervals(index, statistic)["share"]
+        observed = draws.intervals(index, statistic, fake)["share"]
         predicted = float(np.average(probability[own], weights=level[0, own]))
         out.append(ReliabilityBin(int(own.sum()), predicted, observed))
     return tuple(out)

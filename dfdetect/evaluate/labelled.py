@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfdetect.batch.pool import scan_many
 from dfdetect.errors import InputError
+from dfdetect.evaluate.same_bytes import same_bytes
 from dfdetect.names import plural, printable
 from dfdetect.results import ScanResult
 from dfdetect.settings import Settings
@@ -38,6 +40,8 @@ class Labelled:
     """Files of the same person or clip; the unit of the bootstrap."""
     name: str = ""
     """The file as the labels write it."""
+    grouped: bool = False
+    """Whether the labels name the group; else it is the file's own name, which says nothing beyond them."""
 
 
 def read_labels(path: str | Path) -> list[Labelled]:
@@ -47,20 +51,24 @@ def read_labels(path: str | Path) -> list[Labelled]:
     case, separated by commas, or by semicolons or tabs if the first line is.  Blanks around names and values
     do not count.
 
+    Files that hold the same bytes are put into one group, which is told: each counts, but they are no
+    independent ones.
+
     Raises `InputError` that names the line for a label that is neither real nor fake, and for a file that is
-    listed twice, however it is spelled: it would count twice, or under both labels.
+    listed twice, however it is spelled: it would count twice, or under both labels; also for files of the
+    same bytes under both labels.
     """
     path = Path(path)
     folder = os.path.isdir(path)  # unlike the method of `Path` also for a name that is too long
     if folder and not (path / "labels.csv").exists():
         labelled = list(_from_folders(path))
         _refuse_links(path, labelled)
-        return labelled
+        return _copies_together(path, labelled)
     table = path / "labels.csv" if folder else path
     records = _records(table)
     labelled = [_from_row(table, number, record) for number, record in records]
     _refuse_doubles(table, labelled, [number for number, _ in records])
-    return labelled
+    return _copies_together(table, labelled)
 
 
 def _records(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -168,6 +176,58 @@ def _doubles(labelled: Sequence[Labelled]) -> Iterator[tuple[int, int]]:
             yield first, place
 
 
+def _copies_together(place: Path, labelled: list[Labelled]) -> list[Labelled]:
+    """The same, with the groups of files that hold the same bytes made one, of which people are told.
+
+    Raises `InputError` for such files under both labels.
+    """
+    alike = same_bytes([item.path for item in labelled])
+    if not alike:
+        return labelled
+    for places in alike:
+        for one, other in itertools.pairwise(labelled[i] for i in places):
+            if one.fake != other.fake:
+                raise InputError(
+                    f"{place}: {one.name!r} and {other.name!r} hold the same bytes under both labels; "
+                    "keep the one whose label is true"
+                )
+    count = sum(len(places) - 1 for places in alike)
+    first, again = (printable(labelled[i].name) for i in alike[0][:2])
+    print(
+        f"{plural(count, 'labelled file')} of {len(labelled)} {'holds' if count == 1 else 'hold'} the same "
+        f"bytes as another (the first is {again}, as {first}); each counts, but in one group with the other",
+        file=sys.stderr,
+        flush=True,
+    )
+    # A name that the labels give a group outlives that of a file.
+    told = [sorted((labelled[i] for i in places), key=lambda item: not item.grouped) for places in alike]
+    joined = _joined([[item.group for item in items] for items in told])
+    return [
+        replace(
+            item,
+            group=joined.get(item.group, item.group),
+            # Where no source is named it is the group.
+            source=joined.get(item.group, item.group) if item.source == item.group else item.source,
+        )
+        for item in labelled
+    ]
+
+
+def _joined(groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """What each of the groups is called when those that stand together become one."""
+    into: dict[str, str] = {}
+
+    def last(name: str) -> str:
+        while into.setdefault(name, name) != name:
+            name = into[name]
+        return name
+
+    for first, *others in groups:
+        for name in others:
+            into[last(name)] = last(first)
+    return {name: last(name) for name in list(into)}
+
+
 def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
     name, label = record["file"], record["label"].lower()
     if label not in (REAL, FAKE):
@@ -184,6 +244,7 @@ def _from_row(table: Path, number: int, record: dict[str, str]) -> Labelled:
         source=record.get("source") or record.get("group") or name,
         group=record.get("group") or name,
         name=name,
+        grouped=bool(record.get("group")),
     )
 
 

@@ -67,11 +67,11 @@ def measure(
     """All figures of one set of files; calibration figures weigh both classes alike (prior one half)."""
     fake, roc = np.asarray(labels) == 1, _roc(labels, scores)
     shares = balanced_weights(labels)[None, :] / len(labels)
-    drawn = Draws.of(groups, rng, draws)
+    drawn, every = Draws.of(groups, rng, draws), np.arange(len(labels))
     return Measures(
         files=len(labels),
         fakes=int(fake.sum()),
-        auc=drawn.intervals(np.arange(len(labels)), lambda w: {"auc": Roc.of(fake, scores, w).auc()})["auc"],
+        auc=drawn.intervals(every, lambda w: {"auc": Roc.of(fake, scores, w).auc()}, fake)["auc"],
         average_precision=float(roc.average_precision()[0]),
         eer=float(roc.eer()[0]),
         tpr_at_fpr_1=float(roc.tpr_at_fpr(0.01)[0]),

@@ -244,7 +244,7 @@ def measure_point(medium: MediaKind, level: Level | None, files: Files, seed: in
 
     # Drawn from are all files, also those without an answer: else the draws would differ between levels.
     drawn = Draws.of(files.groups, np.random.default_rng(seed), DRAWS)
-    found = drawn.intervals(np.arange(len(judged)), statistic)
+    found = drawn.intervals(np.arange(len(judged)), statistic, files.fake)
     real, fake = judged & ~files.fake, judged & files.fake
     return Point(
         medium=medium,

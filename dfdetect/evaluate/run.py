@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,14 @@ def evaluate_labels(
     """Scan labelled media, or take `stored` results, and measure.
 
     `results` keeps every record of a scan as JSON lines, `card_as` writes the main figures into the model's
-    card under that name (`SettingsError` for a shipped one).  Raises `InputError` for labels or results that
-    cannot be used and `ModelError` for such a model, before anything is scanned, and `InputError` when no
-    file has an answer; `results` then keep the reasons.
+    card under that name (`SettingsError` for a shipped one, `InputError` for verdicts that are kept as they
+    are stored).  Raises `InputError` for labels or results that cannot be used and `ModelError` for such a
+    model, before anything is scanned, and `InputError` when no file has an answer; `results` then keep the
+    reasons.
     """
     if card_as is not None:
         refuse_shipped(settings.model)
+        _refuse_foreign(stored)
     labelled = read_labels(labels)
     model = load_model(settings.model)
     missing: tuple[Labelled, ...] = ()
@@ -76,8 +78,18 @@ def evaluate_labels(
         neutral,
     )
     if card_as is not None:
-        _into_card(model, card_as, evaluation)
+        used = [result.settings for _, result in pairs if result.label is not None]
+        _into_card(model, card_as, card_figures(evaluation, used))
     return evaluation
+
+
+def _refuse_foreign(stored: Stored | None) -> None:
+    """Raise `InputError` for verdicts that need not be those of the model whose card is written."""
+    if stored is not None and stored.as_stored:
+        raise InputError(
+            "stored verdicts may be those of another model, and a card says what its own does: with "
+            "--card-as leave out --as-stored, and the stored scores are judged by the model as it is"
+        )
 
 
 def _scanned(
@@ -121,39 +133,39 @@ def _about(
     draws: int,
 ) -> About:
     origin = Origin.SCANNED
-    name, version, prior = model.card.name, model.card.version, settings.prior
+    name, version = model.card.name, model.card.version
+    prior, threshold = settings.prior, settings.threshold
     if stored is not None:
         origin = Origin.STORED if stored.as_stored else Origin.RESCORED
     if origin is Origin.STORED:
         # The model that gave these verdicts; it need not be the one that --model names.
         stamps = {(r.model.name, r.model.version) for _, r in pairs if r.model is not None}
         name, version = next(iter(stamps)) if len(stamps) == 1 else ("several models", "")
-        prior = _stored_prior(pairs)
+        prior, threshold = _stored_share(pairs, "prior"), _stored_share(pairs, "threshold")
     return About(
         labels=labels.resolve().name,
         model=name,
         model_version=version,
         tool_version=__version__,
         origin=origin,
-        threshold=settings.threshold if settings.threshold is not None else 0.5,
+        threshold=threshold if threshold is not None else 0.5,
         prior=prior,
         seed=settings.seed,
         draws=draws,
     )
 
 
-def _stored_prior(pairs: list[Pair]) -> float | None:
-    """The prior that all stored verdicts were given at; None where they had none or several."""
-    found: list[Any] = [result.settings.get("prior") for _, result in pairs if result.label is not None]
-    if not found or not is_number(found[0]) or any(prior != found[0] for prior in found):
+def _stored_share(pairs: list[Pair], name: str) -> float | None:
+    """The prior, or the threshold, of all stored verdicts; None where they had none or several."""
+    found: list[Any] = [result.settings.get(name) for _, result in pairs if result.label is not None]
+    if not found or not is_number(found[0]) or any(value != found[0] for value in found):
         return None
     return float(found[0]) if 0 < found[0] < 1 else None
 
 
-def _into_card(model: ModelFolder, name: str, evaluation: Evaluation) -> None:
+def _into_card(model: ModelFolder, name: str, figures: Mapping[str, Any]) -> None:
     """Write figures into the card of a model folder, under a name of their own."""
     measured = {} if isinstance(model.card.measured, str) else dict(model.card.measured)
-    figures = card_figures(evaluation)
     write_card(model.path, dataclasses.replace(model.card, measured={**measured, name: figures}))
 
 

@@ -108,7 +108,7 @@ def _shortcut(files: Files, draws: Draws, medium: MediaKind, measure: str, value
 
 def _auc_interval(files: Files, draws: Draws, index: weighted.Indices, scores: Floats) -> Interval:
     fake = files.fake[index]
-    return draws.intervals(index, lambda w: {"auc": _auc(fake, scores, w)})["auc"]
+    return draws.intervals(index, lambda w: {"auc": _auc(fake, scores, w)}, fake)["auc"]
 
 
 def _auc(fake: weighted.Bools, scores: Floats, weights: Floats) -> Floats:

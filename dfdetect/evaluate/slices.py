@@ -77,6 +77,7 @@ class Slice:
     """Judged files, or scored faces, that the figures are over."""
     reals: int
     groups: int
+    """Of reals and fakes together; each figure has its own number beside it."""
     figures: Mapping[str, Interval]
     """By names of `FIGURES`; empty with one class only, or with too few files of one.
 
@@ -241,8 +242,8 @@ def _file_slice(files: Files, cut: _Cut, draws: Draws, threshold: float, seed: i
 
     figures: Mapping[str, Interval] = {}
     if _enough(fake, cut.least):
-        calibration = _calibration(fake, neutral, draws.groups_of(index), seed)
-        figures = draws.intervals(index, statistic) | calibration
+        calibration = _calibration(fake, neutral, draws.groups_of(index, fake), seed)
+        figures = draws.intervals(index, statistic, fake) | calibration
     return _slice(Level.FILE, files, cut, draws, index, figures)
 
 
@@ -261,7 +262,7 @@ def _face_slice(files: Files, cut: _Cut, draws: Draws, chosen: Bools) -> Slice:
     fake = files.fake[index]
     figures: Mapping[str, Interval] = {}
     if _enough(files.fake[np.unique(index)], cut.least):  # ten faces of one clip are one clip
-        figures = draws.intervals(index, lambda w: _ranking(Roc.of(fake, logit, w)))
+        figures = draws.intervals(index, lambda w: _ranking(Roc.of(fake, logit, w)), fake)
     return _slice(Level.FACE, files, cut, draws, index, figures)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from dfdetect.errors import InputError
+from dfdetect.errors import InputError, SettingsError
 from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.labelled import Labelled
 from dfdetect.record.parse import read_results
@@ -27,6 +27,9 @@ from dfdetect.scoring.models import ModelFolder
 from dfdetect.scoring.scorer import Fusion
 from dfdetect.settings import Settings
 from dfdetect.verdict.judge import Judge, TrackEvidence
+
+OF_VERDICTS = ("min_face", "min_frames", "threshold", "prior")
+"""The settings that stored scores are judged by; all others were the scan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Rejudge:
         self._model, self._settings = model, settings
         path = model.path / CALIBRATION_FILE
         self._fusion = Fusion.from_calibration(model.calibration, len(model.card.experts), path)
-        self._judge = Judge(model.calibration, settings)
+        self._judges = {settings: Judge(model.calibration, settings)}
 
     def __call__(self, result: ScanResult) -> ScanResult:
         """The result with a new verdict; unchanged when no face was scored.
@@ -113,14 +116,26 @@ class Rejudge:
         if not all(math.isfinite(value) for face in faces for value in face.experts):
             return result
         tracks = [self._evidence(track) for track in result.tracks]
-        verdict = self._judge.judge(result.media.kind, tracks, result.media.frames_sampled)
+        verdict = self._judge(result).judge(result.media.kind, tracks, result.media.frames_sampled)
         changes = {
             field.name: getattr(verdict, field.name)
             for field in dataclasses.fields(verdict)
             if field.name != "notes"
         }
         stamp = self._model.stamp(result.model.engine if result.model is not None else "")
-        return dataclasses.replace(result, **changes, model=stamp, settings=self._settings.as_dict())
+        own = {name: getattr(self._settings, name) for name in OF_VERDICTS}
+        return dataclasses.replace(result, **changes, model=stamp, settings={**result.settings, **own})
+
+    def _judge(self, result: ScanResult) -> Judge:
+        """One that knows how many frames the scan was to look at, by which it tells unusual figures."""
+        looks = {name: result.settings[name] for name in ("frames", "fps") if name in result.settings}
+        try:
+            settings = self._settings.replace(**looks)
+        except SettingsError:  # an edited record
+            settings = self._settings
+        if settings not in self._judges:
+            self._judges[settings] = Judge(self._model.calibration, settings)
+        return self._judges[settings]
 
     def _check(self, result: ScanResult, faces: Sequence[FaceScore]) -> None:
         experts = self._model.card.experts

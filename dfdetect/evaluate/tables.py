@@ -84,7 +84,7 @@ def facts(evaluation: Evaluation) -> tuple[Fact, ...]:
         Fact(
             "intervals",
             f"95 %, bootstrap over groups, {about.draws} draws, seed {about.seed}; rough with "
-            "fewer than 20 groups, none where draws agree",
+            "fewer than 20 groups of reals or of fakes, none where draws agree",
         )
     )
     return tuple(out)

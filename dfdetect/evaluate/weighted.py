@@ -36,7 +36,8 @@ class Interval:
     low: float
     high: float
     groups: int
-    """Number of groups that were drawn from; below 20 the interval is rough."""
+    """Number of groups that were drawn from, of a figure of both classes that of the class with fewer; below
+    20 the interval is rough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +58,10 @@ class Draws:
             row[:] = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
         return cls(counts, np.asarray(member, np.intp))
 
-    def groups_of(self, files: Indices) -> int:
-        """Number of groups among some files."""
+    def groups_of(self, files: Indices, fake: Bools | None = None) -> int:
+        """Number of groups among some files; with their labels, of the class that has fewer."""
+        if fake is not None:
+            return min(self.groups_of(files[fake]), self.groups_of(files[~fake]))
         return len(np.unique(self.member[files]))
 
     def weights(self, files: Indices) -> Iterator[Floats]:
@@ -73,9 +76,15 @@ class Draws:
         parts = [statistic(weights) for weights in self.weights(files)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def intervals(self, files: Indices, statistic: Statistic) -> dict[str, Interval]:
-        """Every figure of `statistic` with its interval, see `informative`."""
-        groups = self.groups_of(files)
+    def intervals(
+        self, files: Indices, statistic: Statistic, fake: Bools | None = None
+    ) -> dict[str, Interval]:
+        """Every figure of `statistic` with its interval, see `informative`.
+
+        `fake` are the labels of `files`, for figures of both classes: hundreds of reals do not make up for
+        a handful of fakes.
+        """
+        groups = self.groups_of(files, fake)
         found = self.values(files, statistic)
         return {name: informative(interval_of(drawn, groups)) for name, drawn in found.items()}
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from dfdetect.media.plain import write_jpeg_file
 from dfdetect.media.reader import open_media
 from dfdetect.results import Face
 from dfdetect.settings import Settings
-from dfdetect.train.table import write_faces
+from dfdetect.train.table import UNNAMED, write_faces
 
 MARGIN = 1.6
 """Side of a stored crop as a multiple of the longer side of the face box."""
@@ -30,15 +31,20 @@ MIN_FACE = 48
 """Faces below this height in pixels say little and are not trained on."""
 
 
-def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
+def extract(
+    labels: str | Path, cache: Path, *, frames: int = 4, labelled: Sequence[Labelled] | None = None
+) -> Path:
     """Make a crop folder (``faces.csv``, ``five.npz``, JPEGs) of the media in a ``labels.csv``.
 
     `labels` is read as ``dfdetect evaluate`` reads it (see `read_labels`): what one refuses, the other
-    refuses too.  Of each frame the largest face is taken.  A file that was done before, for as many
-    frames, and still has its size and time is not done again.  Returns the folder, which `read_faces` takes.
+    refuses too; `labelled` is what it holds, where it was read before.  Of each frame the largest face is
+    taken.  A file that was done before, for as many frames, and still has its size and time is not done
+    again.  Returns the folder, which `read_faces` takes.
     """
     labels = Path(labels)
-    labelled = read_labels(labels)
+    labelled = read_labels(labels) if labelled is None else labelled
+    # A file is of a group that others name, as when fakes of it do.
+    named = {item.group for item in labelled if item.grouped}
     key = hashlib.sha256(str(labels.resolve()).encode()).hexdigest()[:8]
     folder = cache / f"faces-{labels.parent.name}-{key}"
     (folder / "crops").mkdir(parents=True, exist_ok=True)
@@ -46,7 +52,7 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
     detector = create_detector(settings)
     rows: list[dict[str, Any]] = []
     for number, item in enumerate(labelled):
-        rows += _one_file(item, folder, settings, detector)
+        rows += _one_file(item, item.group not in named, folder, settings, detector)
         if number % 25 == 24:
             print(f"faces of {number + 1}/{len(labelled)} files: {len(rows)}", file=sys.stderr, flush=True)
     write_faces(folder, rows, [row["five"] for row in rows])
@@ -54,7 +60,7 @@ def extract(labels: str | Path, cache: Path, *, frames: int = 4) -> Path:
 
 
 def _one_file(
-    item: Labelled, folder: Path, settings: Settings, detector: FaceDetector
+    item: Labelled, unnamed: bool, folder: Path, settings: Settings, detector: FaceDetector
 ) -> list[dict[str, Any]]:
     """Rows of one file.  Only what was found in its pixels is kept; what the table says is read anew."""
     try:
@@ -81,6 +87,7 @@ def _one_file(
         "source": item.source,
         "group": item.group,
         "pair": "",
+        UNNAMED: "yes" if unnamed else "",
     }
     return [{**face, **told} for face in found]
 

@@ -56,7 +56,7 @@ def gather(found: Sequence[Data], work: Path, frames: int) -> list[FaceRow]:
     rows: list[FaceRow] = []
     for data in found:
         if data.labelled:
-            folder = extract(data.path, work, frames=frames)
+            folder = extract(data.path, work, frames=frames, labelled=data.labelled)
             rows += read_faces(folder, space=folder.name)  # wherever `work` is: it tells its table by itself
         else:
             rows += data.rows

@@ -35,6 +35,9 @@ FAMILIES = (
 """Kinds of forgery that training tells apart in an auxiliary task; anything else counts as `edit`."""
 COLUMNS = ("file", "label", "family", "method", "medium", "source", "group", "x0", "y0", "x1", "y1", "pair")
 """Of ``faces.csv``."""
+UNNAMED = "unnamed"
+"""Another one, which need not be there: ``yes`` where nobody named the group, which is then the name of a
+file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +62,8 @@ class FaceRow:
     """``[5, 2]`` landmarks in pixels of the crop."""
     pair: str | None
     """Name of the real crop of the same frame that this fake was made from, where known."""
+    unnamed: bool = False
+    """Whether the group is but the name of a file, which another table may have, too."""
 
 
 def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
@@ -67,7 +72,7 @@ def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
     `space` is what names begin with, which must be of this folder alone; None tells folders of one name apart
     by where they are.
 
-    Columns used: `COLUMNS`.
+    Columns used: `COLUMNS` and `UNNAMED`.
     Raises `InputError` when a file, a column, a value or a face's landmarks are missing or damaged.
     """
     root = Path(folder)
@@ -100,14 +105,14 @@ def read_faces(folder: str | Path, space: str | None = None) -> list[FaceRow]:
 
 
 def write_faces(folder: Path, records: Sequence[Mapping[str, Any]], five: Sequence[ArrayLike]) -> None:
-    """Write what `read_faces` reads: a record with `COLUMNS` (and others, which are left out) and the
-    landmarks ``[5, 2]`` of every face.
+    """Write what `read_faces` reads: a record with `COLUMNS`, perhaps `UNNAMED` (and others, which are left
+    out), and the landmarks ``[5, 2]`` of every face.
     """
     names = np.array([record["file"] for record in records], dtype=str)
     np.savez(folder / "five.npz", name=names, five=np.array(five, np.float32).reshape(-1, 5, 2))
     part = folder / "faces.csv.part"
     with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(stream, (*COLUMNS, UNNAMED), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(records)
     os.replace(part, folder / "faces.csv")
@@ -138,6 +143,7 @@ def _row(root: Path, space: str, record: dict[str, str], five: NDArray[np.float3
         box=Box(*(float(record[k]) for k in ("x0", "y0", "x1", "y1"))),
         five=five,
         pair=f"{space}/{record['pair']}" if record.get("pair") else None,
+        unnamed=record.get(UNNAMED) == "yes",
     )
 
 
@@ -193,8 +199,11 @@ def split(rows: Sequence[FaceRow], fold: int | None, folds: int) -> tuple[list[F
 def person(row: FaceRow) -> tuple[str, str]:
     """What tells whether two faces are of one person: their group, or without one each face is by itself.
 
-    Two tables that name no groups may hold files of one name, which are then two groups.
+    A group that was named is the same in all tables.  Two tables that name no groups may hold files of one
+    name, which are then two groups.
     """
+    if row.group and not row.unnamed:
+        return "", row.group
     return row.name.partition("/")[0], row.group or row.name
 
 

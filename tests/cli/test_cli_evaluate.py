@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from dfdetect.cli.main import main
 from dfdetect.record.plain import plain_result
 from dfdetect.results import Box, FaceQuality, FaceScore, Label, MediaInfo, MediaKind, ScanResult, TrackResult
-from dfdetect.scoring.models import load_model
+from dfdetect.scoring.models import find_folder, load_model
 from dfdetect.settings import Settings
 
 FILES = 24
@@ -101,7 +102,6 @@ def test_a_new_calibration_changes_what_is_judged_anew_only(
     kept, anew = figures("--as-stored"), figures()
     assert kept["ece"] != anew["ece"]
     assert figures("--threshold", "0.000001")["fake"] == 1.0
-    assert figures("--threshold", "0.000001", "--as-stored")["fake"] == kept["fake"]
 
 
 def test_a_prior_moves_probabilities_and_no_figure_of_them(
@@ -123,15 +123,24 @@ def test_a_prior_moves_probabilities_and_no_figure_of_them(
         assert after["distribution"]["fakes"][0] == 1.0
 
 
-def test_the_prior_of_stored_verdicts_is_their_own(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prior_and_threshold_of_stored_verdicts_are_their_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert evaluate("--from-results", "scans.jsonl", "--prior", "0.2") == 0
     assert "20 % of the files are fake; ranks, ECE and Brier are of those at the" in capsys.readouterr().out
-    assert evaluate("--from-results", "scans.jsonl", "--as-stored", "--prior", "0.2") == 0
-    assert "prior" not in capsys.readouterr().out
+    monkeypatch.setenv("DFDETECT_PRIOR", "0.2")
+    monkeypatch.setenv("DFDETECT_THRESHOLD", "0.3")
+    assert evaluate("--from-results", "scans.jsonl", "--as-stored") == 0
+    out, _ = capsys.readouterr()
+    assert "prior" not in out
+    assert "from probability 0.5 on" in out
     lines = (place / "scans.jsonl").read_text()
-    (place / "scans.jsonl").write_text(lines.replace('"prior": null', '"prior": 0.01'))
-    assert evaluate("--from-results", "scans.jsonl", "--as-stored", "--prior", "0.2") == 0
-    assert "1 % of the files are fake; ECE and Brier, which weigh reals and" in capsys.readouterr().out
+    lines = lines.replace('"prior": null', '"prior": 0.01').replace('"threshold": null', '"threshold": 0.7')
+    (place / "scans.jsonl").write_text(lines)
+    assert evaluate("--from-results", "scans.jsonl", "--as-stored") == 0
+    out, _ = capsys.readouterr()
+    assert "1 % of the files are fake; ECE and Brier, which weigh reals and" in out
+    assert "from probability 0.7 on" in out
 
 
 def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,6 +158,14 @@ def test_missing_files_are_named(place: Path, capsys: pytest.CaptureFixture[str]
         (("--as-stored",), "--as-stored belongs to --from-results"),
         (("--from-results", "scans.jsonl", "--results", "new.jsonl"), "leave out --results"),
         (("--from-results", "scans.jsonl", "--jobs", "2"), "leave out --results and --jobs"),
+        (
+            ("--from-results", "scans.jsonl", "--frames", "32", "--engine", "openvino"),
+            "--from-results scans nothing: leave out --engine, --frames, or scan anew",
+        ),
+        (
+            ("--from-results", "scans.jsonl", "--as-stored", "--prior", "0.2", "--min-face", "64"),
+            "--as-stored keeps verdicts as they are: leave out --min-face, --prior, or scan anew",
+        ),
         (("--from-results", "none.jsonl"), "none.jsonl"),
         (("--from-results", "labels.csv"), "labels.csv holds no results of a scan"),
         (("--report", "pdf=x.pdf"), "known formats are html, markdown, json"),
@@ -208,3 +225,32 @@ def test_results_of_other_networks_are_refused(place: Path, capsys: pytest.Captu
     assert evaluate("--from-results", "scans.jsonl") == 2
     assert "other networks" in capsys.readouterr().err
     assert evaluate("--from-results", "scans.jsonl", "--as-stored") == 0
+
+
+def test_a_card_tells_the_settings_and_takes_no_verdicts_of_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(find_folder("light"), place / "mine")
+    before = (folder / "card.json").read_bytes()
+    words = ("--model", str(folder), "--from-results", "scans.jsonl", "--card-as", "here")
+    assert evaluate(*words, "--as-stored") == 2
+    assert "with --card-as leave out --as-stored" in capsys.readouterr().err
+    assert (folder / "card.json").read_bytes() == before
+    # What the scan was told stands in its results; what is said here and for all scans does not change it.
+    lines = (place / "scans.jsonl").read_text()
+    (place / "scans.jsonl").write_text(lines.replace('"max_faces": 32', '"max_faces": 5'))
+    monkeypatch.setenv("DFDETECT_FPS", "3")
+    assert evaluate(*words, "--prior", "0.2") == 0
+    capsys.readouterr()
+    assert main(["models", "show", str(folder)]) == 0
+    told = capsys.readouterr().out.split("here")[-1].split()
+    assert told[:5] == ["settings", "max_faces:", "5", "prior:", "0.2"]
+    assert main(["models", "verify", str(folder)]) == 0
+
+
+def test_calibrating_takes_no_prior_and_no_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--prior", "--threshold"):
+        assert main(["calibrate", "labels.csv", "--model", "mine", option, "0.2"]) == 2
+        told = capsys.readouterr().err
+        assert "No such option" in told
+        assert option in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,53 @@ def test_blanks_around_quotation_marks_do_not_count(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text('file  , label\n"a, b.jpg" , fake\n "c.jpg"\t,"real" \n')
     assert [(item.name, item.fake) for item in read_labels(table)] == [("a, b.jpg", True), ("c.jpg", False)]
+
+
+def written(folder: Path, **files: str) -> Path:
+    """A table of labels without its head, and the files that it names, as ``a='text'`` for ``a.jpg``."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.jpg").write_text(text)
+    return folder / "labels.csv"
+
+
+def test_copies_are_told_and_share_a_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 9000
+    table = written(tmp_path, a=long, b="y" + long[1:], c=long, d="short", e="short", f="", g="")
+    table.write_text(
+        "file,label,group\na.jpg,real,\nb.jpg,fake,\nc.jpg,real,anna\nd.jpg,fake,ben\ne.jpg,fake,cleo\n"
+        "f.jpg,real,\ng.jpg,fake,\nh.jpg,fake,cleo\ni.jpg,fake,anna\n"
+    )
+    groups = {item.name[0]: (item.group, item.source) for item in read_labels(table)}
+    # One whose bytes differ in the beginning alone is no copy, nor are empty files of each other.
+    assert groups["b"] == ("b.jpg", "b.jpg")
+    assert groups["f"] != groups["g"]
+    assert groups["a"] == groups["c"] == groups["i"] == ("anna", "anna")
+    assert groups["d"] == groups["e"] == groups["h"]
+    assert capsys.readouterr().err == (
+        "2 labelled files of 9 hold the same bytes as another (the first is c.jpg, as a.jpg); "
+        "each counts, but in one group with the other\n"
+    )
+
+
+def test_a_copy_under_the_other_label_is_refused(tmp_path: Path) -> None:
+    for label in ("real", "fake"):
+        written(tmp_path / label, a="one", **{label: f"only {label}"})
+    with pytest.raises(
+        InputError, match=r"'real/a.jpg' and 'fake/a.jpg' hold the same bytes under both labels"
+    ):
+        read_labels(tmp_path)
+
+
+def test_what_cannot_be_read_is_no_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is a pipe waited for."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    table = written(tmp_path, a="one", b="two")
+    (tmp_path / "a.jpg").chmod(0)
+    (tmp_path / "d.jpg").mkdir()
+    os.mkfifo(tmp_path / "p.jpg")
+    names = ("a", "b", "d", "p", "gone", "x" * 5000)
+    table.write_text("file,label\n" + "".join(f"{name}.jpg,real\n" for name in names))
+    assert [item.group for item in read_labels(table)] == [f"{name}.jpg" for name in names]
+    assert capsys.readouterr().err == ""

@@ -166,8 +166,9 @@ def test_degraded_copies_count_beside_their_files(
         "file,label,source\n"
         + "".join(f"{name},{'real' if i % 2 else 'fake'},s{i // 2 % 5}\n" for i, name in enumerate(names))
     )
-    for name in names[:4]:
-        shutil.copy(ROOT / "data" / "astronaut.jpg", tmp_path / name)
+    photo = (ROOT / "data" / "astronaut.jpg").read_bytes()
+    for i, name in enumerate(names[:4]):  # the byte behind its end makes it a file of its own
+        (tmp_path / name).write_bytes(photo + bytes([i]))
     rng = np.random.default_rng(0)
     store(
         [variant(scanned, str(tmp_path / name), -2.0 if i % 2 else 2.0, rng) for i, name in enumerate(names)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dfdetect.evaluate.columns import Pair
 from dfdetect.evaluate.report import Evaluation, as_json, report
 from dfdetect.evaluate.slices import By, Level, Slice
 from dfdetect.results import MediaKind
+from dfdetect.settings import Settings
 
 
 def measured(pairs: list[Pair], draws: int = 50) -> Evaluation:
@@ -239,7 +241,12 @@ def test_an_ece_stands_beside_what_chance_makes_of_it() -> None:
 
 def test_a_card_keeps_the_main_figures() -> None:
     found = evaluation((unjudged(),))
-    card = card_figures(found)
+    usual = Settings().as_dict()
+    assert card_figures(found, [usual, {}])["settings"] == {}
+    card = card_figures(found, [{**usual, "frames": 32, "prior": 0.1, "evidence": True}] * 2)
+    assert card["settings"] == {"frames": 32, "prior": 0.1}
+    several = card_figures(found, [usual, {**usual, "fps": 2.5, "threshold": float("nan")}])
+    assert several["settings"] == {"fps": ["default", 2.5]}
     assert (card["files"], card["judged"], card["not_judged"]) == (81, 80, {"unreadable": 1})
     assert set(card["auc"]) == {
         "all", "photo", "photo/lipsync", "photo/swap", "video", "video/lipsync", "video/swap"
@@ -260,3 +267,15 @@ def test_a_card_keeps_the_main_figures() -> None:
 def test_nothing_to_measure_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing"):
         measured([])
+
+
+def test_figures_of_both_classes_count_the_groups_of_the_rarer_one() -> None:
+    pairs = [scanned(False, -1.0 + 0.01 * i, name=f"r{i}") for i in range(30)]
+    pairs += [scanned(True, 0.5 - 0.3 * i, name=f"f{i}", group=f"f{i // 2}") for i in range(6)]
+    (whole, *_) = measured(pairs).slices
+    assert whole.groups == 33
+    assert {found.groups for found in whole.figures.values()} == {3}
+    assert whole.judged.groups == 33
+    # Of fakes of one group no draw tells how others would do.
+    one = measured([*pairs[:30], *(scanned(True, 0.1 * i, name=f"f{i}", group="f") for i in range(6))])
+    assert math.isnan(one.slices[0].figures["auc"].low)

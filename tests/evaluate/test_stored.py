@@ -98,6 +98,7 @@ def test_the_same_calibration_gives_the_same_verdicts(model: ModelFolder, scans:
         after = judge(before)
         assert (after.label, after.reason, after.band) == (before.label, before.reason, before.band)
         assert after.message == before.message
+        assert after.settings == before.settings, "those of the scan are still those of the scan"
         assert after.logit == (before.logit if before.logit is None else pytest.approx(before.logit))
         if before.fake_probability is not None:
             assert after.fake_probability == pytest.approx(before.fake_probability)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from dfdetect.errors import InputError
 from dfdetect.train.extract import extract
-from dfdetect.train.table import read_faces, read_picture
+from dfdetect.train.table import person, read_faces, read_picture
 
 PHOTO = Path(__file__).resolve().parents[2] / "data" / "astronaut.jpg"
 
@@ -82,6 +82,15 @@ def test_columns_of_the_table_reach_the_faces(tmp_path: Path) -> None:
     folder = extract(table, tmp_path / "cache")
     told = [(row.family, row.method, row.source, row.group) for row in read_faces(folder)]
     assert told == [("real", "", "real/1.png", "real/1.png"), ("swap", "m", "s", "g")]
+    assert [row.unnamed for row in read_faces(folder)] == [True, False]
+    table.write_text("file,label,group\nreal/1.png,real,\nfake/1.png,fake,real/1.png\n")
+    one, two = read_faces(extract(table, tmp_path / "cache"))
+    assert person(one) == person(two), "a fake may name the file that it was made of"
+    elsewhere = media(tmp_path / "more", "file,label,group\nreal/1.png,real,\nfake/1.png,fake,g\n")
+    table.write_text("file,label,group\nreal/1.png,real,\nfake/1.png,fake,g\n")
+    (one, two), (three, four) = (read_faces(extract(path, tmp_path / "cache")) for path in (table, elsewhere))
+    assert person(one) != person(three), "files of one name in two tables"
+    assert person(two) == person(four), "a group that both name"
 
 
 def test_a_file_that_was_not_touched_is_not_done_again(tmp_path: Path) -> None:
@@ -96,7 +105,9 @@ def test_a_file_that_was_not_touched_is_not_done_again(tmp_path: Path) -> None:
 def test_a_replaced_file_gives_its_own_faces_under_other_names(tmp_path: Path) -> None:
     table = media(tmp_path / "media", "file,label\nreal/1.png,real\nfake/1.png,fake\n")
     (old, kept) = read_faces(extract(table, tmp_path / "cache"))
-    shutil.copyfile(tmp_path / "media" / "fake" / "1.png", tmp_path / "media" / "real" / "1.png")
+    # The same picture in other bytes: a copy would be refused.
+    with Image.open(tmp_path / "media" / "fake" / "1.png") as picture:
+        picture.save(tmp_path / "media" / "real" / "1.png", compress_level=1)
     (new, same) = read_faces(extract(table, tmp_path / "cache"))
     assert (read_picture(new) == read_picture(same)).all()
     assert new.name != old.name

@@ -108,9 +108,13 @@ def test_no_group_is_on_both_sides_of_a_split(folder: Path, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert told == "faces left out, since their group is held out under another source: 1\n"
     # A table that names no groups takes the files' names, which two of them may share.
-    rows = [dataclasses.replace(face(fold, "0.jpg"), name=f"{fold}/0.jpg") for fold in (0, 1)]
+    rows = [dataclasses.replace(face(fold, "0.jpg"), name=f"{fold}/0.jpg", unnamed=True) for fold in (0, 1)]
     assert [len(side) for side in split(rows, 0, 2)] == [1, 1]
     assert capsys.readouterr().err == ""
+    # A group that was named is one in all tables.
+    rows = [dataclasses.replace(face(fold, "anna"), name=f"{fold}/0.jpg") for fold in (0, 1)]
+    assert [len(side) for side in split(rows, 0, 2)] == [0, 1]
+    assert capsys.readouterr().err.endswith("another source: 1\n")
     assert split(rows, None, 2) == (rows, [])
     assert capsys.readouterr().err == ""
 
