@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.faces.crop import CropSpec, cut, warp
+from dfdetect.faces.pooling import divided
 from dfdetect.results import Face
 
 Vector = NDArray[np.float32]
@@ -91,7 +92,7 @@ def scene(image: NDArray[np.uint8]) -> Vector:
     # Whole rows and columns are left out first: to average all pixels costs as much as finding a face.
     step = max(1, min(image.shape[:2]) // (2 * _ENOUGH_FOR_SCENE))
     image = np.ascontiguousarray(image[::step, ::step])
-    small = _shrunk(image, min(image.shape[:2]) // _ENOUGH_FOR_SCENE)
+    small = divided(image, min(image.shape[:2]) // _ENOUGH_FOR_SCENE)
     return _lab(cv2.resize(small, (16, 16), interpolation=cv2.INTER_AREA))
 
 
@@ -134,7 +135,7 @@ def _clothes(image: NDArray[np.uint8], face: Face) -> Vector:
         for at, size in ((left, image.shape[1]), (top, image.shape[0]))
     )
     x1, y1 = math.ceil(left + side) + factor, math.ceil(top + side / 2) + factor
-    part = _shrunk(image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], factor)
+    part = divided(image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], factor)
     offset = np.array([x0 - left, y0 - top]) + (factor - 1) / 2
     matrix = np.array([[scale * factor, 0.0, scale * offset[0]], [0.0, scale * factor, scale * offset[1]]])
     body = warp(part, matrix, _BODY)[: _BODY // 2]
@@ -148,15 +149,6 @@ def _clothes(image: NDArray[np.uint8], face: Face) -> Vector:
         & (top + (rows + 1) * step <= image.shape[0] + step / 2)
     )
     return np.asarray(np.where(inside[..., None], patches, np.nan).reshape(-1, 3), np.float32)
-
-
-def _shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """The means of squares of `factor` pixels; what does not fill a square is left out."""
-    if factor < 2 or min(image.shape[:2]) < factor:
-        return image
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _lab(pixels: NDArray[Any]) -> Vector:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.faces.levels import FACTOR
+from dfdetect.faces.pooling import divided
 from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class PatientDetector:
         factor = int(min_size / _ROLLED_SIDE)
         if factor > 1:
             upright = [_scaled(f, 1 / factor) for f in upright]
-            faces = self._search_rolled(_divided(image, factor), min_size / factor, upright)
+            faces = self._search_rolled(divided(image, factor), min_size / factor, upright)
             return [_scaled(f, factor) for f in faces]
         sure = _SURE_BESIDE if upright else _SURE_ROLLED
         best: list[Face] = []
@@ -232,12 +233,3 @@ def _shrink(image: Image) -> tuple[Image, float]:
 
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
-
-
-def _divided(image: Image, factor: int) -> Image:
-    """The picture shrunk by a whole factor; rows and columns that do not fill a square are left out."""
-    import cv2
-
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    whole = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -90,3 +90,15 @@ def bins(length: int, count: int) -> tuple[Indices, Indices]:
     """First and past-the-last input pixel of each of `count` output pixels over `length` input pixels."""
     steps = np.arange(count + 1, dtype=np.int64)
     return steps[:-1] * length // count, -(-steps[1:] * length // count)
+
+
+def divided(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """The means of squares of `factor` pixels; what does not fill a square is left out.
+
+    The picture itself where `factor` is below 2, or where not even one square fits.
+    """
+    if factor < 2 or min(image.shape[:2]) < factor:
+        return image
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    whole = image[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dfdetect.reports.annotate import Annotator
+from dfdetect.explain.annotate import Annotator
 from dfdetect.reports.html.pictures import Budget, choose, draw_heat, heat_scale, thumbnail
 from dfdetect.results import Box, FaceScore, FramePicture, Label, MediaKind, ScanResult
 from tests.sample_results import judged, media, track

@@ -6,14 +6,13 @@ import ntpath
 import posixpath
 
 from dfdetect.names import plural, printable
-from dfdetect.reports.findings import caveats, sentence
+from dfdetect.reports.findings import caveats, sentence, worst_first
 from dfdetect.reports.html.appendix import Appendix
 from dfdetect.reports.html.chart import colours_of, make_chart
 from dfdetect.reports.html.facts import file_facts, length_words, media_words
 from dfdetect.reports.html.pictures import (
     Budget,
     Choice,
-    by_suspicion,
     choose,
     data_uri,
     draw_heat,
@@ -158,7 +157,7 @@ def _persons(
                 if (track.id, i) in choice.faces
             ),
         )
-        for track in by_suspicion(result.tracks)[:MOST_PERSONS]
+        for track in worst_first(result.tracks)[:MOST_PERSONS]
     )
 
 
@@ -221,7 +220,7 @@ def _frames(result: ScanResult, choice: Choice, numbers: dict[tuple[int, int], i
 
 
 def _thumbnail(result: ScanResult) -> str | None:
-    for track in by_suspicion(result.tracks):
+    for track in worst_first(result.tracks):
         for face in sorted(track.faces, key=lambda face: -face.logit):
             if face.picture:
                 return thumbnail(face.picture)

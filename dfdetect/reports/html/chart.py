@@ -47,8 +47,6 @@ class Chart:
     dots: tuple[Dot, ...]
     ticks: tuple[str, ...]
     """Times at equal distances, the first at the left edge, the last at the right one."""
-    reach: float
-    """Logit at the upper edge; the lower one is its negative, zero is in the middle."""
 
 
 def colours_of(result: ScanResult) -> dict[int, int]:
@@ -82,7 +80,7 @@ def make_chart(result: ScanResult, numbers: Mapping[tuple[int, int], int]) -> Ch
         for i, face in enumerate(t.faces)
         if (t.id, i) in numbers
     ]
-    return Chart(tuple(lines), tuple(dots), _ticks(first, last), round(reach, 1))
+    return Chart(tuple(lines), tuple(dots), _ticks(first, last))
 
 
 def _ticks(first: float, last: float) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dfdetect.reports.findings import worst_first
 from dfdetect.results import FaceScore, Label, ScanResult, TrackResult
 
 MOST_PER_FILE = 2_500_000
@@ -67,7 +68,7 @@ def choose(result: ScanResult, allowance: int) -> Choice:
     faces of all persons in turn, the frames of these, and what is left of the others.
     """
     frames = {picture.frame: len(picture.jpeg) for picture in result.frames}
-    tracks = [track for track in by_suspicion(result.tracks) if any(f.picture for f in track.faces)]
+    tracks = [track for track in worst_first(result.tracks) if any(f.picture for f in track.faces)]
     if not tracks:
         return Choice(frozenset(), frozenset(), None, 0)
     strips = [_strip(track, max(2, min(STRIP, WHOLE_STRIP // len(tracks)))) for track in tracks]
@@ -97,11 +98,6 @@ class _Purse:
             return False
         self._left -= price
         return True
-
-
-def by_suspicion(tracks: Sequence[TrackResult]) -> list[TrackResult]:
-    """The most suspicious person first; those without an answer last."""
-    return sorted(tracks, key=lambda t: (-(-1.0 if t.fake_probability is None else t.fake_probability), t.id))
 
 
 def _in_turn(

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from dfdetect.detector import Detector
 from dfdetect.errors import InputError, MediaError
+from dfdetect.explain.annotate import Annotator, Corners
+from dfdetect.explain.follow import Follower, Segment
 from dfdetect.faces.crop import crop_matrix
-from dfdetect.faces.follow import Follower, Segment
 from dfdetect.files import WholeFile, unwritable
 from dfdetect.media.reader import open_media
 from dfdetect.media.writing import Sound, VideoWriter, fits
-from dfdetect.reports.annotate import Annotator, Corners
 from dfdetect.results import Box, Face, MediaKind, ScanResult
 from dfdetect.settings import Settings
 

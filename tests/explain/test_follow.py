@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfdetect.faces.follow import INTERVAL, Follower, Segment, judged_segments, overlap
+from dfdetect.explain.follow import INTERVAL, Follower, Segment, judged_segments, overlap
 from dfdetect.results import Box, Face, FaceQuality, FaceScore, Frame, Label, TrackResult
 
 QUALITY = FaceQuality(100.0, 100.0, 0.5, 0.2)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfdetect.explain.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
 from dfdetect.reports.findings import worst_first
-from dfdetect.reports.lettering import DARK, GREY, WHITE, plate, shorten, text_width, wrap, write
 from dfdetect.results import Label, ScanResult, TrackResult
 from dfdetect.words import label_words, moment, percent, reason_words, share_words
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfdetect.faces.follow import Segment, judged_segments
-from dfdetect.reports.caption import FOR_FAKE, FOR_REAL, NOBODY, Caption, Colour, person_words, track_colour
+from dfdetect.explain.caption import FOR_FAKE, FOR_REAL, NOBODY, Caption, Colour, person_words, track_colour
+from dfdetect.explain.follow import Segment, judged_segments
+from dfdetect.explain.lettering import plate
 from dfdetect.reports.heat import balanced, full_scale, strengths
-from dfdetect.reports.lettering import plate
 from dfdetect.results import LABEL_ORDER, Box, ScanResult, TrackResult
 
 Corners = NDArray[np.float64]

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dfdetect.faces.follow import Segment
+from dfdetect.explain.annotate import NARROWEST, Annotator
+from dfdetect.explain.caption import NO_PROOF, NOBODY, Caption, person_words, track_colour
+from dfdetect.explain.follow import Segment
+from dfdetect.explain.lettering import DARK, GREY, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.media.writing import fits
-from dfdetect.reports.annotate import NARROWEST, Annotator
-from dfdetect.reports.caption import NO_PROOF, NOBODY, Caption, person_words, track_colour
-from dfdetect.reports.lettering import DARK, GREY, WHITE, plain_letters, plate, text_width, wrap, write
 from dfdetect.results import Box, Label, MediaKind, Reason, ScanResult
 from tests.sample_results import judged, media, score, track, unjudged
 
