@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
+from dfdetect.faces.turns import turns_to_upright
 from dfdetect.results import Box
 
 # Where eyes, nose and mouth corners of a frontal face lie in a unit square that just holds the face:
@@ -22,6 +23,9 @@ from dfdetect.results import Box
 REFERENCE = np.array(
     [[0.3419, 0.4616], [0.6565, 0.4598], [0.5003, 0.6405], [0.3710, 0.8247], [0.6315, 0.8232]], np.float64
 )
+
+_QUARTER = np.array([[0.0, 1.0], [-1.0, 0.0]])
+"""What a turn of ``numpy.rot90`` does to a direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def crop_matrix(box: Box, landmarks: NDArray[np.floating[Any]], spec: CropSpec) 
         side = spec.zoom * max(box.width, box.height)
     scale = spec.size / max(side, 1.0)
     centre = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
-    rotation = scale * _quarter_turn(np.asarray(landmarks, np.float64))
+    rotation = scale * np.linalg.matrix_power(_QUARTER, turns_to_upright(landmarks))
     # A pixel is its corner here, and a turn that runs an axis backwards makes its other corner the first.
     shift = spec.size / 2 - rotation @ centre + np.minimum(rotation.sum(axis=1), 0.0)
     return np.concatenate([rotation, shift[:, None]], axis=1)
@@ -126,19 +130,6 @@ def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> ND
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(out, np.uint8)
-
-
-def _quarter_turn(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The turn by quarters that brings a face upright ``[2, 2]``, by where its mouth lies from its eyes.
-
-    Networks see upright faces in training; one on its side looks less like a fake than it is.
-    """
-    x, y = landmarks[3:5].mean(axis=0) - landmarks[:2].mean(axis=0)
-    if not np.isfinite(x + y) or max(abs(x), abs(y)) < 1.0:
-        return np.eye(2)
-    if abs(x) <= abs(y):
-        return np.eye(2) * math.copysign(1.0, y)
-    return np.array([[0.0, -1.0], [1.0, 0.0]]) * math.copysign(1.0, x)
 
 
 def _similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dfdetect.faces.levels import FACTOR
 from dfdetect.faces.pooling import divided
+from dfdetect.faces.turns import turn_back, turns_to_upright
 from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ Image = NDArray[np.uint8]
 _SURE, _SURE_SMALL, _SMALL = 0.95, 0.975, 96
 _SHARE_OF_MIN = 0.8  # somewhat smaller faces are found as well, so that who decides sees them
 _USUAL = _SHARE_OF_MIN * 40  # pixels: what models are calibrated with, the default of `Settings.min_face`
+# Below, an upright face may be one on its head or side, of which the networks are less sure, the last one the
+# least in the right turn.  Of 692 upright faces of the development media 69 lie below, and none is turned; of
+# 851 turned ones 18 % are taken for another turn by MTCNN, 2 % after this look.
+_UPRIGHT, _UPRIGHT_BY = 0.999, 0.5
 _SURE_ROLLED = 0.98  # turned pictures are looked at three times as often, and seldom hold a face
 
 # Beside upright faces a rolled one counts only if it touches none of them, has so many times the side of the
@@ -71,6 +76,12 @@ class Searcher(Protocol):
 
     def detect(self, image: Image, min_size: float) -> list[Face]:
         """Faces of at least `min_size` pixels."""
+        ...
+
+    def in_every_turn(self, image: Image, face: Face) -> list[Face]:
+        """A face looked at once more in the picture turned by ``numpy.rot90`` 0 to 3 times, in this order, or
+        none: what it may be in pixels of the unturned one.
+        """
         ...
 
 
@@ -133,7 +144,26 @@ class PatientDetector:
             smallest = _affordable(shrunk, _TINY, _TINY_PIXELS)
             if not faces and tiny and smallest < least:
                 faces = self._search(shrunk, smallest)
+        faces = [self._as_it_stands(shrunk, face) for face in faces]
         return faces if scale == 1.0 else [_scaled(f, 1 / scale) for f in faces]
+
+    def _as_it_stands(self, image: Image, face: Face) -> Face:
+        """The face, or what it is in the turn in which it looks most like one."""
+        turns = turns_to_upright(face.landmarks)
+        if turns == 0 and face.probability >= _UPRIGHT:
+            return face
+        views = self._searcher.in_every_turn(image, face)
+        if not views:
+            return face
+        likes = [_logit(view.probability) for view in views]
+        likes[turns] = max(likes[turns], _logit(face.probability))
+        likes[0] += _UPRIGHT_BY
+        best = int(np.argmax(likes))
+        if best == turns:
+            return face
+        # Once more, for its window was that of another turn; what was seen by chance is gone then.
+        again = self._searcher.in_every_turn(image, views[best])
+        return again[best] if again and again[best].probability >= _SURE else face
 
     def _search(self, image: Image, min_size: float) -> list[Face]:
         return [f for f in self._searcher.detect(image, min_size) if _is_sure(f)]
@@ -180,27 +210,14 @@ def _affordable(image: Image, min_size: float, most_pixels: int) -> float:
     return max(min_size, 12 * math.sqrt(image.shape[0] * image.shape[1] / most_pixels))
 
 
-def turn_back(face: Face, turns: int, height: int, width: int) -> Face:
-    """A face found in ``np.rot90(image, turns)``, in pixels of `image`, which is `height` x `width`."""
-    box = np.array(face.box, np.float64).reshape(2, 2)
-    points = np.concatenate([box, face.landmarks.astype(np.float64)])
-    x, y = points[:, 0], points[:, 1]
-    # rot90 turns counter-clockwise: its first column is the upper row, from the right end.
-    if turns % 4 == 1:
-        x, y = width - y, x
-    elif turns % 4 == 2:
-        x, y = width - x, height - y
-    elif turns % 4 == 3:
-        x, y = y, height - x
-    low, high = np.minimum(x[0], x[1]), np.maximum(x[0], x[1])
-    top, bottom = np.minimum(y[0], y[1]), np.maximum(y[0], y[1])
-    landmarks = np.stack([x[2:], y[2:]], axis=1).astype(np.float32)
-    return Face(Box(float(low), float(top), float(high), float(bottom)), landmarks, face.probability)
-
-
 def _scaled(face: Face, factor: float) -> Face:
     box = Box(*(v * factor for v in face.box))
     return Face(box, (face.landmarks * factor).astype(np.float32), face.probability)
+
+
+def _logit(probability: float) -> float:
+    probability = min(max(probability, 1e-7), 1 - 1e-7)
+    return math.log(probability / (1 - probability))
 
 
 def _is_sure(face: Face) -> bool:

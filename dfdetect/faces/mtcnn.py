@@ -26,6 +26,7 @@ from dfdetect.ending import is_at_the_end
 from dfdetect.errors import ModelError
 from dfdetect.faces.levels import CELL, STRIDE, Level, Part, pyramid, warm
 from dfdetect.faces.pooling import Pooler
+from dfdetect.faces.turns import turn_back
 from dfdetect.packaged import MODELS, required
 from dfdetect.results import Box, Face, ModelStamp
 from dfdetect.sessions import session_options
@@ -77,6 +78,28 @@ class Mtcnn:
             Face(Box(*(float(v) for v in boxes[i])), points[i], float(scores[i]))
             for i in np.argsort(-areas, kind="stable")
         ]
+
+    def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+        """What the last network makes of the window of one face, turned by ``numpy.rot90`` 0 to 3 times.
+
+        All in pixels of `image`, RGB ``[h, w, 3]``; none where the window lies beyond it.
+        """
+        x0, y0, x1, y1 = _squared(np.array([face.box], np.float32))[0]
+        left, top = max(0, int(x0)), max(0, int(y0))
+        part = image[top : max(0, math.ceil(y1)), left : max(0, math.ceil(x1))]
+        if not part.size:
+            return []
+        pixels = Pooler(part).windows(np.array([[0, 0, part.shape[1], part.shape[0]]]), 48)
+        turned = np.concatenate([np.rot90(pixels, turns, (2, 3)) for turns in range(4)])
+        logits, shifts, points = self._nets["onet"].run(["face", "shift", "points"], {"image": turned})
+        side = float(x1 - x0)
+        boxes = _moved(np.tile(np.array([0, 0, side, side], np.float32), (4, 1)), shifts)
+        landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * (side + 1) - 1
+        found = []
+        for turns in range(4):
+            one = Face(Box(*map(float, boxes[turns])), landmarks[turns], float(_sigmoid(logits[turns, 0])))
+            found.append(_shifted(turn_back(one, turns, side, side), float(x0), float(y0)))
+        return found
 
     def _propose(self, pooler: Pooler, min_size: float) -> Array:
         """Windows ``[n, 4]`` that pnet takes for faces, on all levels of the pyramid."""
@@ -240,6 +263,12 @@ def _squared(boxes: Array) -> Array:
 def _moved(boxes: Array, shifts: Array) -> Array:
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     return boxes + shifts * np.tile(sides, 2)
+
+
+def _shifted(face: Face, x: float, y: float) -> Face:
+    x0, y0, x1, y1 = face.box
+    landmarks = face.landmarks + np.array([x, y], np.float32)
+    return Face(Box(x0 + x, y0 + y, x1 + x, y1 + y), landmarks, face.probability)
 
 
 def _inside(boxes: Array, pooler: Pooler) -> tuple[Array, NDArray[np.int64]]:

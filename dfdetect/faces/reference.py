@@ -61,6 +61,10 @@ class FacenetMtcnn:
             for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
         ]
 
+    def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+        """None: facenet-pytorch does not look at a face again."""
+        return []
+
 
 def _missing(name: str | None) -> MissingExtraError:
     return MissingExtraError(

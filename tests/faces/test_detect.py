@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import MissingExtraError
 from dfdetect.faces import detect
-from dfdetect.faces.detect import FaceDetector, PatientDetector, create_detector, turn_back
+from dfdetect.faces.detect import FaceDetector, PatientDetector, create_detector
+from dfdetect.faces.mtcnn import Mtcnn
+from dfdetect.faces.turns import turn_back, turns_to_upright
 from dfdetect.results import Box, Face, ModelStamp
 from dfdetect.settings import Settings
 
@@ -116,6 +118,9 @@ class Searched:
         self.searches += 1
         return self.rolled if image[0, 0, 0] == 0 else self.faces
 
+    def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+        return []
+
 
 def square(x: float, y: float, size: float, probability: float = 1.0) -> Face:
     return Face(Box(x, y, x + size, y + size), np.zeros((5, 2), np.float32), probability)
@@ -124,6 +129,41 @@ def square(x: float, y: float, size: float, probability: float = 1.0) -> Face:
 UPRIGHT = [square(10, 10, 50), square(70, 10, 40)]
 CORNER = np.zeros((480, 480, 3), np.uint8)
 CORNER[0, 0] = 255  # so that the picture and its turned copies can be told apart
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_face_that_is_taken_for_an_upright_one_is_turned(
+    detector: FaceDetector, mtcnn: Mtcnn, astronaut: NDArray[np.uint8], turns: int
+) -> None:
+    (upright,) = detector.detect(astronaut)
+    lying = np.ascontiguousarray(np.rot90(astronaut, -turns))
+    if turns == 1:
+        (mistaken,) = mtcnn.detect(lying, 32)
+        assert turns_to_upright(mistaken.landmarks) == 0
+    (face,) = detector.detect(lying)
+    assert turns_to_upright(face.landmarks) == turns
+    expected = turn_back(upright, turns, *lying.shape[:2])
+    np.testing.assert_allclose(face.box, expected.box, atol=0.1 * upright.box.height)
+    np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=0.08 * upright.box.height)
+
+
+def test_an_upright_face_that_is_taken_for_a_turned_one_is_upright() -> None:
+    """Only the upright search was not sure of it."""
+    landmarks = np.array([[40, 10], [40, 50], [30, 30], [15, 10], [15, 50]], np.float32)
+    mistaken = Face(Box(200.0, 200.0, 260.0, 260.0), landmarks, 0.985)
+    assert turns_to_upright(landmarks) == 1
+
+    class Doubtful(Searched):
+        chances = (0.986, 0.985, 0.985, 0.985)
+
+        def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+            return [square(200, 200, 60 + turns, self.chances[turns]) for turns in range(4)]
+
+    (found,) = PatientDetector(Doubtful([], [mistaken]), 40).detect(CORNER)
+    assert (found.box.width, found.probability) == (60, 0.986)
+    Doubtful.chances = (0.9, 0.985, 0.985, 0.985)
+    (found,) = PatientDetector(Doubtful([], [mistaken]), 40).detect(CORNER)
+    assert found.probability == 0.985
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from dfdetect.errors import ModelError
 from dfdetect.faces.crop import CropSpec, crop_matrix, cut
-from dfdetect.faces.detect import turn_back
 from dfdetect.faces.mesh import FaceMesh
 from dfdetect.faces.mtcnn import Mtcnn
 from dfdetect.faces.quality import measure_quality
+from dfdetect.faces.turns import turn_back
 from dfdetect.packaged import MODELS, required
 from dfdetect.results import Box, Face
 
