@@ -7,6 +7,7 @@ import pytest
 from make import codes, encode, quarters
 from PIL import Image
 
+from dfdetect import Detector
 from dfdetect.errors import MediaError
 from dfdetect.media.reader import open_media
 from dfdetect.results import Frame, MediaInfo, Reason
@@ -88,3 +89,65 @@ def test_previews_are_no_pictures_and_damage_costs_none():
     assert not read(Image.open(io.BytesIO(several("MPO", 2, (16, 10)))))[1].notes
     cut = Image.open(io.BytesIO(several("GIF")[:-30]))
     assert np.array_equal(read(cut)[0].image, np.asarray(cut.convert("RGB")))
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (64, 96, 1), (64, 96, 3)])
+def test_booleans_are_black_and_white(shape):
+    image = read(np.random.default_rng(0).random(shape) < 0.5)[0].image
+    assert image.shape == (64, 96, 3)
+    assert image.dtype == np.uint8
+    assert np.unique(image).tolist() == [0, 255]
+    white = np.zeros(shape, np.bool_)
+    white[10:20] = True
+    assert np.array_equal(read(white)[0].image[..., 0] == 255, white.reshape(64, 96, -1)[..., 0])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.complex64, object])
+def test_numbers_that_are_no_pixels_are_refused_with_what_to_pass(dtype):
+    with pytest.raises(
+        MediaError, match=f"an array of {np.dtype(dtype)} .* pass uint8, uint16 or floats"
+    ) as e:
+        read(np.ones((64, 96, 3), dtype))
+    assert e.value.reason is Reason.UNSUPPORTED
+
+
+def breaking(form: str) -> Image.Image:
+    """An image that was opened, and whose file lost its second half then."""
+    held = io.BytesIO(encode(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8), form))
+    image = Image.open(held)
+    held.truncate(len(held.getvalue()) // 2)
+    return image
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "GIF", "BMP"])
+def test_an_image_that_breaks_while_it_is_decoded_is_unreadable(form):
+    image = breaking(form)
+    with pytest.raises(MediaError, match=r"the image cannot be decoded: .") as caught:
+        read(image)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+def test_an_image_whose_file_was_closed_is_unreadable():
+    image = Image.open(io.BytesIO(encode(quarters(), "PNG")))
+    image.close()
+    with pytest.raises(MediaError, match="the image cannot be decoded") as caught:
+        read(image)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+def test_an_image_for_which_memory_is_short_says_so(monkeypatch):
+    image = Image.open(io.BytesIO(encode(quarters(), "PNG")))
+
+    def load(self):
+        raise MemoryError
+
+    monkeypatch.setattr(type(image), "load", load)
+    with pytest.raises(MediaError) as caught:
+        read(image)
+    assert caught.value.reason is Reason.OUT_OF_MEMORY
+
+
+def test_a_broken_image_is_a_result_of_a_scan():
+    result = Detector(model="light").scan(breaking("JPEG"))
+    assert (result.label, result.reason) == (None, Reason.UNREADABLE)
+    assert "the image cannot be decoded" in result.message
