@@ -13,7 +13,7 @@ _OF_STARTING = ("can't start new thread", "pthread_create failed")
 """What Python and ONNX Runtime say of a thread that is refused; others make it a `BlockingIOError`."""
 NO_THREADS = (
     "the system allows no more threads: raise 'ulimit -u' or the container's limit of processes (pids),"
-    " or use fewer --jobs"
+    " or scan fewer files at a time (--jobs)"
 )
 
 
@@ -38,7 +38,7 @@ def is_out_of_threads(error: BaseException) -> bool:
 def what_ran_out(error: BaseException) -> str | None:
     """Why a file was not scanned, and what to do, if `error` tells of a shortage."""
     if is_out_of_memory(error):
-        return "memory ran out while scanning this file; use fewer --jobs or a machine with more memory"
+        return "memory ran out while scanning this file; scan fewer files at a time (--jobs)"
     return f"this file was not scanned, {NO_THREADS}" if is_out_of_threads(error) else None
 
 

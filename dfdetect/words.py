@@ -1,4 +1,4 @@
-"""Words for people: times, shares, reasons, and text that is safe to show on a terminal."""
+"""Words for people: times, shares, reasons and answers."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ SHORT = [
 def test_short_memory_is_no_fault_of_the_program(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     told = raised_result("a.jpg", error, Settings(), 0.0)
     assert told.reason is Reason.OUT_OF_MEMORY
-    assert "fewer --jobs" in told.message
+    assert "scan fewer files at a time (--jobs)" in told.message
 
     def find(image: NDArray[np.uint8], at_least: float = 0.0, tiny: bool = True) -> list[Face]:
         raise error
@@ -44,7 +44,7 @@ def test_short_memory_is_no_fault_of_the_program(error: Exception, monkeypatch: 
     monkeypatch.setattr(detector, "find_faces", find)
     result = detector.scan(DATA / "astronaut.jpg")
     assert result.reason is Reason.OUT_OF_MEMORY
-    assert "more memory" in result.message
+    assert "scan fewer files at a time" in result.message
 
 
 @pytest.mark.parametrize(

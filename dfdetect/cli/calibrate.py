@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options, say
-from dfdetect.cli.options import Number, jobs_option, settings_from, settings_subset
+from dfdetect.cli.options import Number, jobs_option, refuse_settings, settings_from, settings_subset
 from dfdetect.config import kinds
 from dfdetect.names import without_commands
 
@@ -48,7 +48,10 @@ Examples:
 @jobs_option
 @settings_subset(*(name for name in kinds(output=False) if name not in _OF_SCANS))
 @common_options
+@click.pass_context
 def calibrate(
+    context: click.Context,
+    /,
     labels: Path,
     error_rate: float,
     miss_rate: float | None,
@@ -66,6 +69,8 @@ def calibrate(
     networks are others now, will do. A prior or a threshold is no part of a calibration: give --prior or
     --threshold when scanning.
     """
+    if results is not None and not copies:
+        refuse_settings(context, "--results scans nothing", ("model", "seed", "min_face", "min_frames"))
     settings = settings_from(words)
     from dfdetect.evaluate.calibrate import open_sides
     from dfdetect.evaluate.recalibrate import calibrate_folder

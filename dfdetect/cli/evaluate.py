@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from dfdetect.cli.common import COMMAND_SETTINGS, FormatFile, common_options, say
-from dfdetect.cli.options import Whole, jobs_option, option_name, settings_from, settings_options
+from dfdetect.cli.options import Whole, jobs_option, refuse_settings, settings_from, settings_options
 from dfdetect.cli.outputs import Outputs
 from dfdetect.cli.progress import wants_color
-from dfdetect.config import kinds
 from dfdetect.names import plural, printable
 from dfdetect.reports.registry import find_format
 
@@ -90,12 +88,14 @@ def evaluate(
     """
     if from_results is None and as_stored:
         raise click.UsageError("--as-stored belongs to --from-results")
-    # Set for all scans, in the environment or a file, the number of jobs is no word about this call.
-    on_line = context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE
-    if from_results is not None and (results is not None or on_line):
-        raise click.UsageError("--from-results scans nothing: leave out --results and --jobs")
-    if from_results is not None:
-        _refuse_of_scan(context, as_stored)
+    if as_stored:
+        refuse_settings(context, "--as-stored keeps verdicts as they are", ("model", "seed"))
+    elif from_results is not None:
+        from dfdetect.evaluate.stored import OF_VERDICTS
+
+        refuse_settings(context, "--from-results scans nothing", ("model", "seed", *OF_VERDICTS))
+    if from_results is not None and results is not None:
+        raise click.UsageError("--from-results scans nothing: leave out --results")
     settings = settings_from(words)
     from dfdetect.evaluate.run import Stored, evaluate_labels
 
@@ -106,21 +106,6 @@ def evaluate(
         outputs.write(evaluation, _show)
     if evaluation.missing:
         say(f"dfdetect: {_missing(evaluation.missing, evaluation.files, str(from_results))}")
-
-
-def _refuse_of_scan(context: click.Context, as_stored: bool) -> None:
-    """`click.UsageError` for settings on the command line that no stored result can obey."""
-    from dfdetect.evaluate.stored import OF_VERDICTS
-
-    obeyed = {"model", "seed"} | (set() if as_stored else set(OF_VERDICTS))
-    given = [
-        option_name(name)
-        for name in kinds(output=False)
-        if name not in obeyed and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        what = "--as-stored keeps verdicts as they are" if as_stored else "--from-results scans nothing"
-        raise click.UsageError(f"{what}: leave out {', '.join(given)}, or scan anew")
 
 
 def _missing(names: tuple[str, ...], found: int, results: str) -> str:

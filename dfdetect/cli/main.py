@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dfdetect.cli.stdout import take_all
 from dfdetect.errors import DfdetectError, ExitCode
@@ -25,15 +25,15 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: of this process) and return the exit status."""
     _open_closed_streams()
-    _wait_for_readers()
     take_all()
     _escape_what_streams_lack()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = _guarded(words)
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    return int(_flushed(code))
+    with _waiting_for_readers():
+        try:
+            code = _guarded(words)
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        return int(_flushed(code))
 
 
 def _open_closed_streams() -> None:
@@ -56,11 +56,24 @@ def _open_closed_streams() -> None:
             sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115
 
 
-def _wait_for_readers() -> None:
-    """Let writing wait for a slow reader: a program may have handed down a pipe that does not."""
-    for number in (1, 2):
-        with contextlib.suppress(OSError, AttributeError):  # the last: Windows before Python 3.12
-            os.set_blocking(number, True)
+@contextlib.contextmanager
+def _waiting_for_readers() -> Iterator[None]:
+    """Let writing wait for a slow reader: a program may have handed down a pipe that does not.
+
+    Afterwards it is as before, for the program has the same pipe.
+    """
+    with contextlib.ExitStack() as stack:
+        for number in (1, 2):
+            with contextlib.suppress(OSError, AttributeError):  # the last: Windows before Python 3.12
+                if not os.get_blocking(number):
+                    os.set_blocking(number, True)
+                    stack.callback(_wait_for_none, number)
+        yield
+
+
+def _wait_for_none(number: int) -> None:
+    with contextlib.suppress(OSError):  # closed meanwhile
+        os.set_blocking(number, False)
 
 
 def _escape_what_streams_lack() -> None:

@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,20 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
 def option_name(setting: str) -> str:
     """``min_face`` → ``--min-face``."""
     return "--" + setting.replace("_", "-")
+
+
+def refuse_settings(context: click.Context, what: str, obeyed: Collection[str]) -> None:
+    """`click.UsageError` for settings on the command line that a call without a scan cannot obey.
+
+    Set for all scans, in the environment or a file, they are no word about this call.
+    """
+    given = [
+        option_name(name)
+        for name in (*kinds(output=False), "jobs")
+        if name not in obeyed and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{what}: leave out {', '.join(given)}, or scan anew")
 
 
 def setting_texts() -> dict[str, str]:

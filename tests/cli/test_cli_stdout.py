@@ -180,3 +180,14 @@ def test_a_pipe_that_does_not_wait_gets_everything(unbuffered: str, program: Run
         assert process.stderr.read() == b""
     assert process.returncode == 1
     assert len(read.lstrip()) == len(whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there always wait")
+def test_a_pipe_that_does_not_wait_is_left_so() -> None:
+    """It belongs to the program that handed it down, too."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    subprocess.run([sys.executable, str(DRIVER), "--version"], stdout=writing, check=True, timeout=30)
+    assert not os.get_blocking(writing)
+    os.close(writing)
+    os.close(reading)

@@ -110,6 +110,18 @@ def test_the_command_takes_stored_results_and_tells_what_is_missing(
     assert "dfdetect: no photos and no videos will be called fake" in told.err
 
 
+@pytest.mark.parametrize("words", [["--frames", "4"], ["--engine", "torch", "-j", "2"]], ids=" ".join)
+def test_options_that_stored_results_cannot_obey_are_refused(
+    words: list[str], folder: Path, stored: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, results = stored
+    call = ["calibrate", str(labels), "--model", str(folder), "--results", str(results)]
+    before = (folder / "calibration.json").read_bytes()
+    assert main([*call, *words]) == 2
+    assert f"--results scans nothing: leave out {words[0]}" in capsys.readouterr().err
+    assert (folder / "calibration.json").read_bytes() == before
+
+
 def test_files_that_cannot_be_read_are_told_and_counted(
     folder: Path, stored: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -189,6 +189,30 @@ def test_an_upright_face_is_not_found_once_more_in_the_turned_picture() -> None:
     assert PatientDetector(Searched(UPRIGHT, [around]), 40).detect(CORNER) == UPRIGHT
 
 
+def test_a_turn_that_is_liked_at_first_sight_alone_is_not_taken() -> None:
+    chances = [(0.98, 0.5, 0.999, 0.5), (0.98, 0.5, 0.955, 0.5)]
+
+    class Fickle(Searched):
+        def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+            return [square(200, 200, 100 + turns, chance) for turns, chance in enumerate(chances.pop(0))]
+
+    upright = square(200, 200, 120, 0.98)
+    assert PatientDetector(Fickle([upright], []), 40).detect(CORNER) == [upright]
+    chances[:] = [(0.98, 0.5, 0.999, 0.5), (0.98, 0.5, 0.999, 0.5)]
+    (turned,) = PatientDetector(Fickle([upright], []), 40).detect(CORNER)
+    assert turned.box.width == 102
+
+
+def test_the_largest_comes_first_also_of_turned_faces() -> None:
+    class Growing(Searched):
+        def in_every_turn(self, image: NDArray[np.uint8], face: Face) -> list[Face]:
+            return [square(300, 300, 140, chance) for chance in (0.5, 0.9999, 0.5, 0.5)]
+
+    sure, turned = square(10, 10, 130), square(300, 300, 120, 0.98)
+    found = PatientDetector(Growing([sure, turned], []), 40).detect(CORNER)
+    assert [face.box.width for face in found] == [140, 130]
+
+
 @pytest.mark.parametrize(("size", "searches"), [(60, 4), (120, 1), (300, 1)])
 def test_the_picture_is_turned_only_where_upright_faces_are_small(size: float, searches: int) -> None:
     searcher = Searched([square(10, 10, size)], [])
