@@ -8,7 +8,6 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +148,11 @@ def test_a_new_finding_beside_accepted_ones(capsys: Capture) -> None:
     assert "2 accepted by the baseline" in capsys.readouterr().out
 
 
-def test_machine_formats_keep_their_form_and_say_so(capsys: Capture) -> None:
+def test_machine_formats_keep_their_form_and_say_so(capsys: Capture, schema: dict[str, Any]) -> None:
     assert main(["scan", ".", "--write-baseline", "known.json"]) == 0
     capsys.readouterr()
     assert main(["scan", ".", "--baseline", "known.json", "--json", "--report", "csv=a.csv"]) == 0
     document = json.loads(capsys.readouterr().out)
-    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
     marked = {r["path"] for r in document["results"] if any(n["code"] == "accepted" for n in r["notes"])}
     assert marked == {"./fake.jpg", "./unreadable.jpg"}

@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +51,7 @@ def document(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def test_document_is_valid(document: dict[str, Any]) -> None:
-    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
+def test_document_is_valid(document: dict[str, Any], schema: dict[str, Any]) -> None:
     jsonschema.validate(document, schema)
 
 

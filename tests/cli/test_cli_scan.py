@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import os
-from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -107,7 +107,7 @@ def test_unknown_model_lists_the_known(tmp_path: Path, capsys: Capture) -> None:
     assert got.out == ""
 
 
-def test_all_formats_at_once(files: Path, capsys: Capture) -> None:
+def test_all_formats_at_once(files: Path, capsys: Capture, schema: dict[str, Any]) -> None:
     reports = [f"--report={name}=out.{name}" for name in ("text", "json", "jsonl", "csv")]
     assert main(["scan", ".", "--ordered", *reports]) == 1
     assert (
@@ -115,7 +115,6 @@ def test_all_formats_at_once(files: Path, capsys: Capture) -> None:
         in capsys.readouterr().out
     )
     document = json.loads((files / "out.json").read_text())
-    schema = json.loads(package_files("dfdetect.record").joinpath("schema/scan-1.0.json").read_text("utf-8"))
     jsonschema.validate(document, schema)
     names = [record["path"] for record in document["results"]]
     assert len(names) == 5
