@@ -186,7 +186,8 @@ def _say_no_room(error: OSError) -> None:
 def _flushed(code: ExitCode) -> ExitCode:
     """Flush standard output now: at exit Python would complain of a reader that has gone, with status 120."""
     error = _flush_or_drop()
-    if error is None:
+    # Nobody takes an interrupted scan for a whole one; a terminal that was closed takes nothing any more.
+    if error is None or code is ExitCode.INTERRUPTED:
         return code
     if _reader_gone(error):
         return ExitCode.INTERRUPTED if code is ExitCode.CLEAN else code

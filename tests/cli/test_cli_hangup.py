@@ -20,8 +20,9 @@ from dfdetect.errors import ExitCode
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [[], ["--jsonl"], ["--jsonl", "--quiet"]])
-def test_a_closed_terminal_leaves_what_is_done(tmp_path: Path, words: list[str]) -> None:
+def test_a_closed_terminal_leaves_what_is_done(tmp_path: Path, words: list[str], unbuffered: str) -> None:
     import fcntl
     import termios
 
@@ -35,8 +36,9 @@ def test_a_closed_terminal_leaves_what_is_done(tmp_path: Path, words: list[str])
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with subprocess.Popen(
-        command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_terminal
+        command, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_terminal
     ) as process:
         os.close(theirs)
         shown = b""
