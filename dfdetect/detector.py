@@ -6,12 +6,14 @@ The command line, a worker process and a Python user all call `Detector.scan`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import threading
 import time
 import weakref
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 from dfdetect import __version__
@@ -53,6 +55,9 @@ else:
 
 CLOSER_LOOKS = 2
 """One for whoever appears only briefly, and one more where the first frames showed nobody at all."""
+LINKING_LOOKS = 3
+"""Each in the middle of what the one before has left open: an eighth of the distance of two frames."""
+LINKING_SHARE = 0.5  # of the face that is lost: smaller ones are not it
 _loaded: weakref.WeakSet[Detector] = weakref.WeakSet()
 """The detectors of this process whose networks were loaded."""
 
@@ -126,7 +131,7 @@ class Detector:
                 Aside(self._scorer, self.load_finder) as aside,
             ):
                 evidence = self._look(media, aside)
-                info = media.info
+                info = replace(media.info, frames_sampled=evidence.frames)
                 verdict = self._judge.judge(
                     media.kind, evidence.tracks(), evidence.frames, beyond=evidence.dropped > 0
                 )
@@ -167,6 +172,7 @@ class Detector:
 
             looks = Looks(self.settings, self._model.card.looks(media.kind), self._judge.gate, aside)
             looks.look(frames, self._lookout().look)
+        self._link(media, looks, aside)
         for _ in range(CLOSER_LOOKS):
             windows = looks.worth_a_closer_look(media.kind)
             if not windows:
@@ -175,7 +181,19 @@ class Detector:
             count = self.settings.frames * (1 if looks.found else 2)
             find = self.find_faces if looks.found else self._lookout().look
             looks.look(_hurried(media.closer(windows, count), media.kind, aside), find)
+            self._link(media, looks, aside)
         return looks
+
+    def _link(self, media: Media, looks: Looks, aside: Aside) -> None:
+        """Look between two frames where one person may have been taken for two, and between those again."""
+        for _ in range(LINKING_LOOKS):
+            seams = looks.seams()
+            if not seams:
+                break
+            least = LINKING_SHARE * min(seam.size for seam in seams)
+            middles = (f for seam in seams for f in media.closer([(seam.start, seam.end)], 1))
+            find = functools.partial(self.find_faces, at_least=least, tiny=False)
+            looks.link(_hurried(middles, media.kind, aside), find)
 
     def _lookout(self) -> Lookout:
         from dfdetect.faces.detect import saving_from

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from dfdetect.faces.crop import cut
 from dfdetect.faces.pictures import FACE_SIDE, PictureBook, small_jpeg
 from dfdetect.faces.quality import measure_quality
-from dfdetect.faces.tracks import Tracker
+from dfdetect.faces.tracks import Seam, Tracker
 from dfdetect.results import (
     Face,
     FaceQuality,
@@ -86,6 +86,7 @@ class Looks:
         self._looks: list[_Look] = []
         self._largest: dict[int, float] = defaultdict(float)
         self._dropped = 0
+        self._linked = 0
         self._evidence: list[TrackEvidence] | None = None
 
     @property
@@ -127,6 +128,24 @@ class Looks:
         self._hand_in()
         while self._pending:
             self._take()
+
+    def seams(self) -> list[Seam]:
+        """Where a frame between two would tell whether one person was taken for two; see `Tracker.seams`.
+
+        As many, at most, as there are frames to spend: together no more than at first sight.
+        """
+        return self._tracker.seams()[: max(0, self._settings.frames - self._linked)]
+
+    def link(self, frames: Frames, find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
+        """Look at further frames for who is who alone: their faces are neither scored nor counted.
+
+        They lie where somebody moves or is hardly seen, and would outweigh the rest.
+        """
+        self._evidence = None
+        with contextlib.closing(frames):
+            for frame in frames:
+                self._linked += 1
+                self._tracker.assign(frame, find(frame.image)[: self._settings.max_faces])
 
     def _crops(self, frame: Frame, found: list[Face]) -> Iterator[TrackedCrop]:
         faces, look = found[: self._settings.max_faces], self._looks[-1]
@@ -219,11 +238,13 @@ class Looks:
         return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
 
     def _persons(self) -> dict[int, list[int]]:
-        """The tracks of each person."""
+        """The tracks of each person who counts."""
+        counted = {track for look in self._looks for track in look.times}
         persons: dict[int, list[int]] = defaultdict(list)
         for track, person in self._tracker.final_ids().items():
-            persons[person].append(track)
-        return persons
+            if track in counted:
+                persons[person].append(track)
+        return {number: persons[person] for number, person in enumerate(sorted(persons), 1)}
 
     def _is_enough(self, members: list[int], looks: Sequence[_Look]) -> bool:
         """Whether a person can be judged by what these looks found of their tracks."""
