@@ -89,6 +89,7 @@ class Tracker:
         self._settings = settings or Settings()
         self._tracks: list[_Track] = []
         self._first: tuple[Frame, Sequence[Face]] | None = None
+        self._groups: list[list[_Track]] | None = None
 
     def assign(self, frame: Frame, faces: Sequence[Face]) -> list[int]:
         """The track number of each face of one frame, in the order of `faces`; no number comes twice."""
@@ -119,15 +120,14 @@ class Tracker:
                 (chosen[i],) = self._begin(1)
         joined = [chosen[i] for i in range(len(views))]
         _add(joined, views)
+        self._groups = None
         return [track.number for track in joined]
 
     def final_ids(self) -> dict[int, int]:
         """The person of every track number, counted from 1 in order of first appearance."""
         if self._first is not None:
             return {track.number: person for person, track in enumerate(self._tracks, 1)}
-        groups = self._persons()
-        groups.sort(key=lambda g: (min(t.views[0].time for t in g), min(t.number for t in g)))
-        return {track.number: person for person, group in enumerate(groups, 1) for track in group}
+        return {track.number: person for person, group in enumerate(self._persons(), 1) for track in group}
 
     def seams(self) -> list[Seam]:
         """Where a person ends and soon after another begins, at about that place, who was never seen beside
@@ -147,7 +147,12 @@ class Tracker:
         return [Seam(start, end, size) for (start, end), size in sorted(found.items())]
 
     def _persons(self) -> list[list[_Track]]:
-        return _merge([[track] for track in self._tracks], _likeness_table(self._tracks))
+        """The tracks of each person, in order of first appearance."""
+        if self._groups is None:  # among a thousand tracks it takes seconds, and is asked for after each look
+            groups = _merge([[track] for track in self._tracks], _likeness_table(self._tracks))
+            groups.sort(key=lambda g: (min(t.views[0].time for t in g), min(t.number for t in g)))
+            self._groups = groups
+        return self._groups
 
     def _begin(self, count: int) -> list[_Track]:
         new = [_Track(len(self._tracks) + i) for i in range(count)]
