@@ -36,7 +36,7 @@ _SAME_SCENE = 0.05  # mean difference of the thumbnails; .07 already takes two b
 _VIEWS = 8  # faces remembered of each track: bounds memory, and the time of a comparison
 _RECENT = 64  # tracks that a new face is compared with
 _MANY = 200
-# Where a closer look may tell one person from two.  Of 51 clips of one person that were split, on 718, 31 are
+# Where a closer look may tell one person from two.  Of 51 clips of one person that were split, of 714, 33 are
 # mended so, and of 223 clips of two people of one source cut together none is made one.
 _SOON = 2.0  # seconds
 _ABOUT_THERE, _ABOUT_AS_LARGE, _SIMILAR_SCENE = 1.0, 0.5, 0.15
