@@ -84,8 +84,8 @@ _JUDGING = frozenset(
 class Note(NamedTuple):
     """Something that a reader of the verdict must know, e.g. that the file is truncated.
 
-    `code` is stable and for machines (``truncated``, ``hdr``, ``interlaced``, ``faces_dropped`` …),
-    `text` is a sentence for people.
+    `code` is stable and for machines (``truncated``, ``hdr``, ``interlaced``, ``faces_dropped`` …; the schema
+    lists them all), `text` is a sentence for people.
     """
 
     code: str
@@ -232,8 +232,10 @@ class TrackResult:
     label: Label | None
     reason: Reason | None
     fake_probability: float | None
+    """Calibrated probability (0–1) that this face is fake, None when it was not judged.  Of `logit` less the
+    penalty of the file (see `ScanResult.logit`), so that the most suspicious person has the file's own."""
     logit: float | None
-    """Aggregated logit of the track, None when it was not judged."""
+    """Aggregated logit of the track, None when it was not judged; without the penalty."""
     start: float
     end: float
     faces: tuple[FaceScore, ...]
@@ -298,7 +300,10 @@ class ScanResult:
     fake_probability: float | None
     """Calibrated probability (0–1) that at least one face in the file is fake; None if not judged."""
     logit: float | None
-    """The file's aggregated logit before calibration; None if not judged."""
+    """The file's aggregated logit before calibration; None if not judged.
+
+    That of its most suspicious person, less a penalty where several persons were judged, so that a crowd is
+    not fake by chance: the calibration's ``track_penalty`` times the natural logarithm of their number."""
     band: tuple[float, float] | None
     """Below the first probability the answer is *real*, from the second on *fake*, between *uncertain*."""
     tracks: tuple[TrackResult, ...]

@@ -54,9 +54,10 @@ _MARK = re.compile(r"This finding is accepted by the (?:new )?baseline(?:: .+)?\
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PERSONS = re.compile(r"\b[Pp]ersons?\b")
 _TIME = r"[\d.:]+(?: s)?"
+_WHEN = r"(?:, most clearly| whenever seen,|, seen)"
 # What `dfdetect.verdict.messages` chooses by the scores, with the answer as it is: engines may differ.
 _CHOSEN = (
-    (re.compile(rf" throughout(?=: )|, most clearly (?:at {_TIME}|from {_TIME} to {_TIME})(?=: )"), ""),
+    (re.compile(rf"(?: throughout|{_WHEN} (?:at {_TIME}|from {_TIME} to {_TIME}))(?=: )"), ""),
     (re.compile(r"\bunder (?=1 %)|\bover (?=99 %)"), ""),
     (re.compile(r" just (?=below the threshold of )"), " "),
     (re.compile(r" at (?=the threshold of )"), " above "),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dfdetect.names import plural, printable
+from dfdetect.names import printable
 from dfdetect.record.summary import Summary, decides, is_accepted
 from dfdetect.reports.base import Report
 from dfdetect.reports.findings import doubts, sentence, unseen, why, worst_first
+from dfdetect.reports.spacing import looked_at
 from dfdetect.reports.timeline import peak
 from dfdetect.results import Label, MediaInfo, MediaKind, ScanResult, TrackResult
 from dfdetect.verdict.messages import unusual_words
@@ -122,7 +123,7 @@ def _details(result: ScanResult) -> list[str]:
     if result.label is not None and result.message:
         details.append(printable(result.message))
     if result.media is not None:
-        details.append(_media(result.media))
+        details.append(_media(result.media, looked_at(result)))
     said = why(result) if result.reason is not None else unseen(result)
     untold = [note.text for note in result.every_note if not _told(note.text, said)]
     details += [printable(f"note: {text}") for text in untold]
@@ -139,7 +140,7 @@ def _told(text: str, line: str) -> bool:
     return printable(text) in line or printable(sentence(text)) in line
 
 
-def _media(media: MediaInfo) -> str:
+def _media(media: MediaInfo, looks: str) -> str:
     parts = [media.kind.value, "/".join(filter(None, (media.container, media.codec)))]
     parts.append(f"{media.width}×{media.height}")
     if media.kind is MediaKind.VIDEO:
@@ -147,5 +148,5 @@ def _media(media: MediaInfo) -> str:
             parts.append(length(media.duration))
         if media.frame_rate is not None:
             parts.append(f"{media.frame_rate:.4g} frames/s")
-        parts.append(f"{plural(media.frames_sampled, 'frame')} looked at")
+        parts.append(looks)
     return printable(", ".join(parts))

@@ -15,12 +15,21 @@ from dfdetect.errors import ModelError
 from dfdetect.results import FaceQuality, FaceScore, Label, MediaKind, Note, Reason, TrackResult
 from dfdetect.settings import DEFAULT_FRAMES, Settings
 from dfdetect.verdict.calibration import Calibration, to_probability
-from dfdetect.verdict.messages import JudgedPerson, Limits, judged_message, person_note, unjudged_message
+from dfdetect.verdict.messages import (
+    JudgedPerson,
+    Limits,
+    clearest,
+    judged_message,
+    person_note,
+    unjudged_message,
+)
 from dfdetect.verdict.novelty import novelty_figures, novelty_note
 from dfdetect.verdict.track import Floats, TrackScores
 
 # Which reason is named when several hold for equally many faces: the one that is easiest to mend first.
 _ORDER = (Reason.FACE_TOO_SMALL, Reason.FACE_TOO_DARK, Reason.FACE_TOO_BLURRED)
+# Who is seen in this share of the frames is in all that was looked at: a turned head may be missed.
+_ALL_ALONG = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ class Judge:
                 continue
             result = self._judge_track(kind, person, penalty)
             results.append(result)
-            persons.append(self._describe(kind, person, result, penalty))
+            persons.append(self._describe(kind, person, result, penalty, frames_sampled))
         usable = {s.evidence.id: s.usable for s in judged}
         return self._answer(kind, results, persons, usable, penalty, beyond)
 
@@ -201,18 +210,18 @@ class Judge:
         return Label.REAL if probability < low else Label.UNCERTAIN
 
     def _describe(
-        self, kind: MediaKind, person: _Sorted, result: TrackResult, penalty: float
+        self, kind: MediaKind, person: _Sorted, result: TrackResult, penalty: float, frames_sampled: int
     ) -> JudgedPerson:
         """What the message needs of a person: among others when its frames look fake on their own."""
         alone = self._alone(TrackScores.from_faces(person.usable)) - penalty
-        peak = int(np.argmax([s.logit for s in person.usable]))
+        always = result.faces_found >= _ALL_ALONG * frames_sampled
         return JudgedPerson(
             id=result.id,
             label=result.label or Label.UNCERTAIN,
             probability=result.fake_probability or 0.0,
-            times=tuple(s.time for s in person.usable),
             suspicious=tuple(self._label(kind, float(logit)) is Label.FAKE for logit in alone),
-            peak=person.usable[peak].time,
+            clearest=clearest(result.faces),
+            seen=None if always else (result.start, result.end),
         )
 
     def _alone(self, track: TrackScores) -> Floats:

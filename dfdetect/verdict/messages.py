@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dfdetect.numbers import whole_percent
-from dfdetect.results import Label, MediaKind, Note, Reason
+from dfdetect.results import FaceScore, Label, MediaKind, Note, Reason
+from dfdetect.words import clock
 
-_THROUGHOUT = 0.7  # from this share of its frames on, a person looks fake in the whole video
+_THROUGHOUT = 0.7  # from this share of its judged faces on, a person looks fake in all that was seen of it
+_CHANGE = 4  # with fewer scored faces a change over time cannot be told from noise
+_GAP = 2.0  # uneven: the upper and the lower faces differ by this much in mean logit (odds of 7 to 1)
 _MOST_DECIMALS = 4  # of a per cent, where whole ones do not tell a probability from a limit
 _UNUSUAL = 0.9  # above this novelty it is worth a word; from the calibration's alarm on a note says more
 _LISTED = 5  # persons that a sentence names before it says "and more"
@@ -30,12 +33,12 @@ class JudgedPerson:
     id: int
     label: Label
     probability: float
-    times: tuple[float, ...]
-    """Of the judged faces, rising."""
     suspicious: tuple[bool, ...]
-    """For each of them, whether it looks fake on its own."""
-    peak: float
-    """Time of the most suspicious face."""
+    """For each of the judged faces, whether it looks fake on its own."""
+    clearest: tuple[float, float] | None = None
+    """When the person looks fake most clearly, by `clearest`."""
+    seen: tuple[float, float] | None = None
+    """First and last second; None where the person is in all that was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +174,28 @@ def spoken_time(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def run_around(high: Sequence[bool], place: int) -> tuple[int, int]:
-    """First and last place of the run of high faces around `place`; `place` alone where it is not high.
+def clearest(faces: Sequence[FaceScore]) -> tuple[float, float] | None:
+    """First and last second of the run of high scores around the highest, None where the scores are even.
 
-    Around the highest face this is when a person looks fake most clearly: a longer run of lower scores must
-    not hide it.  For the sentence faces are high that look fake on their own, for reports those above the
-    middle of the person's scores; the times that both name hold the highest face.
+    `faces` are one person's, in order of time; they are split at the middle between the lowest and the
+    highest logit.  Around the highest: a longer run of lower scores must not hide it.  The sentence on a file
+    and the reports all say when by this, so that no two answers stand side by side.  It says where to look,
+    not more: single faces are not calibrated.
     """
-    first = last = place
-    while high[place] and first > 0 and high[first - 1]:
+    logits = [face.logit for face in faces]
+    if len(logits) < _CHANGE:
+        return None
+    middle = (min(logits) + max(logits)) / 2
+    high = [logit for logit in logits if logit > middle]
+    low = [logit for logit in logits if logit <= middle]
+    if not high or not low or sum(high) / len(high) - sum(low) / len(low) < _GAP:
+        return None
+    first = last = logits.index(max(logits))
+    while first > 0 and logits[first - 1] > middle:
         first -= 1
-    while high[place] and last + 1 < len(high) and high[last + 1]:
+    while last + 1 < len(logits) and logits[last + 1] > middle:
         last += 1
-    return first, last
+    return faces[first].time, faces[last].time
 
 
 def _fakes(
@@ -248,15 +260,24 @@ def _side(top: JudgedPerson, threshold: float) -> str:
 
 
 def _when(kind: MediaKind, person: JudgedPerson) -> str:
-    if kind is MediaKind.PHOTO or len(person.times) == 1:
+    """When in a video; with the seconds wherever it does not hold for all that was looked at."""
+    if kind is MediaKind.PHOTO:
         return ""
-    if sum(person.suspicious) >= _THROUGHOUT * len(person.times):
-        return " throughout"
-    first, last = run_around(person.suspicious, person.times.index(person.peak))
-    start, end = spoken_time(person.times[first]), spoken_time(person.times[last])
-    if start != end:
-        return f", most clearly from {start} to {end}"
-    return f", most clearly at {spoken_time(person.peak)}"
+    if person.clearest is not None:
+        return f", most clearly {_stretch(*person.clearest)}"
+    judged = len(person.suspicious)
+    always = judged > 1 and sum(person.suspicious) >= _THROUGHOUT * judged
+    if person.seen is None:
+        return " throughout" if always else ""
+    return f" whenever seen, {_stretch(*person.seen)}" if always else f", seen {_stretch(*person.seen)}"
+
+
+def _stretch(start: float, end: float) -> str:
+    """``from 3.2 s to 6.4 s`` or ``at 3.2 s``; from a minute on the end is rounded up, as the reports do."""
+    first, last = spoken_time(start), spoken_time(end)
+    if not last.endswith(" s"):
+        last = clock(math.ceil(round(end, 3)))
+    return f"from {first} to {last}" if end > start and first != last else f"at {first}"
 
 
 def _all_judged(judged: int, found: int, beyond: bool) -> str:

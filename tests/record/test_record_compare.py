@@ -205,7 +205,12 @@ def test_no_other_text_passes_as_the_mark_of_a_baseline() -> None:
         ("looks fake", "may look fake", False),
         (", most clearly at 3.2 s", " throughout", True),
         (", most clearly at 3.2 s", ", most clearly from 0.0 s to 1:05", True),
+        (", most clearly at 3.2 s", " whenever seen, from 0.0 s to 1:05", True),
+        (", most clearly at 3.2 s", " whenever seen, at 3.2 s", True),
+        (", most clearly at 3.2 s", ", seen from 3.2 s to 4.0 s", True),
+        (", most clearly at 3.2 s", "", True),
         (", most clearly at 3.2 s", ", most clearly to nobody", False),
+        (", most clearly at 3.2 s", " whenever seen, by nobody", False),
     ],
 )
 def test_sentences_move_only_in_their_numbers(old: str, new: str, within: bool) -> None:

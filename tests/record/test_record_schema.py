@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import dataclasses
 import json
 import math
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,7 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dfdetect
 from dfdetect.record.plain import plain_result
+from dfdetect.record.summary import ACCEPTED
 from dfdetect.results import SCHEMA_VERSION, Label, MediaKind, Reason, ScanResult
 from dfdetect.settings import DETECTORS, ENGINES, Settings
 from tests.sample_results import NOT_UTF8, judged, media, render, samples, score, summary_of, track
@@ -56,6 +61,36 @@ def test_schema_knows_what_the_code_knows(schema: dict[str, Any]) -> None:
     assert tuple(parts["settings"]["properties"]["detector"]["enum"]) == DETECTORS
     fields = {field.name for field in dataclasses.fields(ScanResult)}
     assert set(parts["result"]["properties"]) == fields - {"frames"} | {"path_base64"}
+
+
+def test_schema_lists_the_code_of_every_note(schema: dict[str, Any]) -> None:
+    """As the code gives them: to `Note`, to a method `_note` or to a function `note`."""
+    described = schema["$defs"]["note"]["properties"]["code"]["description"]
+    listed = re.findall(r"(?:^|[.;] )([a-z0-9_]+): \w", described)
+    assert listed == sorted(listed)
+    assert "truncated" in listed
+    given = set()
+    for path in Path(dfdetect.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_bytes())):
+            if (
+                isinstance(call, ast.Call)
+                and len(call.args) == 2
+                and re.search(r"(\b|_)[Nn]ote$", _name(call))
+            ):
+                given.add(_code(call.args[0]))
+    assert given - {None} <= set(listed)
+    assert set(listed) - given <= {"part"}
+
+
+def _name(call: ast.Call) -> str:
+    return ast.unparse(call.func)
+
+
+def _code(first: ast.expr) -> str | None:
+    """A code, or None for one that a variable has, such as in `Media._note` itself."""
+    if isinstance(first, ast.Name) and first.id == "ACCEPTED":
+        return ACCEPTED
+    return first.value if isinstance(first, ast.Constant) else None
 
 
 def test_json_document_is_valid(schema: dict[str, Any], results: list[ScanResult]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from dfdetect.explain.annotate import Annotator
 from dfdetect.reports.html.pictures import Budget, choose, draw_heat, heat_scale, thumbnail
 from dfdetect.results import Box, FaceScore, FramePicture, Label, MediaKind, ScanResult
-from tests.sample_results import judged, media, track
+from tests.sample_results import judged, media, render, track
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -74,6 +75,51 @@ def test_everyone_is_seen_before_anyone_twice() -> None:
 
 def test_with_room_for_all_nothing_is_left_out() -> None:
     assert choose(result_with(2, 8, 1000, 1000), 1_000_000).left_out == 0
+
+
+@pytest.mark.parametrize(
+    ("people", "faces", "said"),
+    [
+        (1, 12, []),
+        (1, 13, ["12 of 13 scored faces are shown."]),
+        (1, 36, ["12 of 36 scored faces are shown."]),
+        (7, 12, ["10 of 12 scored faces are shown."] * 7),
+        (40, 2, ["1 of 2 scored faces is shown."] * 8),
+    ],
+)
+def test_the_page_says_how_many_faces_it_lacks(people: int, faces: int, said: list[str]) -> None:
+    """Also of those that no strip would have held; with them it has all it can."""
+    page = render("html", [result_with(people, faces, 100, 100)])
+    assert re.findall(r'<p class="few[^>]*>([^<]+)', page) == said
+    shown = page.count('<li><button type="button"')
+    assert shown == min(people * faces, 72, people * max(2, min(12, 72 // people)))
+    assert "was kept" not in page
+    assert "left out to keep" not in page
+
+
+def test_a_person_none_of_whose_faces_is_shown_is_told_of() -> None:
+    tracks = result_with(2, 2, 10, 10).tracks
+    huge = (dataclasses.replace(face, picture=b"x" * 3_000_000) for face in tracks[0].faces)
+    second = dataclasses.replace(tracks[0], faces=tuple(huge))
+    result = dataclasses.replace(result_with(2, 2, 10, 10), tracks=(second, tracks[1]))
+    assert "No face of this person is shown." in render("html", [result])
+    assert "is shown" not in render("html", [unpictured(result)])
+
+
+def unpictured(result: ScanResult) -> ScanResult:
+    """Without any picture, as a scan for other reports gives it."""
+    tracks = (
+        dataclasses.replace(t, faces=tuple(dataclasses.replace(f, picture=None) for f in t.faces))
+        for t in result.tracks
+    )
+    return dataclasses.replace(result, tracks=tuple(tracks), frames=())
+
+
+def test_that_a_report_on_a_file_alone_has_more_is_said_only_where_it_has() -> None:
+    """The first file has all the room that there is."""
+    page = render("html", [result_with(1, 64, 9_000, 60_000)] * 3)
+    said = re.findall(r"pictures were left out to keep this report small([^.]*)\.", page)
+    assert said == ["", *["; a report on this file alone has more"] * 2]
 
 
 def test_a_result_without_pictures_needs_none() -> None:

@@ -69,6 +69,17 @@ def test_a_probability_on_the_other_side_is_explained(
     assert "traces that it knows" not in words
 
 
+@pytest.mark.parametrize(("persons", "told"), [(1, False), (2, True)])
+def test_what_several_persons_take_off_the_score_is_told(persons: int, told: bool) -> None:
+    tracks = [track(i, Label.FAKE, 0.8, (0.0,), (3.0 - i,)) for i in range(1, persons + 1)]
+    tracks.append(track(9, None, None, (0.0,), (0.0,)))
+    result = judged("a.jpg", Label.FAKE, 0.8, tuple(tracks), media(MediaKind.PHOTO))
+    words = Outline(render("html", [dataclasses.replace(result, logit=2.0 - 0.6 * told)])).words()
+    lowered = "(raw score +1.400, lowered from +2.000 for 2 judged persons)"
+    assert (lowered if told else "(raw score +2.000)") in words
+    assert "so that a crowd is not fake by chance" in words
+
+
 def test_the_share_of_fakes_that_was_set_is_the_only_one_named() -> None:
     result = dataclasses.replace(samples()[0], settings={"prior": 0.1})
     assert "half of which" not in Outline(render("html", [result])).words()

@@ -150,7 +150,7 @@ def test_nobody_is_there_for_longer_than_the_video(duration: float, share: float
     ],
 )
 def test_an_uncertain_share_is_told_from_its_limits(probability: float, said: str) -> None:
-    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (0.0,), (False,), 0.0)
+    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (False,))
     assert said in messages.judged_message(MediaKind.PHOTO, [person], 1, (0.23, 0.8))
 
 
@@ -165,14 +165,14 @@ def test_an_uncertain_share_is_told_from_its_limits(probability: float, said: st
 def test_limits_near_none_and_all_have_decimals(
     probability: float, band: tuple[float, float], said: str
 ) -> None:
-    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (0.0,), (False,), 0.0)
+    person = messages.JudgedPerson(1, Label.UNCERTAIN, probability, (False,))
     assert said in messages.judged_message(MediaKind.PHOTO, [person], 1, band)
 
 
 @given(st.floats(1e-5, 1 - 1e-5), st.floats(1e-5, 1 - 1e-5))
 def test_what_is_said_of_a_threshold_agrees_with_the_figures(probability: float, threshold: float) -> None:
     label = Label.FAKE if probability >= threshold else Label.REAL
-    person = messages.JudgedPerson(1, label, probability, (0.0,), (False,), 0.0)
+    person = messages.JudgedPerson(1, label, probability, (False,))
     said = messages.judged_message(MediaKind.PHOTO, [person], 1, (threshold, threshold))
     pattern = r" is (under |over |)([\d.]+) %, (above|at|just below|below) the threshold of ([\d.]+) %\.$"
     found = re.search(pattern, said)
@@ -208,7 +208,7 @@ def test_what_is_said_of_a_threshold_agrees_with_the_figures(probability: float,
 def test_an_answer_by_a_threshold_names_it(
     label: Label, probability: float, threshold: float, prior: float | None, said: str
 ) -> None:
-    person = messages.JudgedPerson(1, label, probability, (0.0,), (True,), 0.0)
+    person = messages.JudgedPerson(1, label, probability, (True,))
     message = messages.judged_message(MediaKind.PHOTO, [person], 1, (threshold, threshold), prior)
     assert message.endswith(f"the probability of a fake is {said}")
 
@@ -218,7 +218,7 @@ def test_an_answer_by_a_threshold_names_it(
     [(0.005, "0.5 %"), (0.001, "0.1 %"), (0.015, "1.5 %"), (0.07, "7 %"), (1e-7, "0.00001 %"), (0.5, "50 %")],
 )
 def test_a_prior_is_named_as_it_was_given(prior: float, said: str) -> None:
-    person = messages.JudgedPerson(1, Label.REAL, 0.001, (0.0,), (False,), 0.0)
+    person = messages.JudgedPerson(1, Label.REAL, 0.001, (False,))
     message = messages.judged_message(MediaKind.PHOTO, [person], 1, (0.2, 0.8), prior)
     assert message.endswith(f"the probability of a fake is under 1 %, if {said} of such files are fake.")
 

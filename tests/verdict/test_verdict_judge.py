@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from verdict_cases import GOOD, calibration, judge, person, score
 
 from dfdetect.errors import ModelError
-from dfdetect.reports.timeline import peak
 from dfdetect.results import FaceQuality, Label, MediaKind, Reason
 from dfdetect.scoring.models import load_model
 from dfdetect.settings import LEAST_PRIOR, Settings
@@ -167,55 +166,6 @@ def test_unjudged_person_beside_a_judged_one_is_a_note() -> None:
     assert "2 of 3" in note.text
     assert "person 3 (too small)" in note.text
     assert "The one person that can be judged" in verdict.message
-
-
-def test_video_says_when() -> None:
-    calm, wild = [-4.0] * 12, [12.0] * 12
-    verdict = judge(VIDEO, person(1, *calm, *wild, *calm[:3]))
-    assert verdict.label is Label.FAKE
-    assert "most clearly from 6.0 s to 11.5 s" in verdict.message
-    assert "throughout" in judge(VIDEO, person(1, *wild)).message
-
-
-@pytest.mark.parametrize(
-    ("logits", "said", "reported"),
-    [
-        # A long run just above the limit does not hide where the scores are highest.
-        ((1.3, 1.4, -1.0, -1.0, -1.0, 6.0, 6.0, -1.0), "from 5.0 s to 6.0 s", (5.0, 6.0)),
-        ((1.3, 1.4, -1.0, -1.0, -1.0, 12.0, -1.0, -1.0), "at 5.0 s", (5.0, 5.0)),
-        ((7.0, -3.0, -3.0, 5.0, 5.0, 5.0, -3.0, -3.0), "at 0.0 s", (0.0, 0.0)),
-        # Also beyond the least and greatest probability.
-        ((30.0, -20.0, -20.0, 90.0, -20.0, -20.0), "at 3.0 s", (3.0, 3.0)),
-    ],
-)
-def test_the_times_in_sentence_and_report_hold_the_highest_score(
-    logits: tuple[float, ...], said: str, reported: tuple[float, float]
-) -> None:
-    values = calibration(aggregator={"kind": "mean"})
-    verdict = judge(VIDEO, person(1, *logits, step=1.0), values=values)
-    assert f"looks fake, most clearly {said}: " in verdict.message
-    assert peak(verdict.tracks[0]) == reported
-
-
-@pytest.mark.parametrize(
-    ("aggregator", "logits", "said"),
-    [
-        # Every frame is as fake as the person, whose probability is over 90 %.
-        ({"weights": {"mean": 1.0}, "bias": 4.0}, [-1.0, -0.9] * 4, "looks fake throughout"),
-        ({"weights": {"mean": 2.0}, "bias": -3.0}, [1.5] * 5 + [9.0] * 3, "clearly from 2.5 s to 3.5 s"),
-    ],
-)
-def test_a_learned_aggregator_has_its_own_scale(
-    aggregator: dict[str, Any], logits: list[float], said: str
-) -> None:
-    values = calibration(aggregator={"kind": "linear", **aggregator})
-    assert said in judge(VIDEO, person(1, *logits), values=values).message
-
-
-def test_an_aggregator_that_picks_frames_leaves_the_others_as_they_are() -> None:
-    values = calibration(aggregator={"kind": "top_mean", "share": 0.25})
-    message = judge(VIDEO, person(1, *[-1.0] * 6, 6.0, 6.0), values=values).message
-    assert "most clearly from 3.0 s to 3.5 s" in message
 
 
 def test_of_persons_of_one_probability_the_same_speaks_everywhere() -> None:

@@ -59,10 +59,3 @@ def test_a_novelty_at_the_alarm_gets_the_note() -> None:
         values = copy.deepcopy(VALUES)
         values["novelty"]["alarm"] = alarm
         assert [note.code for note in judge(PHOTO, odd, values=values).notes] == codes
-
-
-@pytest.mark.parametrize(("fakes", "said"), [(7, " throughout"), (6, ", most clearly from 0.0 s to 2.5 s")])
-def test_seven_frames_of_ten_are_throughout(fakes: int, said: str) -> None:
-    values = calibration(aggregator={"kind": "mean"})
-    verdict = judge(VIDEO, person(1, *[9.0] * fakes, *[-3.0] * (10 - fakes)), values=values)
-    assert f"looks fake{said}: " in verdict.message

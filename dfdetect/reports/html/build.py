@@ -43,7 +43,8 @@ _ORDER = {"fake": 0, "uncertain": 1, "real": 2, "not-judged": 3, "unreadable": 4
 
 def view_file(result: ScanResult, number: int, budget: Budget, appendix: Appendix) -> FileView:
     """What is shown of the `number`-th file (from 1)."""
-    choice = choose(result, budget.allowance(result.label))
+    allowance = budget.allowance(result.label)
+    choice = choose(result, allowance)
     numbers = _numbers(result, choice)
     scale = heat_scale(result)
     persons = _persons(result, choice, numbers, scale)
@@ -79,6 +80,7 @@ def view_file(result: ScanResult, number: int, budget: Budget, appendix: Appendi
         heat_reach=f"{scale:.1f}" if grid and any(face.heat for face in shown.values()) else "",
         heat_grid=f"{len(grid[0])} × {len(grid)}" if grid else "",
         pictures_left_out=choice.left_out,
+        more_alone=allowance < Budget().allowance(result.label),
         rows=_rows(result, numbers),
         rows_left_out=found - len(numbers),
         notes=_notes(result),
@@ -151,6 +153,7 @@ def _persons(
             flags=tuple(quality_flags(track.faces, min_face)),
             quality=quality_range(track.faces),
             quality_of=len(track.faces),
+            shown=_shown(track, choice),
             faces=tuple(
                 _face(track.id, face, numbers[track.id, i], scale, video)
                 for i, face in enumerate(track.faces)
@@ -159,6 +162,16 @@ def _persons(
         )
         for track in worst_first(result.tracks)[:MOST_PERSONS]
     )
+
+
+def _shown(track: TrackResult, choice: Choice) -> str:
+    """How many of a person's faces the page has, where it lacks some that a picture was kept of."""
+    shown, scored = sum(person == track.id for person, _ in choice.faces), len(track.faces)
+    if shown == scored or not any(face.picture for face in track.faces):
+        return ""
+    if not shown:
+        return "No face of this person is shown."
+    return f"{shown} of {scored} scored faces {'is' if shown == 1 else 'are'} shown."
 
 
 def _details(track: TrackResult, video: bool) -> str:

@@ -85,6 +85,8 @@ class PersonView:
     quality: str
     quality_of: int
     """Judged faces."""
+    shown: str
+    """How many of them the strip has, in words; empty where it has all, and where no pictures were kept."""
     faces: tuple[FacePicture, ...]
 
 
@@ -122,6 +124,9 @@ class FileView:
     """Logit of full colour in the heat maps; empty when there are none."""
     heat_grid: str
     pictures_left_out: int
+    """Those that did not fit, beside what a strip and the frames have at most."""
+    more_alone: bool
+    """Whether a report on this file alone has room for more."""
     rows: tuple[FaceRow, ...]
     rows_left_out: int
     notes: tuple[str, ...]

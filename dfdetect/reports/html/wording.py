@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dfdetect.numbers import whole_percent
+from dfdetect.reports.spacing import sparse_words
 from dfdetect.results import Credentials, Evidence, FaceScore, Label, Reason, ScanResult
 from dfdetect.verdict.messages import decimals_apart, exact_percent, given_percent, limit_percents
 
@@ -20,7 +21,14 @@ UNCALIBRATED = "uncalibrated"
 
 
 def meaning(result: ScanResult) -> str:
-    """What the answer and its probability say, and what not, in a sentence or two."""
+    """What the answer and its probability say, and what not, in a few sentences."""
+    said = _meaning(result)
+    # A fake stays one whatever lies between the looks.
+    between = "" if result.label in (Label.FAKE, None) else sparse_words(result)
+    return f"{said} {between}" if between else said
+
+
+def _meaning(result: ScanResult) -> str:
     if result.fake_probability is None:
         return _no_answer(result.reason)
     if any(note.code == UNCALIBRATED for note in result.notes):
