@@ -57,8 +57,9 @@ class Verification:
     """Whether the model that is installed is the recorded one, by its hashes; None when that was not reached
     or no model took part."""
     own_model: str | None = None
-    """The folder of the model, where the record names one that did not come with dfdetect: whoever made the
-    record chose what judges there.  Of several results of these bytes, that of the first with one."""
+    """The folder of the model, where it did not come with dfdetect, whether the record names it or
+    `model_folder` does: whoever made it chose what judges there.  Of several results of these bytes, that of
+    the first with one."""
     same_detector: bool | None = None
     """The same of the face detector."""
     differences: tuple[Difference, ...] = ()
@@ -146,7 +147,7 @@ class Verifier:
             *compare_results(recorded, found, logit_tolerance(folder)),
         )
         compared = _compared(path, sha256, recorded, found, differences)
-        return compared if self._model_folder or recorded.model is None else _with_own_model(compared, folder)
+        return compared if recorded.model is None else _with_own_model(compared, folder)
 
     def _entries(self, sha256: str, path: str) -> list[ScanResult]:
         """The results of these bytes, those of the same name first."""
@@ -313,7 +314,7 @@ def _compared(
 
 
 def _with_own_model(compared: Verification, folder: ModelFolder) -> Verification:
-    """The same, and that the record has brought its model along: it may be made to give this very result."""
+    """The same, and whether the model is somebody's own: it may be made to give this very result."""
     if is_shipped(folder.path):
         return compared
     place = os.fspath(folder.path)

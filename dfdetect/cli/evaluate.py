@@ -41,8 +41,9 @@ Examples:
     type=FormatFile(_find_form, "html=evaluation.html"),
     multiple=True,
     metavar="FORMAT=FILE",
-    help="Write the report to FILE ('-': standard output); html: a page with plots, markdown: tables, json: "
-    "all figures. May be given several times. Default: the main tables on the terminal.",
+    help="Write the report to FILE ('-': standard output); html: a page with plots (needs matplotlib), "
+    "markdown: tables, json: all figures. May be given several times. Default: the main tables on the "
+    "terminal.",
 )
 @click.option("--results", type=click.Path(path_type=Path), help="Also write a record per file (JSON lines).")
 @click.option(

@@ -175,8 +175,9 @@ def _linked(records: Sequence[Record]) -> list[str]:
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            name = parent[name]
+        while (above := parent.setdefault(name, name)) != name:
+            # Halve the way for the next time: one source of many groups may have made a long chain of them.
+            parent[name] = name = parent[above]
         return name
 
     for record in records:

@@ -26,7 +26,8 @@ _LEAST_SCALE = 1e-3
 def fit_novelty(
     records: Sequence[Record], pipeline: Pipeline, folds: Sequence[NDArray[np.intp]]
 ) -> dict[str, Any]:
-    """The part ``novelty`` of a calibration; without a medium that has fewer than `MIN_FILES` files.
+    """The part ``novelty`` of a calibration; without a medium that has fewer than `MIN_FILES` files, or
+    whose files are all alike.
 
     Centre and scale are median and MAD, the correlations Ledoit and Wolf's shrunk covariance (2004).  The
     distances are of files in each of `folds` from a fit on the other folds, so that a file of an unseen
@@ -39,6 +40,8 @@ def fit_novelty(
         if _count(records, own) < MIN_FILES:
             continue
         names = _varying([figures[i] for i in own])
+        if not names:  # copies of one file, say: nothing about them could be unusual
+            continue
         raw = {i: np.array([figures[i][n] for n in names], np.float64) for i in own}
         whole = _fit(names, np.array([raw[i] for i in own]))
         distances = []

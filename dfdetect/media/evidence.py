@@ -32,6 +32,8 @@ _PACKAGES = (
     "facenet-pytorch",
     "c2pa-python",
 )
+# Models, each with hashes of its own, and samples: they lie beside the package in its source folder.
+_BUNDLED = ("_models", "_samples")
 # Pillow's name of each decoder that it is built with, and the decoder's own.
 _PILLOW_DECODERS = {
     "jpg": "libjpeg",
@@ -105,9 +107,13 @@ def versions() -> Mapping[str, str]:
 
 
 def _code_hash() -> dict[str, str]:
-    """Of the package's Python files: their names and contents, in the order of the names."""
+    """Of the package's Python files: their names and contents, in the order of the names.
+
+    Without `_BUNDLED`, which an installed package holds and a source folder does not.
+    """
     root = Path(__file__).resolve().parents[1]
-    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    paths = (path.relative_to(root) for path in root.rglob("*.py"))
+    names = sorted(path.as_posix() for path in paths if path.parts[0] not in _BUNDLED)
     if not names:  # an installation without sources
         return {}
     digest = hashlib.sha256()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ from dfdetect.evaluate.pipeline import (
     labels_of,
 )
 from dfdetect.evaluate.records import Record
-from dfdetect.results import MediaKind
+from dfdetect.results import Box, FaceQuality, FaceScore, MediaKind
 from dfdetect.settings import Settings
 from dfdetect.verdict.aggregate import LOCATION, Linear
 from dfdetect.verdict.calibration import Calibration, Isotonic, Platt
-from dfdetect.verdict.judge import Judge
+from dfdetect.verdict.judge import Judge, TrackEvidence
 from dfdetect.verdict.track import TrackScores
 
 PHOTO, VIDEO = MediaKind.PHOTO, MediaKind.VIDEO
@@ -191,6 +192,37 @@ def test_a_medium_of_one_source_has_no_novelty() -> None:
     ]
     found = fit_calibration(data, rng, Options(folds=3, candidates=("mean",))).calibration
     assert set(found["novelty"]) == {"alarm", "photo"}
+
+
+def test_a_medium_whose_files_are_all_alike_has_no_novelty() -> None:
+    """As in a set made of copies of one clip: nothing is unusual there; all else is fitted as ever."""
+    rng = np.random.default_rng(9)
+    same = (faces(np.full((8, 1), 0.5)),)
+    data = [
+        dataclasses.replace(r, tracks=same) if r.medium is VIDEO else r
+        for r in files(2 * MIN_FILES + 40, rng, plain)
+    ]
+    fit = fit_calibration(data, rng, Options(folds=3, candidates=("mean",)))
+    found = json.loads(json.dumps(fit.calibration))
+    assert set(found["novelty"]) == {"alarm", "photo"}
+    quality = FaceQuality(120.0, 60.0, 0.5, 0.2)
+    seen = [FaceScore(float(i), i, Box(0, 0, 9, 9), 1.0, quality, 0.5, (0.5,)) for i in range(8)]
+    verdict = Judge(found, Settings()).judge(VIDEO, [TrackEvidence(1, tuple(seen), 8)], 8)
+    assert verdict.novelty is None
+    assert verdict.fake_probability is not None
+
+
+def test_folds_of_two_sources_with_many_groups_are_found_soon() -> None:
+    """The groups' names fall, so that each is the new root of all before it; once minutes went by."""
+    count, half = 20_000, 10_000
+    track = (faces(np.zeros((1, 1))),)
+    records = [
+        Record(i % 2, PHOTO, f"{i // half}-{count - i:06}", f"s{i // half}", track) for i in range(count)
+    ]
+    started = time.process_time()
+    folds = make_folds(records, labels_of(records), 5, "source", np.random.default_rng(0))
+    assert time.process_time() - started < 5
+    assert sorted(fold.tolist() for fold in folds) == [list(range(half)), list(range(half, count))]
 
 
 def figures_of(record: Record) -> dict[str, float]:

@@ -7,6 +7,9 @@ import io
 import os
 import pickle
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +111,28 @@ def test_versions_name_the_tool_the_machine_and_the_decoders() -> None:
     assert set(found) & {"libjpeg", "libjpeg-turbo"}
     assert re.fullmatch("[0-9a-f]{64}", found["dfdetect-sha256"])
     assert all(isinstance(version, str) and version for version in found.values())
+
+
+def test_models_and_samples_of_an_installed_package_are_no_part_of_its_code(tmp_path: Path) -> None:
+    """Source folders have them elsewhere: the same code must have the same hash there."""
+
+    def digest(place: Path) -> str:
+        command = "from dfdetect.media.evidence import versions; print(versions()['dfdetect-sha256'])"
+        environment = {**os.environ, "PYTHONPATH": str(place)}
+        return subprocess.check_output(
+            [sys.executable, "-c", command], text=True, cwd=tmp_path, env=environment
+        )
+
+    code = Path(dfdetect.__file__).parent
+    skipped = shutil.ignore_patterns("__pycache__", "_models", "_samples")
+    for name, bundled in (("source", False), ("wheel", True)):
+        shutil.copytree(code, tmp_path / name / "dfdetect", ignore=skipped)
+        for folder in ("_models", "_samples") if bundled else ():
+            (tmp_path / name / "dfdetect" / folder).mkdir()
+            (tmp_path / name / "dfdetect" / folder / "__init__.py").write_text('"""Data only."""\n')
+    assert digest(tmp_path / "source") == digest(tmp_path / "wheel") == versions()["dfdetect-sha256"] + "\n"
+    (tmp_path / "wheel" / "dfdetect" / "names.py").open("a").write("# Other code.\n")
+    assert digest(tmp_path / "source") != digest(tmp_path / "wheel")
 
 
 def test_evidence_travels_between_processes() -> None:

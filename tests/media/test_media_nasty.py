@@ -18,7 +18,7 @@ def test_the_set_is_there():
     assert len(ROWS) > 50
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
+@pytest.mark.parametrize("row", ROWS, ids=[row["file"] for row in ROWS])
 def test_nasty_file(row, capfd):
     path = FOLDER / row["file"]
     frames, info, error = [], None, None

@@ -186,7 +186,10 @@ def test_an_unreadable_file_is_an_answer(case: Case) -> None:
     assert case.verify(".").reason is Reason.UNSUPPORTED
 
 
-def test_a_model_that_the_record_brought_along_is_named(tmp_path: Path) -> None:
+def test_a_model_that_did_not_come_with_dfdetect_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the record names its folder or --model-folder does."""
     own = tmp_path / "own"
     shutil.copytree(load_model("light").path, own)
     result = Detector(model=str(own), evidence=True).scan(DATA / "astronaut.jpg")
@@ -197,11 +200,18 @@ def test_a_model_that_the_record_brought_along_is_named(tmp_path: Path) -> None:
     report.add(result)
     report.end(summary)
     (tmp_path / "record.json").write_text(stream.getvalue(), "utf-8")
-    outcome = Verifier(tmp_path / "record.json").verify(str(DATA / "astronaut.jpg"))
+    record, photo = str(tmp_path / "record.json"), str(DATA / "astronaut.jpg")
+    outcome = Verifier(record).verify(photo)
     assert (outcome.reproduces, outcome.own_model) == (True, str(own))
     assert f"judged by the model in '{own}', which did not come with dfdetect" in outcome.message
-    chosen = Verifier(tmp_path / "record.json", str(own)).verify(str(DATA / "astronaut.jpg"))
-    assert (chosen.reproduces, chosen.own_model) == (True, None)
+    moved = str(own.rename(tmp_path / "sent-along"))
+    assert main(["verify", record, photo, "--model-folder", moved]) == 0
+    assert f"judged by the model in '{moved}', which did not come with dfdetect" in capsys.readouterr().out
+    assert main(["verify", record, photo, "--model-folder", moved, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["own_model"] == moved
+    shipped = Verifier(record, "light").verify(photo)
+    assert (shipped.reproduces, shipped.own_model) == (True, None)
+    assert "did not come" not in shipped.message
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "letter.txt"])
