@@ -123,6 +123,7 @@ class AnimationMedia(FileMedia):
                 f"{self._source.title} is {self._duration:.2f} s long, nothing lies after"
                 f" start ({self._settings.start:g} s): choose an earlier start",
             )
+        self._tell_part(self._duration)
         yield from self._read(np.concatenate((np.arange(self._beside), picks)))
         if not self._count:
             raise MediaError(

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dfdetect.media.sampling import clip_window
 from dfdetect.results import Frame, MediaInfo, MediaKind, Note
+from dfdetect.words import moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
     from dfdetect.media.source import Source
     from dfdetect.settings import Settings
+
+_LEFT_OUT, _LEFT_OUT_SHARE = 0.1, 0.1
+"""Seconds, and share of a short file, that a window may leave out without a word: a picture or two."""
 
 
 class Media(ABC):
@@ -111,6 +116,26 @@ class FileMedia(Media):
             notes=tuple(self._notes.values()),
         )
 
+    def _tell_part(self, duration: float) -> None:
+        """Note which part of the `duration` was looked at, where `Settings.start` and `end` leave some out.
+
+        Else the answer about it would pass for that about the file, since only the settings name the part.
+        """
+        window = clip_window(duration, self._settings.start, self._settings.end)
+        if window is None:
+            return
+        left_out = duration - (window[1] - window[0])
+        if left_out > min(_LEFT_OUT, duration * _LEFT_OUT_SHARE):
+            self._note("part", f"Only {_part_words(*window, duration)} was looked at.")
+
     def close(self) -> None:
         """Free the source."""
         self._source.close()
+
+
+def _part_words(start: float, end: float, duration: float) -> str:
+    """``0:10 to 0:20.5 of 1:00``; in words that tell the ends of a very short part from each other."""
+    if duration < 1:
+        return f"{start:.2f} to {end:.2f} of {duration:.2f} s"
+    first, last, whole = (moment(time).removesuffix(".0") for time in (start, end, duration))
+    return f"the moment at {first} of {whole}" if first == last else f"{first} to {last} of {whole}"

@@ -16,7 +16,7 @@ from dfdetect.errors import MediaError
 from dfdetect.media.joined import JoinedClock
 from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.samples import claims_too_many
-from dfdetect.media.sniff import Family, Sniffed
+from dfdetect.media.sniff import HEAD_BYTES, TAIL_BYTES, Family, Sniffed, is_targa
 from dfdetect.media.structure import Structure, inspect
 from dfdetect.results import Reason
 
@@ -163,7 +163,7 @@ def _picture_stream(container: InputContainer, source: Source, sniffed: Sniffed)
             Reason.UNSUPPORTED, f"{title} uses a video codec without a decoder here: convert it to H.264"
         )
     if sniffed.family is Family.UNKNOWN:
-        raise _not_media(title)
+        raise _not_media(source)
     if not container.streams.audio:
         raise MediaError(Reason.NO_PICTURE, f"{title} holds neither picture nor sound: get the file again")
     raise MediaError(Reason.NO_PICTURE, f"{title} has sound but no picture: nothing to look at")
@@ -200,7 +200,7 @@ def no_picture_error(
             Reason.TRUNCATED, f"{title} ends before its first whole picture: copy or download it again"
         )
     if sniffed.family is Family.UNKNOWN:
-        return _not_media(title)
+        return _not_media(source)
     name = sniffed.format.upper()
     return MediaError(
         Reason.UNREADABLE,
@@ -208,5 +208,12 @@ def no_picture_error(
     )
 
 
-def _not_media(title: str) -> MediaError:
+def _not_media(source: Source) -> MediaError:
+    title = source.title
+    with source.reading() as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(max(0, source.size - TAIL_BYTES))
+        tail = file.read(TAIL_BYTES)
+    if is_targa(head, tail):
+        return MediaError(Reason.UNSUPPORTED, f"{title} is TGA: convert it to JPEG or PNG")
     return MediaError(Reason.NOT_MEDIA, f"{title} is not a photo or video of a known format: check the file")

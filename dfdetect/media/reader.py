@@ -74,6 +74,10 @@ def _refuse(title: str, sniffed: Sniffed) -> None:
         raise MediaError(
             Reason.NOT_MEDIA, f"{title} is a web page: the download went wrong, get the media file itself"
         )
+    if sniffed.format.startswith("ascii "):
+        raise MediaError(
+            Reason.UNSUPPORTED, f"{title} is {sniffed.format.upper()}: convert it to JPEG or PNG"
+        )
     if sniffed.family is Family.TEXT:
         raise MediaError(Reason.NOT_MEDIA, f"{title} is text, not a photo or video: check the file")
     if sniffed.family is Family.OTHER:

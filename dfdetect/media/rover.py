@@ -21,7 +21,7 @@ _FIRST_GAP = 2.0
 """Distance of key pictures that is assumed before any was seen, in seconds."""
 
 _FARTHEST_BACK = 64.0
-_LATER = 5.0
+LATER = 5.0
 """Seconds by which pictures may go on after the end that a header claims: sound and picture end apart."""
 _SEARCHED = frozenset({"mpegts", "mpeg"})
 """Containers without an index."""
@@ -74,7 +74,7 @@ class Rover:
     def _ends_at(self, time: float) -> bool:
         """Whether no picture follows long after `time`.  Reads from the key picture before it to the end."""
         self._seek(time)
-        return all(p.pts is None or self.seconds(p.pts) < time + _LATER for p in self._opened.packets())
+        return all(p.pts is None or self.seconds(p.pts) < time + LATER for p in self._opened.packets())
 
     def _is_in_order(self) -> bool:
         """Whether time runs with the bytes, which it does not in a file that was joined from several.

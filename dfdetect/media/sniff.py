@@ -8,6 +8,8 @@ from enum import StrEnum
 
 HEAD_BYTES = 65_536
 """How much of the beginning of a file `sniff` wants to see."""
+TAIL_BYTES = 18
+"""How much of its end `is_targa` wants to see."""
 
 
 class Family(StrEnum):
@@ -20,7 +22,7 @@ class Family(StrEnum):
     AUDIO = "audio"
     """Sound; FFmpeg decides whether there is a picture as well."""
     TEXT = "text"
-    """Readable text, e.g. an error page that was saved under the name of a video."""
+    """Readable text, e.g. an error page that was saved under the name of a video, or a picture in numbers."""
     OTHER = "other"
     """A well-known file that is not media: an archive, a document, a program."""
     UNKNOWN = "unknown"
@@ -94,7 +96,13 @@ _RARE_PICTURES = (
     b"LinS",
     b"SIMPLE  =",  # FITS
 )
-# Not P1 to P3, whose pictures are written as text and read by nobody here.
+# P1 to P3 are written as text and read by nobody here: width, height, from P2 on the white, the first value.
+_NUMBERS = rb"(?:\s+(?:#[^\n]*\n\s*)*[0-9]+){%d}(?!\S)"
+_TEXT_NETPBM = (
+    (re.compile(rb"P1" + _NUMBERS % 2 + rb"\s*[01]"), "ascii pbm"),
+    (re.compile(rb"P2" + _NUMBERS % 4), "ascii pgm"),
+    (re.compile(rb"P3" + _NUMBERS % 6), "ascii ppm"),
+)
 _NETPBM = re.compile(rb"P[456FfHh]\n(?:#[^\n]*\n)*[0-9]+\s")
 # Five packets of a transport stream, of which FFmpeg finds the first wherever it begins: mark, no error, and
 # something inside.  All sizes are multiples of four: no array of four-byte numbers that all have the mark.
@@ -122,6 +130,9 @@ def sniff(head: bytes) -> Sniffed:
     if found:
         return found
     if is_text(head):
+        for picture, name in _TEXT_NETPBM:
+            if picture.match(head):
+                return Sniffed(Family.TEXT, name)
         return Sniffed(Family.TEXT, "html" if _is_html(head) else "text")
     # MPEG audio without tags: eleven sync bits, and neither the reserved version nor layer.
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08:
@@ -137,6 +148,20 @@ def is_rare_picture(head: bytes) -> bool:
     if head.startswith(_RARE_PICTURES) or _NETPBM.match(head):
         return True
     return _is_sgi(head) or _is_pcx(head) or _is_window_dump(head)
+
+
+def is_targa(head: bytes, tail: bytes) -> bool:
+    """True for a TGA, by its last bytes or, since old ones have no mark at all, by a header without a flaw.
+
+    That is too little to go by where anything else could make sense of the file.
+    """
+    if tail.endswith(b"TRUEVISION-XFILE.\x00"):
+        return True
+    if len(head) < 18 or not (any(head[12:14]) and any(head[14:16])) or head[17] & 0xC0:
+        return False
+    if head[2] in (1, 9):  # its colours are in a list
+        return head[1] == 1 and any(head[5:7]) and head[7] in (15, 16, 24, 32) and head[16] == 8
+    return head[2] in (2, 3, 10, 11) and not any(head[3:8]) and not head[1] and head[16] in (8, 16, 24, 32)
 
 
 def is_text(head: bytes) -> bool:

@@ -370,6 +370,10 @@ def _from_os(error: OSError, title: str) -> MediaError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         hint = "only local files are read, download it first" if "://" in title else "check the path"
         return MediaError(Reason.MISSING, f"{title} does not exist: {hint}")
+    if error.errno == errno.ENAMETOOLONG:
+        return MediaError(
+            Reason.MISSING, f"{title} does not exist, its name is too long for any file here: check the path"
+        )
     if isinstance(error, PermissionError):
         return MediaError(Reason.NOT_PERMITTED, f"{title} may not be read: change its permissions")
     if isinstance(error, IsADirectoryError):

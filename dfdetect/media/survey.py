@@ -44,6 +44,8 @@ class Survey:
     thinned: bool
     packets: int
     """Number of packets in the file."""
+    shown: int
+    """Number of those that are shown: where an MP4 was cut by its edit list, others are only decoded."""
     tail: float
     """How long the last picture is shown, in seconds."""
     marked: int
@@ -99,7 +101,7 @@ class _Lists:
 def take_survey(opened: Opened) -> Survey:
     """Read all packets of `opened`, which is at the end afterwards."""
     lists = _Lists()
-    stride, keys, number, duration = 0, 0, 0, 0
+    stride, keys, number, shown, duration = 0, 0, 0, 0, 0
     for packet in opened.packets():
         key = packet.is_keyframe
         if not stride or (key and keys % stride == 0):
@@ -109,14 +111,15 @@ def take_survey(opened: Opened) -> Survey:
             lists.flags.append(key * _KEY | packet.is_discard * _UNUSABLE | packet.is_corrupt * _MARKED)
         keys += key
         number += 1
+        shown += not packet.is_discard
         duration = packet.duration or duration
         if len(lists.index) >= MOST_PACKETS:
             lists.keep_keys(2 if stride else 1)
             stride = stride * 2 or 1
-    return _finish(opened, lists, stride > 0, number, duration)
+    return _finish(opened, lists, stride > 0, number, shown or number, duration)
 
 
-def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, duration: int) -> Survey:
+def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, shown: int, duration: int) -> Survey:
     stream = opened.stream
     index, pts, dts = (np.array(values, np.int64) for values in (lists.index, lists.pts, lists.dts))
     flags = np.array(lists.flags, np.int8)
@@ -149,7 +152,7 @@ def _finish(opened: Opened, lists: _Lists, thinned: bool, packets: int, duration
     if not tail and usable.sum() > 1:
         tail = float(np.median(np.diff(np.unique(seconds[usable]))))
     return Survey(
-        index, pts, seconds, keys, usable, unit, timed, thinned, packets, tail, count, trusts_marked
+        index, pts, seconds, keys, usable, unit, timed, thinned, packets, shown, tail, count, trusts_marked
     )
 
 

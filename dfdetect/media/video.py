@@ -23,7 +23,7 @@ from dfdetect.media.decoding import Decoder, FalseKeyError, decode_runs
 from dfdetect.media.limits import check_pixels, out_of_memory
 from dfdetect.media.opening import Opened, no_picture_error, open_video, readable_structure
 from dfdetect.media.picture import convert, square_size
-from dfdetect.media.rover import Rover
+from dfdetect.media.rover import LATER, Rover
 from dfdetect.media.sampling import choose, choose_closer, clip_window, inside, spread, wanted_times
 from dfdetect.media.survey import Run, Survey, plan_runs, take_survey
 from dfdetect.results import Frame, MediaKind, Reason
@@ -42,6 +42,7 @@ SHORT_BYTES, SHORT_SECONDS = 1 << 30, 120.0
 """So are larger ones that claim to be short."""
 _STILL = frozenset({"fits", "image2"})
 """Of FFmpeg's names for containers those of pictures, beside the ones that end in ``_pipe``."""
+_MATROSKA = "matroska,webm"
 _WITH_THUMBNAILS = frozenset({"avif", "heic"})
 """Beside the animation these hold still pictures, which FFmpeg takes for streams."""
 
@@ -69,9 +70,10 @@ class VideoMedia(FileMedia):
         self._codec = context.codec.canonical_name
         self._aspect = Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None
         self._size = (context.width, context.height)
-        self._duration = self._claim = _claimed_seconds(opened)
+        self._claims = _claimed_seconds(opened)
+        self._duration = self._claims[0] if self._claims else None
         self._rate = float(stream.average_rate) if stream.average_rate else None
-        self._claimed_frames = stream.frames
+        self._claimed_frames = _claimed_pictures(opened)
         # The length of the whole file may be that of its sound.
         self._claims_length = bool(stream.duration) or len(container.streams) == 1
         self._opened: Opened | None = opened
@@ -217,10 +219,13 @@ class VideoMedia(FileMedia):
     def _sampled(self) -> Iterator[Frame]:
         opened = self._open()
         try:
-            if self._claim is not None and self._is_long(self._claim):
+            if self._claims and self._is_long(self._claims[0]):
                 rover = Rover(opened, Decoder(opened))
-                if rover.is_true(self._claim):
-                    yield from self._roved(rover, self._claim)
+                # Of two nearer to each other both may be found true: then the one that leaves nothing out.
+                apart = self._claims[-1] - self._claims[0] > LATER
+                true = next(filter(rover.is_true, self._claims if apart else self._claims[-1:]), None)
+                if true is not None:
+                    yield from self._roved(rover, true)
                     return
                 opened.close()
                 opened = self._open()
@@ -244,20 +249,22 @@ class VideoMedia(FileMedia):
         rows, times, duration = _timeline(survey)
         self._compare(survey, duration)
         self._duration = duration
-        self._rate = survey.packets / duration if duration > 0 else self._rate
+        self._rate = survey.shown / duration if duration > 0 else self._rate
         picks = choose(times, duration, self._settings)
         if not len(picks):
             raise self._outside(duration)
+        self._tell_part(duration)
         yield from self._listed(survey, plan_runs(survey, rows[picks]))
 
     def _compare(self, survey: Survey, duration: float) -> None:
         """Note when the header claims more than there is."""
-        claim = self._claim
+        claim = self._claims[0] if self._claims else None
         longer = self._claims_length and claim is not None and claim > duration / 0.9 + 1.0
         if not longer and self._claimed_frames * 0.9 - 1 <= survey.packets:
             return
-        claimed = f"{claim:.1f} s" if longer else f"{self._claimed_frames} pictures"
-        found = "1 picture" if survey.packets == 1 else f"{survey.packets} pictures"
+        claimed = f"{claim:.1f} s" if longer else f"{self._claimed_frames:.0f} pictures"
+        count = survey.shown if longer else survey.packets  # a claimed number has those not shown too
+        found = "1 picture" if count == 1 else f"{count} pictures"
         if duration >= 0.005:
             found = f"{duration:.{1 if duration >= 0.1 else 2}f} s with {found}"
         if self._structure.whole:
@@ -315,6 +322,7 @@ class VideoMedia(FileMedia):
         window = clip_window(duration, self._settings.start, self._settings.end)
         if window is None:
             raise self._outside(duration)
+        self._tell_part(duration)
         most = round((window[1] - window[0]) * (self._rate or 60.0)) + 1
         times = wanted_times(window, self._settings, most)
         at_end = yield from self._followed(rover, times, (window[1] - window[0]) / len(times))
@@ -369,14 +377,33 @@ class VideoMedia(FileMedia):
         return self._frame(time, picture.image)
 
 
-def _claimed_seconds(opened: Opened) -> float | None:
-    """The length that the container claims for the picture stream, or else for everything."""
-    stream = opened.stream
+def _claimed_seconds(opened: Opened) -> tuple[float, ...]:
+    """The lengths that the container may claim for the picture stream, or else for everything, least first.
+
+    Of Matroska whose times begin late (a recording of a stream that ran already) some programs write when
+    it ends, others how long it is.
+    """
+    stream, container = opened.stream, opened.container
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    if opened.container.duration:
-        return opened.container.duration / 1_000_000
-    return None
+        return (float(stream.duration * stream.time_base),)
+    if not container.duration:
+        return ()
+    claim = container.duration / 1_000_000
+    begins = (container.start_time or 0) / 1_000_000
+    if container.format.name == _MATROSKA and 0 < begins < claim:
+        return (claim - begins, claim)
+    return (claim,)
+
+
+def _claimed_pictures(opened: Opened) -> float:
+    """The number that the container claims, of an MP4 without those that its edit list leaves out.
+
+    Their data is there, but FFmpeg passes over what is not needed to decode the others.
+    """
+    stream = opened.stream
+    if not (opened.cuts_are_marked and stream.duration and stream.time_base and stream.average_rate):
+        return stream.frames
+    return min(stream.frames, float(stream.duration * stream.time_base * stream.average_rate))
 
 
 def _timeline(survey: Survey) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:

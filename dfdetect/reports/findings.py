@@ -68,10 +68,10 @@ class Worst:
         return self.seen - len(self.kept)
 
 
-_HARM = ("truncated", "damaged")
+_HARM = ("part", "truncated", "damaged")
 """Codes of the notes that may be why no face was found or none could be judged."""
 _UNSEEN = (
-    *("pages", "streams", "video_follows", "late_start"),
+    *("part", "pages", "streams", "video_follows", "late_start"),
     *("truncated", "damaged", "wrong_header", "faces_dropped"),
 )
 """Codes of the notes that say that the answer does not speak for all that the file holds, or its times for
@@ -116,7 +116,9 @@ def in_repository(path: str) -> str | None:
 
 
 def why(result: ScanResult) -> str:
-    """Why there is no answer, in one printable line; also that parts of the file are missing or wrong."""
+    """Why there is no answer, in one printable line; also that parts of the file are missing, wrong or
+    were not looked at.
+    """
     words = result.message or (reason_words(result.reason) if result.reason is not None else "")
     harm = [note.text for note in (result.media.notes if result.media else ()) if note.code in _HARM]
     return printable(" ".join((words, *harm)))

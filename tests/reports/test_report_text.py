@@ -264,7 +264,8 @@ def test_faces_that_were_not_looked_at_are_told_once_and_counted_right() -> None
 
 
 @pytest.mark.parametrize(
-    "code", ["video_follows", "late_start", "truncated", "damaged", "wrong_header", "faces_dropped"]
+    "code",
+    ["part", "video_follows", "late_start", "truncated", "damaged", "wrong_header", "faces_dropped"],
 )
 def test_what_an_answer_does_not_speak_for_is_told_beside_it(code: str) -> None:
     people = (track(1, Label.REAL, 0.1, (0.0,), (-2.0,)),)
