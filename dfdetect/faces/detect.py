@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dfdetect.faces.levels import FACTOR
 from dfdetect.faces.pooling import divided
-from dfdetect.faces.turns import turn_back, turns_to_upright
+from dfdetect.faces.turns import turn_back, turned, turns_to_upright
 from dfdetect.results import Box, Face, ModelStamp
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _SEARCH_PIXELS = 3_000_000
 _TINY_PIXELS = 1_200_000
 # A rolled face is searched for only down to this share of the short side: three searches must stay cheap.
 _ROLLED_SHARE = 1 / 12
-_ROLLED_SIDE = 96  # pixels of a rolled face that are enough; larger pictures are halved, or more, before
+_ROLLED_SIDE = 48  # pixels of a rolled face that are enough; larger pictures are halved, or more, before
 
 
 class FaceDetector(Protocol):
@@ -189,9 +189,9 @@ class PatientDetector:
         sure = _SURE_BESIDE if upright else _SURE_ROLLED
         best: list[Face] = []
         for turns in (1, 3, 2):
-            turned = np.ascontiguousarray(np.rot90(image, turns))
-            least = _affordable(turned, min_size, _SEARCH_PIXELS)
-            found = [f for f in self._search(turned, least) if f.probability >= sure]
+            view = turned(image, turns)
+            least = _affordable(view, min_size, _SEARCH_PIXELS)
+            found = [f for f in self._search(view, least) if f.probability >= sure]
             faces = [turn_back(f, turns, image.shape[0], image.shape[1]) for f in found]
             faces = [f for f in faces if all(_stands_out(f, other) for other in upright)]
             if faces and (not best or _largest(faces) > _largest(best)):
