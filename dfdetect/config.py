@@ -221,13 +221,16 @@ def _upwards(folder: Path) -> Iterator[Path]:
 def _is_trusted(path: Path, folder: Path) -> bool:
     """Whether it is there, and was made by this user, the system's, or whoever owns the working directory.
 
-    Else anybody could steer the scans of all that work below a folder shared with others.
+    Else anybody could steer the scans of all that work below a folder shared with others.  Windows does not
+    tell owners this way: there it must lie in the home directory.
     """
     try:
         owner, ours = os.stat(path).st_uid, os.stat(folder).st_uid
-    except OSError:
+        if sys.platform == "win32":
+            return path.is_relative_to(Path.home())
+    except (OSError, RuntimeError):  # a system account has no home
         return False
-    return sys.platform == "win32" or owner in (os.geteuid(), 0, ours)
+    return owner in (os.geteuid(), 0, ours)
 
 
 def _section(path: Path) -> str:

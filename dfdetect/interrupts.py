@@ -11,8 +11,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-# SIGHUP, where there is one: the terminal was closed, or the connection to it has broken.
-_REQUESTS = (signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP]))
+# SIGHUP: the terminal was closed, or the connection to it has broken.  Windows has SIGBREAK (Ctrl-Break) in
+# its place, the only one that a program there can send to another.
+if sys.platform == "win32":
+    _REQUESTS = (signal.SIGTERM, signal.SIGBREAK)
+else:
+    _REQUESTS = (signal.SIGTERM, signal.SIGHUP)
 _ENDINGS = (signal.SIGINT, *_REQUESTS)
 _PATIENCE = 2.0
 """So many seconds after a request what may never end has to end."""
@@ -132,8 +136,8 @@ def _handlers_held(hold: Hold) -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM (a CI job's time is up) and SIGHUP (the terminal is closed) end like Ctrl-C: with finished
-    reports and no workers left.  A SIGHUP that is ignored (nohup) stays so.
+    """SIGTERM (a CI job's time is up), SIGHUP (the terminal is closed) and Ctrl-Break end like Ctrl-C: with
+    finished reports and no workers left.  A SIGHUP that is ignored (nohup) stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

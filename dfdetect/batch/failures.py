@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import traceback
 
@@ -78,7 +79,7 @@ def with_evidence(result: ScanResult) -> ScanResult:
 def describe(error: BaseException) -> str:
     """An exception in half a line: its type, its text and the line of code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())[:300]
     return type(error).__name__ + (f": {text}" if text else "") + where
 
@@ -88,7 +89,8 @@ def describe_exit(exit_code: int | None) -> str:
     if exit_code is None:
         return "no exit status"
     if exit_code >= 0:
-        return f"exit status {exit_code}"
+        # Windows: the number of an exception, which people know and search for like this.
+        return f"exit status 0x{exit_code:08X}" if exit_code >= 1 << 31 else f"exit status {exit_code}"
     try:
         return signal.Signals(-exit_code).name
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 WORKER_BYTES = 400 * 2**20
 """Memory that one worker needs at its peak on ordinary files."""
@@ -82,7 +83,20 @@ def _container_memory() -> int | None:
     return max(int(limit[0]) - int(used[0]), int(limit[0]) // 2)
 
 
+def _free_memory_of_windows() -> int | None:
+    """``ullAvailPhys`` of GlobalMemoryStatusEx: a structure of two 4-byte numbers and seven 8-byte ones."""
+    import ctypes
+    import struct
+
+    layout = struct.Struct("<II7Q")
+    status = ctypes.create_string_buffer(layout.pack(layout.size, *[0] * 8), layout.size)
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009  (not on other systems)
+    return layout.unpack(status.raw)[3] if kernel.GlobalMemoryStatusEx(status) else None
+
+
 def _physical_memory() -> int | None:
+    if sys.platform == "win32":
+        return _free_memory_of_windows()
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

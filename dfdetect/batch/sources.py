@@ -200,7 +200,8 @@ class _Search:
         return folder, os.path.join(folder, name)
 
     def _folder(self, root: str) -> Iterator[str]:
-        pending, entered = [root], set[str]()
+        # Windows takes both separators and gives its own.
+        pending, entered = [root.replace(os.altsep, os.sep) if os.altsep else root], set[str]()
         while pending:
             folder = pending.pop()
             place = os.path.realpath(folder)

@@ -171,10 +171,12 @@ def _portable(error: DfdetectError) -> DfdetectError:
 
 
 def _set_signals() -> None:
-    # Ctrl-C and SIGHUP go to the whole terminal group, and only the parent decides what they mean.
+    # Ctrl-C, SIGHUP and Ctrl-Break go to the whole terminal group; only the parent decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, signal.SIG_IGN)
+    else:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})

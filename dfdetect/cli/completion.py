@@ -6,6 +6,7 @@ import click
 
 from dfdetect.cli.common import COMMAND_SETTINGS, common_options
 from dfdetect.cli.main import COMPLETION_VARIABLE, PROGRAM
+from dfdetect.cli.stdout import document_stdout
 from dfdetect.errors import DfdetectError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -32,4 +33,5 @@ def completion(shell: str) -> None:
         raise DfdetectError(f"this version of click cannot complete in {shell}")
     # Not `source()`: for bash it runs the shell to look at its version, and warns on standard output.
     complete = kind(commands, {}, PROGRAM, COMPLETION_VARIABLE)
-    click.echo(complete.source_template % complete.source_vars())
+    # With \n on Windows too: there it is for Git's bash.
+    document_stdout().write(complete.source_template % complete.source_vars() + "\n")

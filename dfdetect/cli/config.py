@@ -35,8 +35,8 @@ One name everywhere, the first of these that has it decides:
 The file is the first of dfdetect.toml (keys at the top), pyproject.toml ([tool.dfdetect]) and setup.cfg
 ([dfdetect]) that is about dfdetect, in the working directory; inside a git repository or the home directory
 also in the folders above it, up to the root of that, if they belong to you, to the system or to the owner of
-the working directory. Relative paths in it are relative to it. Reports of a file that is found so must lie
-in its folder; one named with --config writes anywhere.""",
+the working directory (on Windows: if they lie in the home directory). Relative paths in it are relative to
+it. Reports of a file that is found so must lie in its folder; one named with --config writes anywhere.""",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @config_options

@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -301,8 +302,17 @@ def _check_places(config: Config) -> None:
         raise SettingsError(
             f"{config.where('report')}: the report '{printable(path)}' {wrong}, and nobody has named this "
             "file; to have it written name the file, with --config "
-            f"{printable(shlex.quote(str(config.path)))}, or leave it out of account with --no-config"
+            f"{printable(_word(str(config.path)))}, or leave it out of account with --no-config"
         )
+
+
+def _word(path: str) -> str:
+    """As one word for the shell; cmd.exe knows double quotes alone."""
+    if sys.platform == "win32":
+        import subprocess
+
+        return subprocess.list2cmdline([path])
+    return shlex.quote(path)
 
 
 def _weaker(context: click.Context, one: str, other: str) -> bool:

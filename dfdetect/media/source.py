@@ -20,6 +20,9 @@ from dfdetect.media.sniff import HEAD_BYTES
 from dfdetect.names import printable
 from dfdetect.results import Reason
 
+_IN_USE = (32, 33)
+"""Windows' numbers for a file, or a part of it, that another program does not share."""
+
 _SPOOL_BYTES = 64 << 20
 _COPY_BYTES = 1 << 20
 
@@ -373,6 +376,11 @@ def _from_os(error: OSError, title: str) -> MediaError:
     if error.errno == errno.ENAMETOOLONG:
         return MediaError(
             Reason.MISSING, f"{title} does not exist, its name is too long for any file here: check the path"
+        )
+    if getattr(error, "winerror", None) in _IN_USE:
+        return MediaError(
+            Reason.UNREADABLE,
+            f"{title} is in use by another program: close it there, or wait until it is done",
         )
     if isinstance(error, PermissionError):
         return MediaError(Reason.NOT_PERMITTED, f"{title} may not be read: change its permissions")

@@ -238,7 +238,11 @@ def file_uri(path: str) -> str:
     if os.sep != "/":
         raw = raw.replace(os.sep.encode(), b"/")
     coded = quote(raw, safe="/")
-    return "file://" + (coded if coded.startswith("/") else "/" + coded) if outside else coded
+    if not outside:
+        return coded
+    if coded.startswith("//"):  # a share of Windows: the host is there
+        return "file:" + coded
+    return "file://" + (coded if coded.startswith("/") else "/" + coded)
 
 
 def _driver() -> dict[str, Any]:
