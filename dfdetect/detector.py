@@ -191,9 +191,10 @@ class Detector:
             if not seams:
                 break
             least = LINKING_SHARE * min(seam.size for seam in seams)
-            middles = (f for seam in seams for f in media.closer([(seam.start, seam.end)], 1))
+            middles = media.closer([(seam.start, seam.end) for seam in seams], len(seams), peek=True)
             find = functools.partial(self.find_faces, at_least=least, tiny=False)
-            looks.link(_hurried(middles, media.kind, aside), find)
+            if not looks.link(_hurried(middles, media.kind, aside), find):
+                break
 
     def _lookout(self) -> Lookout:
         from dfdetect.faces.detect import saving_from

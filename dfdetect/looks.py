@@ -136,16 +136,19 @@ class Looks:
         """
         return self._tracker.seams()[: max(0, self._settings.frames - self._linked)]
 
-    def link(self, frames: Frames, find: Callable[[NDArray[np.uint8]], list[Face]]) -> None:
-        """Look at further frames for who is who alone: their faces are neither scored nor counted.
+    def link(self, frames: Frames, find: Callable[[NDArray[np.uint8]], list[Face]]) -> int:
+        """Look at further frames, and give their number, for who is who alone: their faces are neither scored
+        nor counted.
 
         They lie where somebody moves or is hardly seen, and would outweigh the rest.
         """
         self._evidence = None
+        before = self._linked
         with contextlib.closing(frames):
             for frame in frames:
                 self._linked += 1
                 self._tracker.assign(frame, find(frame.image)[: self._settings.max_faces])
+        return self._linked - before
 
     def _crops(self, frame: Frame, found: list[Face]) -> Iterator[TrackedCrop]:
         faces, look = found[: self._settings.max_faces], self._looks[-1]
@@ -268,6 +271,7 @@ class Looks:
             id=person,
             scores=tuple(_scores(members, looks)),
             faces_found=len(times),
+            frames=sum(len(look.frame_times) for look in looks),
             failed=sum(failed, Counter[Reason]()),
             largest=max((self._largest[track] for track in members), default=None),
             times=tuple(times),

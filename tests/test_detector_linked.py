@@ -66,3 +66,25 @@ def test_nobody_is_counted_who_is_there_between_alone(tmp_path: Path, fading: li
 def test_the_same_every_time(tmp_path: Path, fading: list[Picture]) -> None:
     path = tmp_path / "fading.mp4"
     assert scan(path, fading).tracks == Detector(model="light", frames=4).scan(path.read_bytes()).tracks
+
+
+@pytest.mark.parametrize("place", [3, 4, 5])
+def test_frames_that_link_nobody_are_there_for_a_closer_look(
+    tmp_path: Path, fading: list[Picture], place: int
+) -> None:
+    """Somebody in two of twelve pictures: the samples show one, and only one more is left to judge by."""
+    pictures = [fading[-1] if number in (place, place + 1) else fading[0] for number in range(12)]
+    path = write_video(tmp_path / "few.mp4", pictures)
+    first, second = Detector(model="light", frames=8).scan(path).tracks
+    assert second.faces_found == len(second.faces) == 2
+    assert first.label is not None
+    assert second.label is not None
+
+
+def test_frames_that_link_nobody_are_there_in_an_animation_too(tmp_path: Path, fading: list[Picture]) -> None:
+    pictures = [Image.fromarray(fading[-1] if number in (3, 4) else fading[0]) for number in range(12)]
+    for number, picture in enumerate(pictures):
+        picture.putpixel((0, 0), (20 * number, 0, 0))  # like ones would become one
+    pictures[0].save(tmp_path / "few.png", save_all=True, append_images=pictures[1:], duration=100)
+    _, second = Detector(model="light", frames=8).scan(tmp_path / "few.png").tracks
+    assert second.faces_found == len(second.faces) == 2

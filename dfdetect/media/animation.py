@@ -5,6 +5,7 @@ The blocks are walked without decoding, so that the length is known before the f
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,6 @@ class AnimationMedia(FileMedia):
         self._times: NDArray[np.float64] = np.concatenate((np.zeros(self._beside + 1), ends[:-1]))
         self._duration: float = float(ends[-1])
         self._rate = len(ends) / self._duration
-        self._given: list[int] = []
         if ends_early(source, container):
             self._note("truncated", "The animation ends early; its last pictures are missing.")
         if animation.goes_on:
@@ -115,6 +115,7 @@ class AnimationMedia(FileMedia):
         """The sampled pictures, each composed with those before it as its format demands."""
         self._count = 0
         self._given.clear()
+        self._peeked.clear()
         settings = self._settings.replace(frames=max(1, self._settings.frames - self._beside))
         picks = self._beside + choose(self._times[self._beside :], self._duration, settings)
         if not len(picks):
@@ -130,9 +131,13 @@ class AnimationMedia(FileMedia):
                 Reason.UNREADABLE, f"{self._source.title} has no readable picture: copy it again"
             )
 
-    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
-        """Further pictures inside `windows`."""
-        yield from self._read(choose_closer(self._times, windows, count, self._given, self._settings))
+    def closer(
+        self, windows: Sequence[tuple[float, float]], count: int, *, peek: bool = False
+    ) -> Iterator[Frame]:
+        """Further pictures inside `windows`; see `Media.closer`."""
+        with self._peeking() if peek else contextlib.nullcontext():
+            given = sorted(self._given)
+            yield from self._read(choose_closer(self._times, windows, count, given, self._settings))
 
     def every_frame(self) -> Iterator[Frame]:
         """All pictures of the animation between start and end."""
@@ -158,7 +163,7 @@ class AnimationMedia(FileMedia):
                 except Exception:  # whatever Pillow's parsers meet; later pictures build on this one
                     self._note("damaged", f"The animation is damaged from picture {pick} on.")
                     return
-                self._given.append(pick)
+                self._given.add(pick)
                 yield self._frame(float(self._times[pick]), picture)
 
     def _upright(self, image: Image) -> NDArray[np.uint8]:

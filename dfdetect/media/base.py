@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -42,8 +43,13 @@ class Media(ABC):
         pictures becomes a note of `info`.
         """
 
-    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
-        """Up to `count` further frames inside `windows` (seconds), none that was given before."""
+    def closer(
+        self, windows: Sequence[tuple[float, float]], count: int, *, peek: bool = False
+    ) -> Iterator[Frame]:
+        """Up to `count` further frames inside `windows` (seconds), none that was given before.
+
+        Those of a `peek` count as given for the next one only: where there are few, they may be needed again.
+        """
         return iter(())
 
     def every_frame(self) -> Iterator[Frame]:
@@ -97,6 +103,20 @@ class FileMedia(Media):
         self._rotation = 0
         self._duration: float | None = None
         self._rate: float | None = None
+        self._given: set[int] = set()
+        """What tells the frames apart that were handed out."""
+        self._peeked: set[int] = set()
+
+    @contextlib.contextmanager
+    def _peeking(self) -> Iterator[None]:
+        """What is handed out inside counts as given inside such blocks alone."""
+        before = self._given
+        self._given = before | self._peeked
+        try:
+            yield
+        finally:
+            self._peeked |= self._given - before
+            self._given = before
 
     @property
     def info(self) -> MediaInfo:

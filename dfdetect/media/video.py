@@ -8,7 +8,7 @@ Large files whose claimed length proves true are sampled by jumps (`rover`).
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,6 @@ class VideoMedia(FileMedia):
         self._sniffed = sniffed
         self._structure = readable_structure(source, sniffed)
         self._survey: Survey | None = None
-        self._given: set[int] = set()
         self._broken = self._left_out = 0
         opened = open_video(source, sniffed, settings)
         stream, container = opened.stream, opened.container
@@ -98,6 +97,7 @@ class VideoMedia(FileMedia):
         """The sampled frames; see `Media.frames`."""
         self._count = 0
         self._given.clear()
+        self._peeked.clear()
         try:
             yield from self._sampled()
             if not self._count:
@@ -141,10 +141,16 @@ class VideoMedia(FileMedia):
             count = "1 picture" if self._left_out == 1 else f"{self._left_out} pictures"
             self._note("damaged", f"In place of {count} marked as damaged the next ones were looked at.")
 
-    def closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
+    def closer(
+        self, windows: Sequence[tuple[float, float]], count: int, *, peek: bool = False
+    ) -> Iterator[Frame]:
         """Further frames inside `windows`; see `Media.closer`."""
         if self.kind is MediaKind.PHOTO or count <= 0:
             return
+        with self._peeking() if peek else nullcontext():
+            yield from self._closer(windows, count)
+
+    def _closer(self, windows: Sequence[tuple[float, float]], count: int) -> Iterator[Frame]:
         survey = self._survey
         if survey is None:
             yield from self._roved_closer(windows, count)

@@ -51,6 +51,8 @@ class TrackEvidence:
     """Height in pixels of the largest face found, scored or not."""
     times: tuple[float, ...] = ()
     """Times of all faces found, in seconds; the scores' own times are added."""
+    frames: int | None = None
+    """Frames that were looked at for these faces; None: all that were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,8 @@ class Judge:
     ) -> JudgedPerson:
         """What the message needs of a person: among others when its frames look fake on their own."""
         alone = self._alone(TrackScores.from_faces(person.usable)) - penalty
-        always = result.faces_found >= _ALL_ALONG * frames_sampled
+        frames = frames_sampled if person.evidence.frames is None else person.evidence.frames
+        always = result.faces_found >= _ALL_ALONG * frames
         return JudgedPerson(
             id=result.id,
             label=result.label or Label.UNCERTAIN,

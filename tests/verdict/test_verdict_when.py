@@ -47,6 +47,16 @@ def test_who_is_seen_in_a_part_only_looks_fake_at_these_seconds(
         assert span(verdict.tracks[-1].start, verdict.tracks[-1].end) == reported
 
 
+def test_a_closer_look_at_somebody_else_takes_nothing_off_who_is_there_all_along() -> None:
+    """Eight frames count for the one, sixteen for a bystander who was looked for more closely."""
+    faces = tuple(score(9.0, float(time)) for time in range(8))
+    bystander = TrackEvidence(2, tuple(score(-3.0, 3.0 + time / 8) for time in range(8)), 8, frames=16)
+    message = judge(VIDEO, TrackEvidence(1, faces, 8, frames=8), bystander, frames=16).message
+    assert "Person 1 of 2 looks fake throughout: " in message
+    half = judge(VIDEO, TrackEvidence(1, faces, 8, frames=16), bystander, frames=16).message
+    assert "whenever seen, from 0.0 s to 7.0 s" in half
+
+
 def test_a_face_that_was_not_judged_is_seen_all_the_same() -> None:
     """As in the line of the person: from the first face that was found to the last."""
     scores = tuple(score(9.0, time) for time in (3.0, 4.0))
