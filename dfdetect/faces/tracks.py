@@ -133,7 +133,7 @@ class Tracker:
         """Where a person ends and soon after another begins, at about that place, who was never seen beside
         the first; in order of time.
         """
-        if self._first is not None:
+        if self._first is not None or len(self._tracks) > _MANY:  # what took seconds would be done anew
             return []
         groups = self._persons()
         person = {track.number: k for k, group in enumerate(groups) for track in group}

@@ -26,7 +26,7 @@ def turns_to_upright(landmarks: NDArray[np.floating[Any]]) -> int:
 
 
 def turned(image: NDArray[np.uint8], turns: int) -> NDArray[np.uint8]:
-    """``np.rot90(image, turns)`` of an RGB picture, copied ten times as quickly; `turns` from 1 to 3."""
+    """``np.rot90(image, turns)`` of an RGB picture, copied several times as quickly; `turns` from 1 to 3."""
     turn = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)[turns - 1]
     return np.asarray(cv2.rotate(image, turn), np.uint8)
 

@@ -182,6 +182,7 @@ def test_many_tracks_stay_quick() -> None:
     persons = tracker.final_ids()
     assert len(persons) > 200
     assert max(persons.values()) <= len(persons)
+    assert tracker.seams() == [], "each closer look would take as long again"
 
 
 def random_looks(rng: np.random.Generator) -> Appearance:
